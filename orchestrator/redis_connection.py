@@ -1,0 +1,87 @@
+"""The connection to Redis: one that outlives a restart of the server, and a look at its durability."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import urlsplit
+
+from arq.connections import ArqRedis
+from redis.asyncio import ConnectionPool
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import BusyLoadingError, ConnectionError, RedisError, TimeoutError  # noqa: A004
+
+# arq drops a job's body that long after it was due, without a word.
+TEN_YEARS_MS = 10 * 365 * 24 * 3600 * 1000
+
+
+def connect(url: str, *, queue_name: str = "{dailies}:arq") -> ArqRedis:
+    """A client for redis://, rediss:// or unix:// that connects at its first command.
+
+    A refused or lost connection is tried again for about 40 seconds, so a restart or a failover is survived;
+    then redis's ConnectionError, or OSError, is raised. A command may therefore reach the server twice. Jobs
+    are JSON; `queue_name` is where `enqueue_job` puts them.
+    """
+    tcp: dict[str, Any] = {} if urlsplit(url).scheme == "unix" else {"socket_keepalive": True}
+    pool = ConnectionPool.from_url(
+        url,
+        socket_timeout=5,
+        socket_connect_timeout=1,
+        health_check_interval=15,
+        # redis-py 5 takes a refused connection for an OSError, which by default it does not try again.
+        retry=Retry(ExponentialBackoff(cap=1, base=0.05), 40),
+        retry_on_error=[ConnectionError, TimeoutError, BusyLoadingError, OSError],
+        retry_on_timeout=True,
+        **tcp,
+    )
+    redis = ArqRedis(
+        pool,
+        job_serializer=job_to_json,
+        job_deserializer=json.loads,
+        default_queue_name=queue_name,
+        expires_extra_ms=TEN_YEARS_MS,
+    )
+    # A client that was handed a pool leaves it open on aclose(), unless it is told that the pool is its own.
+    redis.auto_close_connection_pool = True
+    return redis
+
+
+def job_to_json(job: dict[str, Any]) -> bytes:
+    """arq's serializer. An exception, stored as a job's result, becomes text; other objects are refused."""
+    return json.dumps(job, default=_exception_text, separators=(",", ":")).encode()
+
+
+def _exception_text(value: object) -> str:
+    if isinstance(value, BaseException):
+        return f"{type(value).__name__}: {value}"
+    raise TypeError(f"a job cannot carry a {type(value).__name__}")
+
+
+async def check_durability(redis: ArqRedis) -> list[str]:
+    """What could lose an acknowledged write or a key, one sentence each; empty when all is well.
+
+    A server that does not answer CONFIG GET (managed ones refuse it) gives a warning, not an error.
+    """
+    warnings = []
+    for setting, good, risk in (
+        ("maxmemory-policy", "noeviction", "keys, and with them items, may be dropped when memory is short"),
+        ("appendonly", "yes", "a restart of Redis forgets everything since its last snapshot"),
+        (
+            "appendfsync",
+            "always",
+            "a crash of its machine may forget the last second, and so a create that was paid",
+        ),
+    ):
+        try:
+            answer: dict[str, str] = await redis.config_get(setting)
+        except (ConnectionError, TimeoutError):
+            raise
+        except RedisError:
+            answer = {}
+        value = answer.get(setting)
+        if value is None:
+            warnings.append(f"Redis's {setting} was not answered: see that it is {good}, else {risk}")
+        elif value != good:
+            warnings.append(f"Redis's {setting} is {value}, not {good}: {risk}")
+    return warnings

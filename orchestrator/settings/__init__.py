@@ -1,0 +1,22 @@
+"""Settings: `dailies.yaml` and the environment in, one checked value out, or every problem with its mend."""
+
+from orchestrator.settings.archive import ArchiveAuth, ArchiveSettings
+from orchestrator.settings.deployment import Auth, Deployment, Limits, Poll, Quota
+from orchestrator.settings.load import load_settings
+from orchestrator.settings.problems import SettingsError
+from orchestrator.settings.redis import RedisSettings
+from orchestrator.settings.settings import Settings
+
+__all__ = [
+    "ArchiveAuth",
+    "ArchiveSettings",
+    "Auth",
+    "Deployment",
+    "Limits",
+    "Poll",
+    "Quota",
+    "RedisSettings",
+    "Settings",
+    "SettingsError",
+    "load_settings",
+]

@@ -1,0 +1,99 @@
+"""Where the videos go: a directory or a container of Azure Blob Storage."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import unquote, urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr, model_validator
+
+from orchestrator.settings.section import Section, read_secret, variable_name, web_address, wrong
+
+
+SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
+
+
+class ArchiveAuth(Section):
+    """How to prove who we are to the storage account: exactly one of the three."""
+
+    entra: bool = Field(
+        False, description="true: Entra ID (workload or managed identity, az login)"
+    )
+    connection_string_env: Annotated[str, AfterValidator(variable_name)] | None = Field(
+        None, description="name the variable that holds the connection string"
+    )
+    sas_env: Annotated[str, AfterValidator(variable_name)] | None = Field(
+        None, description="name the variable that holds the SAS token"
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> ArchiveAuth:
+        if [self.entra, bool(self.connection_string_env), bool(self.sas_env)].count(True) != 1:
+            hint = "write {entra: true}, {connection_string_env: VARIABLE} or {sas_env: VARIABLE}"
+            wrong("must say one way", hint)
+        return self
+
+
+def archive_address(value: str) -> str:
+    """Check a plain path, a file URL with an absolute path, or a URL that names at least a container."""
+    scheme = SCHEME.match(value)
+    if scheme is None:
+        return value
+    if scheme[1].lower() == "file":
+        url = urlsplit(value)
+        if url.netloc not in ("", "localhost") or not url.path.startswith("/"):
+            wrong("must name an absolute path", "write file:///ABSOLUTE/PATH, with three slashes")
+        return value
+    if scheme[1].lower() not in ("http", "https"):
+        wrong("must be a path, a file:// URL or an https:// URL", "other stores are not supported")
+    web_address(value)
+    if not urlsplit(value).path.strip("/"):
+        wrong("must name a container", "write https://ACCOUNT.blob.core.windows.net/CONTAINER/PREFIX")
+    return value
+
+
+class ArchiveSettings(Section):
+    """`url`: https://ACCOUNT.blob.core.windows.net/CONTAINER/PREFIX, file:///ABSOLUTE/PATH or a path."""
+
+    url: Annotated[str, AfterValidator(archive_address)] = Field(
+        "./archive", description="a path, or https://ACCOUNT.blob.core.windows.net/CONTAINER", min_length=1
+    )
+    auth: ArchiveAuth | None = Field(
+        None, description="{entra: true} or {connection_string_env: …}"
+    )
+    delete_remote: bool = Field(False, description="true: delete the remote video once its archive is proven")
+
+    @model_validator(mode="after")
+    def _place_and_auth(self) -> ArchiveSettings:
+        if self.directory is None and self.auth is None:
+            wrong(
+                "needs auth for a container",
+                "add auth: {entra: true} or {connection_string_env: VARIABLE}",
+            )
+        if self.directory is not None and self.auth is not None:
+            wrong("has auth, but a directory needs none", "leave auth out, or name a container in url")
+        return self
+
+    @property
+    def directory(self) -> Path | None:
+        """The directory, relative to the working directory unless absolute; None for a container."""
+        scheme = SCHEME.match(self.url)
+        if scheme is None:
+            return Path(self.url).expanduser()
+        if scheme[1].lower() == "file":
+            return Path(unquote(urlsplit(self.url).path))
+        return None
+
+    def connection_string(self, environ: Mapping[str, str]) -> SecretStr | None:
+        """The connection string when it is the way, else None. SettingsError when its variable is not set."""
+        return self._secret(environ, self.auth.connection_string_env if self.auth else None)
+
+    def sas_token(self, environ: Mapping[str, str]) -> SecretStr | None:
+        """The SAS token when it is the way, else None. SettingsError when its variable is not set."""
+        return self._secret(environ, self.auth.sas_env if self.auth else None)
+
+    def _secret(self, environ: Mapping[str, str], variable: str | None) -> SecretStr | None:
+        return read_secret(environ, variable, "the archive") if variable else None

@@ -1,0 +1,142 @@
+"""One model deployment as configured: where it is, what it serves, and how much it may be asked."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, model_validator
+
+from manifests.rules import ModelRule, rule_for
+from orchestrator.settings.section import Section, read_secret, variable_name, web_address, wrong
+
+# Azure's quota is 2 creates a minute for Sora 2, and 60 with 2 jobs at once for Sora 1; its pages once
+# swapped the two, so both limits are assumed for both.
+QUOTAS: Mapping[str, Mapping[str, int | None]] = {
+    "videos": {"per_minute": 2, "burst": 1, "concurrent": 2},
+    "jobs": {"per_minute": 60, "burst": 1, "concurrent": 2},
+}
+
+
+class Auth(Section):
+    """How to prove who we are: exactly one of the two."""
+
+    api_key_env: Annotated[str, AfterValidator(variable_name)] | None = Field(
+        None, description="name the variable that holds the key, for example AZURE_OPENAI_API_KEY"
+    )
+    entra: bool = Field(
+        False, description="true: Entra ID (workload or managed identity, az login)"
+    )
+    _key: SecretStr | None = PrivateAttr(
+        None
+    )  # the sandbox's: known to this program, never read from configuration
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Auth:
+        if self._key is None and (self.api_key_env is not None) == self.entra:
+            wrong("must say one way", "write {api_key_env: VARIABLE} or {entra: true}")
+        return self
+
+    @classmethod
+    def with_key(cls, key: str) -> Auth:
+        """Authentication by a key that is no secret, for the sandbox."""
+        auth = cls.model_construct()
+        auth._key = SecretStr(key)
+        return auth
+
+
+class Quota(Section):
+    """What the deployment allows. None is no such limit."""
+
+    per_minute: int | None = Field(description="creates a minute, or null for no such limit", ge=1)
+    burst: int = Field(description="creates at once after a quiet time, 1 or more", ge=1)
+    concurrent: int | None = Field(description="remote jobs at once, or null for no such limit", ge=1)
+
+
+class Limits(Section):
+    """What the model takes, where no rules are shipped for it. None is unchecked."""
+
+    sizes: tuple[Annotated[str, Field(pattern=r"^[1-9]\d*x[1-9]\d*$")], ...] | None = Field(
+        None, description="a list such as [1280x720, 720x1280]", min_length=1
+    )
+    seconds: tuple[Annotated[int, Field(ge=1)], ...] | None = Field(
+        None, description="a list such as [4, 8, 12]", min_length=1
+    )
+    prompt_chars: int | None = Field(None, description="the longest prompt, in characters", ge=1)
+
+
+class Poll(Section):
+    """When to look at a remote job, in seconds: first, usually, and when it is about to be done."""
+
+    first_s: float = Field(20.0, description="seconds from the create to the first look", gt=0)
+    every_s: float = Field(10.0, description="seconds between two looks", gt=0)
+    min_s: float = Field(2.0, description="seconds between two looks when a job is about to be done", gt=0)
+
+
+class Deployment(Section):
+    """A deployment and its quota. Durations in seconds, money in US dollars."""
+
+    name: str = Field(
+        description="a name of ours, unique: letters, digits, dots, dashes, underscores",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
+    )
+    api: Literal["videos", "jobs"] = Field("videos", description="videos is Sora 2's API, jobs Sora 1's")
+    endpoint: Annotated[str, AfterValidator(web_address)] = Field(
+        description="for example https://RESOURCE.openai.azure.com"
+    )
+    model: str = Field(description="what manifests ask for, for example sora-2", min_length=1)
+    deployment: str = Field("", description="its name on the wire; absent: the model's")
+    auth: Auth = Field(description="write {api_key_env: VARIABLE} or {entra: true}")
+    quota: Quota = Field(description="leave the key out for the defaults, or write some of its keys")
+    shared: bool = Field(False, description="true: other programs create videos here too")
+    gateway: bool = Field(
+        False, description="true: a proxy before it sends requests again by itself"
+    )
+    limits: Limits | None = Field(None, description="what the model takes, where no rules are shipped for it")
+    poll: Poll = Field(Poll(), description="when to look at a remote job: first_s, every_s, min_s")
+    retention_s: float = Field(
+        86400.0, description="seconds a video is kept, where no expiry is named", gt=0
+    )
+    price_per_second_usd: Decimal | None = Field(None, description="dollars a second of video", ge=0)
+    create_timeout_s: float = Field(60.0, description="seconds that one create call may take in all", gt=0)
+    max_render_s: float = Field(3600.0, description="seconds after which a lost create holds no slot", gt=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_by_api(cls, data: Any) -> Any:
+        """Fill in what depends on other keys: absent quota keys by the API, the wire name by the model."""
+        if not isinstance(data, dict):
+            return data
+        filled = {"quota": {}, **data}
+        defaults = QUOTAS.get(str(data.get("api", "videos")))
+        if isinstance(filled["quota"], dict):
+            filled["quota"] = {**(defaults or QUOTAS["videos"]), **filled["quota"]}
+        if not filled.get("deployment"):
+            filled["deployment"] = filled.get("model", "")
+        return filled
+
+    def api_key(self, environ: Mapping[str, str]) -> SecretStr:
+        """The key, read when the deployment is used. Raises SettingsError when its variable is not set.
+
+        Not for a deployment with `auth.entra`: that one has no key (ValueError).
+        """
+        if self.auth._key is not None:
+            return self.auth._key
+        if self.auth.api_key_env is None:
+            raise ValueError(f"the deployment {self.name} uses Entra ID and has no key")
+        return read_secret(environ, self.auth.api_key_env, f"the deployment {self.name}")
+
+    def model_rule(self) -> ModelRule:
+        """What its model takes: the shipped rule, with the limits configured here over it."""
+        rule = rule_for(self.model, self.api)
+        if self.limits is None:
+            return rule
+        given = {name: value for name, value in self.limits if value is not None}
+        rule = dataclasses.replace(rule, **given)
+        if rule.sizes and rule.default_size not in rule.sizes:
+            rule = dataclasses.replace(rule, default_size=rule.sizes[0])
+        if rule.seconds and rule.default_seconds not in rule.seconds:
+            rule = dataclasses.replace(rule, default_seconds=min(rule.seconds))
+        return rule

@@ -1,0 +1,71 @@
+"""Everything that can be configured, in one value."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from manifests.rules import ModelRule
+from orchestrator.settings.archive import ArchiveSettings
+from orchestrator.settings.deployment import Auth, Deployment, Poll, Quota
+from orchestrator.settings.redis import RedisSettings
+
+SANDBOX_POLL = Poll(first_s=0.5, every_s=0.5, min_s=0.2)
+SANDBOX_QUOTA = Quota(per_minute=600, burst=4, concurrent=4)
+
+
+class Settings(BaseSettings):
+    """The settings. `load_settings` reads file and environment; made directly, arguments alone count."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="DAILIES_", env_nested_delimiter="__", extra="forbid", frozen=True, hide_input_in_errors=True
+    )
+
+    redis: RedisSettings = Field(RedisSettings(), description="url and namespace")
+    state_dir: Path = Field(
+        Path(".dailies"), description="a directory for the embedded Redis"
+    )
+    keep_days: int = Field(30, description="days that a final batch is kept in Redis", ge=1)
+    deployments: tuple[Deployment, ...] = Field((), description="a list of model deployments")
+    archive: ArchiveSettings = Field(ArchiveSettings(), description="url, auth and delete_remote")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments alone: `load_settings` lays the environment over the file, and keeps each key's place."""
+        return (init_settings,)
+
+    def model_rules(self) -> dict[str, ModelRule]:
+        """What each served model takes, by the name that manifests ask for."""
+        return {deployment.model: deployment.model_rule() for deployment in self.deployments}
+
+    def for_sandbox(self, url: str) -> Settings:
+        """These settings with the sandbox at `url` for all that is outside: own state, own archive."""
+        served = (("sora-2", "videos"), ("sora", "jobs"))
+        deployments = [
+            Deployment(
+                name=model,
+                api=api,
+                endpoint=url,
+                model=model,
+                auth=Auth.with_key("sandbox"),
+                quota=SANDBOX_QUOTA,
+                poll=SANDBOX_POLL,
+            )
+            for model, api in served
+        ]
+        return Settings(
+            redis=RedisSettings(namespace=self.redis.namespace),
+            state_dir=self.state_dir / "sandbox",
+            keep_days=self.keep_days,
+            deployments=tuple(deployments),
+            archive=ArchiveSettings(url="./archive-sandbox"),
+        )
