@@ -1,4 +1,4 @@
-"""The two video APIs of Azure OpenAI, pretend: a server that anybody can start, with real quotas and real MP4s."""
+"""The two video APIs of Azure OpenAI, pretend: a server for anybody to start, with quotas and real MP4s."""
 
 from __future__ import annotations
 

@@ -34,7 +34,8 @@ def parser(prog: str = "python -m sandbox") -> argparse.ArgumentParser:
         epilog=(
             "faults: POST {url}/_sandbox/faults with JSON such as\n"
             '  {"on": "create", "do": "drop_after", "times": 1, "chance": 0.5, "deployment": "sora-2"}\n'
-            f"spoils answers to come; `on` is one of {', '.join(ON)}; DELETE clears them; `do` is one of\n{faults}"
+            f"spoils answers to come (DELETE clears them). `on` is one of {', '.join(ON)};\n"
+            f"`do` is one of\n{faults}"
         ),
     )
     add = options.add_argument
@@ -47,9 +48,9 @@ def parser(prog: str = "python -m sandbox") -> argparse.ArgumentParser:
         action="append",
         type=read_deployment,
         metavar="name=NAME[,api=videos|jobs][,model=MODEL][,per_minute=N][,concurrent=N]",
-        help="a deployment and its quota, may be given several times. api: videos (Sora 2) or jobs (Sora 1); model: "
-        "what is behind it, decides sizes and lengths (an unknown one takes any); per_minute: creates a minute; "
-        "concurrent: jobs not finished at once (default: sora-2 and sora, without limits)",
+        help="a deployment and its quota, may be given several times. api: videos (Sora 2) or jobs (Sora 1); "
+        "model: what is behind it, decides sizes and lengths (an unknown one takes any); per_minute: creates "
+        "a minute; concurrent: jobs not finished at once (default: sora-2 and sora, without limits)",
     )
     add(
         "--rate-window-s",
@@ -72,14 +73,15 @@ def parser(prog: str = "python -m sandbox") -> argparse.ArgumentParser:
         type=_range,
         default=default.render_s,
         metavar="LOW:HIGH",
-        help="how long a job renders, drawn evenly between the two; one number is both (default: 1:3; real: 60:300)",
+        help="how long a job renders, drawn evenly between the two; one number is both (default: 1:3; "
+        "the real service takes 60:300)",
     )
     add(
         "--retention-s",
         type=float,
         default=default.retention_s,
         metavar="S",
-        help="that long after its creation a finished job and its video answer 404 (default: %(default)g, a day)",
+        help="that long after its creation a finished job and its video answer 404 (default: %(default)g)",
     )
     add("--api-key", help="the key to ask for, as api-key or bearer token; without it any key is accepted")
     add(

@@ -9,7 +9,7 @@ from typing import Literal
 Api = Literal["videos", "jobs"]
 
 PRICE_PER_SECOND_MICRO_USD: dict[Api, int] = {"videos": 100_000, "jobs": 200_000}
-"""What `bill_usd` adds per second of an accepted video: 0.10 (Sora 2, 720p) and 0.20 (Sora 1, 480p) dollars."""
+"""What `bill_usd` adds per second of an accepted video of any size: 0.10 and 0.20 dollars."""
 
 _USUAL_MODEL: dict[Api, str] = {"videos": "sora-2", "jobs": "sora"}
 
@@ -55,14 +55,14 @@ class SandboxConfig:
         SandboxDeployment("sora", api="jobs"),
     )
     rate_window_s: float = 60.0
-    """A strict rolling window: never more than per_minute * rate_window_s / 60 (at least 1) creates in any of them."""
+    """The rolling window is strict: in none are there more than per_minute * rate_window_s / 60 creates (or 1)."""
     count_refused: bool = False
-    """True: creates that were refused fill the rate window too. Nobody documents which of the two Azure does."""
+    """True: refused creates fill the rate window too. Which of the two Azure does is not documented."""
     queue_s: float = 0.2
     render_s: tuple[float, float] = (1.0, 3.0)
     """A job is `queue_s` in the queue, then renders for a time drawn evenly between these two."""
     retention_s: float = 86_400.0
-    """That long after its creation a finished job and its video answer 404 (as Azure's sample: created + 24 h)."""
+    """That long after its creation a finished job and its video answer 404. Azure's sample: 24 h."""
     api_key: str | None = None
     """The key to ask for as `api-key` or bearer token. None: everybody may come in."""
     block_words: tuple[str, ...] = ("forbidden",)

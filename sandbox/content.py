@@ -1,4 +1,4 @@
-"""Sends a film: whole or a range of it, with the headers that let a caller resume, or cut short by a fault."""
+"""Sends a film: whole or a range of it, with the headers that let a caller resume; or cut by a fault."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 
 
 def parse_range(header: str | None, length: int) -> tuple[int, int] | None:
-    """(start, stop) of a single byte range; None for the whole (no range, or several). ValueError: none of it exists."""
+    """(start, stop) of one byte range; None for the whole: no range, or several. ValueError: it is empty."""
     match = _RANGE.fullmatch(header.strip()) if header else None
     if match is None or match[1] == match[2] == "":
         return None
@@ -31,7 +31,7 @@ def parse_range(header: str | None, length: int) -> tuple[int, int] | None:
 
 
 class FilmResponse(Response):
-    """200, 206, 304 or 416 with `accept-ranges`, `last-modified` and `content-length`; the bytes follow in pieces."""
+    """200, 206, 304 or 416 with `accept-ranges`, `last-modified` and `content-length`; bytes in pieces."""
 
     def __init__(self, film: Film, modified_at: float, fault: Fault | None = None) -> None:
         super().__init__(media_type="video/mp4")

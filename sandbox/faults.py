@@ -25,8 +25,8 @@ DO = {
     "hang_after": "carry the request out, then say nothing for `seconds`, then close the connection",
     "delay": "wait `seconds`, then go on as usual",
     "fail": "create only: the job is accepted and will end failed with `code` and `message`",
-    "truncate": "content only: send `bytes` of the video (default half), then close; `length: false` hides the cut",
-    "stall": "content only: send `bytes` of the video (default half), then nothing for `seconds`, then close",
+    "truncate": "content only: send `bytes` of the film (default half), then close; `length: false` hides it",
+    "stall": "content only: send `bytes` of the film (default half), then nothing for `seconds`, then close",
 }
 _FOR_ONE = {"fail": "create", "truncate": "content", "stall": "content"}
 
@@ -62,7 +62,7 @@ class Fault:
         return Failure(self.code, self.message) if self.do == "fail" else None
 
     def answer(self) -> Response:
-        """`status`, `headers` and `body`: text as it is, anything else as JSON, nothing as a plausible error."""
+        """`status`, `headers` and `body`: text as it is, else as JSON; without one a plausible error."""
         body = self.body
         if body is None:
             body = {
@@ -81,7 +81,7 @@ class Fault:
 def read_fault(data: object) -> Fault:
     """A fault from the JSON of a request; ValueError says what is wrong with it."""
     if not isinstance(data, dict):
-        raise ValueError("a fault is a JSON object")
+        raise ValueError("a fault is a JSON object")  # noqa: TRY004 - the caller's value, like the others
     known = [field.name for field in fields(Fault)]
     for name in data:
         if name not in known:
@@ -115,7 +115,7 @@ class Faults:
         request: Request,
         act: Callable[[Fault | None], Awaitable[Response]],
     ) -> Response:
-        """Carry `act` out under the first fault that fits. A request that is refused anyway uses no fault up."""
+        """Carry `act` out under the first fault that fits. A request refused anyway uses no fault up."""
         fault = self._find(on, deployment)
         if fault is None:
             return await act(None)

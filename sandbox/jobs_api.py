@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any
-
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -13,6 +10,7 @@ from sandbox.body import read_body
 from sandbox.content import FilmResponse
 from sandbox.faults import Fault
 from sandbox.job import Job, Phase
+from sandbox.jobs_answer import generation_body, job_body, job_status
 from sandbox.jobs_order import read_order
 from sandbox.paging import read_limit, read_place
 from sandbox.refusals import ApiError, invalid_value, not_finished, not_found
@@ -21,8 +19,6 @@ from sandbox.service import Service
 
 _OPERATION = "VideoGenerationJobs_Create"
 _STATUSES = ("queued", "preprocessing", "running", "processing", "succeeded", "failed", "cancelled")
-
-Handler = Callable[[Request], Awaitable[Response]]
 
 
 class JobsApi:
@@ -60,7 +56,7 @@ class JobsApi:
                 self._service.refuse(deployment.name)
                 raise error.as_bare() from None
             job = self._service.accept(order, _OPERATION, fault.failure if fault else None)
-            return JSONResponse(self._job_body(job, self._service.clock()))
+            return JSONResponse(job_body(job, self._service.clock()))
 
         return await self._service.faults.around("create", deployment.name, request, act)
 
@@ -69,7 +65,7 @@ class JobsApi:
 
         async def act(_: Fault | None) -> Response:
             self._service.looked_at(job)
-            return JSONResponse(self._job_body(job, self._service.clock()))
+            return JSONResponse(job_body(job, self._service.clock()))
 
         return await self._service.faults.around("get", job.order.deployment, request, act)
 
@@ -97,7 +93,7 @@ class JobsApi:
         job, generation_id = self._finished(request)
 
         async def act(_: Fault | None) -> Response:
-            return JSONResponse(self._generation_body(job, generation_id))
+            return JSONResponse(generation_body(job, generation_id))
 
         return await self._service.faults.around("get", job.order.deployment, request, act)
 
@@ -131,9 +127,9 @@ class JobsApi:
             limit=read_limit(query, 10, lowest=1),
             after=read_place(query, "after", "jobs", service.ledger),
             before=read_place(query, "before", "jobs", service.ledger),
-            wanted=lambda job: not statuses or _status(job, now) in statuses,
+            wanted=lambda job: not statuses or job_status(job, now) in statuses,
         )
-        data = [self._job_body(job, now) for job in jobs]
+        data = [job_body(job, now) for job in jobs]
         ends = {"first_id": jobs[0].id if jobs else None, "last_id": jobs[-1].id if jobs else None}
         return JSONResponse({"object": "list", "data": data, **ends, "has_more": more})
 
@@ -153,45 +149,3 @@ class JobsApi:
         if job.phase(now) is not Phase.SUCCEEDED:
             raise not_finished("Video generation", generation_id).as_bare()
         return job, generation_id
-
-    def _job_body(self, job: Job, now: float) -> dict[str, Any]:
-        phase, order = job.phase(now), job.order
-        done = phase is Phase.SUCCEEDED
-        return {
-            "object": "video.generation.job",
-            "id": job.id,
-            "status": _status(job, now),
-            "created_at": int(job.created_at),
-            "finished_at": int(job.finished_at) if now >= job.finished_at else None,
-            "expires_at": int(job.gone_at) if done else None,
-            "generations": [self._generation_body(job, name) for name in job.content_ids] if done else [],
-            "prompt": order.prompt,
-            "model": job.model,
-            "n_variants": order.variants,
-            "n_seconds": order.seconds,
-            "height": order.height,
-            "width": order.width,
-            "inpaint_items": order.inpaint_items,
-            "failure_reason": job.failure.code if job.failure and phase is Phase.FAILED else None,
-        }
-
-    def _generation_body(self, job: Job, generation_id: str) -> dict[str, Any]:
-        return {
-            "object": "video.generation",
-            "id": generation_id,
-            "job_id": job.id,
-            "created_at": int(job.finished_at),
-            "width": job.order.width,
-            "height": job.order.height,
-            "n_seconds": job.order.seconds,
-            "prompt": job.order.prompt,
-        }
-
-
-def _status(job: Job, now: float) -> str:
-    """The order queued, preprocessing, running, processing, succeeded is the documented one; the shares are made up."""
-    phase = job.phase(now)
-    if phase is not Phase.RENDERING:
-        return phase.value
-    share = job.share_done(now)
-    return "preprocessing" if share < 0.1 else "running" if share < 0.8 else "processing"

@@ -12,7 +12,7 @@ from sandbox.job import Failure, Job, Order
 
 
 class Journal:
-    """One row a job, written before the create is answered. Survives a kill of the process, not of the machine."""
+    """A row a job, written before the create is answered. Outlives a kill of the process, not power loss."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -20,7 +20,8 @@ class Journal:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=OFF")
         self._db.execute(
-            "CREATE TABLE IF NOT EXISTS jobs (number INTEGER PRIMARY KEY, id TEXT UNIQUE, job TEXT, deleted INTEGER)"
+            "CREATE TABLE IF NOT EXISTS jobs "
+            "(number INTEGER PRIMARY KEY, id TEXT UNIQUE, job TEXT, deleted INTEGER)"
         )
 
     def jobs(self) -> Iterator[Job]:

@@ -10,7 +10,7 @@ from sandbox.journal import Journal
 
 
 class Ledger:
-    """Jobs in memory, and in the journal where there is one. Finished, deleted and expired ones stay for the counters."""
+    """Jobs in memory, and in the journal if there is one. Deleted and expired ones stay, for the counters."""
 
     def __init__(self, journal: Journal | None = None) -> None:
         self._journal = journal

@@ -26,9 +26,9 @@ class Counts:
 class Quota:
     """Rate and concurrency of one deployment.
 
-    The window is rolling and strict: of any two creates `limit` apart in the window's count, the later one comes
-    at least `window_s` after the earlier. A running job holds its place until its own finishing time, also when
-    somebody deletes it before: a remote job cannot be cancelled.
+    The window is rolling and strict: a create comes at least `window_s` after the one that is `limit` creates
+    before it. A running job holds its place until its own finishing time, also when somebody deletes it
+    before: a remote job cannot be cancelled.
     """
 
     deployment: SandboxDeployment
@@ -65,7 +65,7 @@ class Quota:
         self._note_refused(now)
 
     def take(self, job: Job) -> None:
-        """Record an accepted job, as of its creation; so jobs read back from a journal can be replayed in order."""
+        """Record an accepted job, as of its creation: jobs read back from a journal are replayed in order."""
         self._forget(job.created_at)
         self._creates.append(job.created_at)
         heapq.heappush(self._finishing, job.finished_at)

@@ -1,4 +1,4 @@
-"""Every answer of the APIs that is an error: status, body and headers, word for word where a real one is known."""
+"""Every error that the APIs answer: status, body and headers, word for word where a real one is known."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class ApiError(Exception):
-    """An error answer. `bare` leaves out the outer {"error": ...}: the spec of the jobs API writes it that way."""
+    """An error answer. `as_bare` gives it the shape of the jobs API's specification: no outer "error"."""
 
     def __init__(
         self,
@@ -17,14 +17,12 @@ class ApiError(Exception):
         kind: str | None = "invalid_request_error",
         param: str | None = None,
         code: str | None = None,
-        bare: bool = False,
-        headers: dict[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         error: dict[str, Any] = {"message": message, "type": kind, "param": param, "code": code}
-        self.body: dict[str, Any] = error if bare else {"error": error}
-        self.headers = headers or {}
+        self.body: dict[str, Any] = {"error": error}
+        self.headers: dict[str, str] = {}
 
     def as_bare(self) -> ApiError:
         """The same error as the jobs API writes its own."""
@@ -36,8 +34,8 @@ class ApiError(Exception):
 def denied() -> ApiError:
     return _gateway(
         401,
-        "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key for "
-        "an active subscription and use a correct regional API endpoint for your resource.",
+        "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid "
+        "key for an active subscription and use a correct regional API endpoint for your resource.",
     )
 
 
@@ -49,8 +47,8 @@ def missing_deployment(name: str) -> ApiError:
     """As seen live on a Sora 2 resource: the same `type` and null `code` as `too_many_running`."""
     return ApiError(
         404,
-        f"The API deployment '{name}' for this resource does not exist. If you created the deployment within the "
-        "last 5 minutes, please wait a moment and try again.",
+        f"The API deployment '{name}' for this resource does not exist. If you created the deployment within "
+        "the last 5 minutes, please wait a moment and try again.",
         kind="video_generation_user_error",
     )
 
@@ -65,8 +63,8 @@ def rate_limited(operation: str, retry_after_s: float) -> ApiError:
     whole_s = max(1, math.ceil(retry_after_s))
     refusal = _gateway(
         429,
-        f"Requests to the {operation} Operation under OpenAI API version v1 have exceeded call rate limit of your "
-        f"current pricing tier. Please retry after {whole_s} seconds.",
+        f"Requests to the {operation} Operation under OpenAI API version v1 have exceeded call rate limit of "
+        f"your current pricing tier. Please retry after {whole_s} seconds.",
     )
     refusal.headers = {
         "retry-after": str(whole_s),
@@ -102,7 +100,7 @@ def invalid_value(param: str, message: str) -> ApiError:
 
 
 def not_found(what: str, name: str) -> ApiError:
-    return ApiError(404, f"{what} with id '{name}' not found.", param=None, code="not_found")
+    return ApiError(404, f"{what} with id '{name}' not found.", code="not_found")
 
 
 def not_finished(what: str, name: str) -> ApiError:

@@ -27,7 +27,7 @@ class Rule:
 
 
 def rule_for(model: str) -> Rule:
-    """Sora 2 and pro: the OpenAPI document and guide. Sora 1: Microsoft's concept page. Others take anything."""
+    """Sora 2 and pro: OpenAI's OpenAPI document and guide. Sora 1: Microsoft's page. Others take anything."""
     if model.startswith("sora-2-pro"):
         return Rule(_SORA_2_PRO, (4, 8, 12))
     if model.startswith("sora-2"):
@@ -47,8 +47,8 @@ def check_text(fields: dict[str, Any], name: str, longest: int) -> str:
     if len(value) > longest:
         raise ApiError(
             400,
-            f"Invalid '{name}': string too long. Expected a string with maximum length {longest}, but got a string "
-            f"with length {len(value)} instead.",
+            f"Invalid '{name}': string too long. Expected a string with maximum length {longest}, but got a "
+            f"string with length {len(value)} instead.",
             param=name,
             code="string_above_max_length",
         )

@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from sandbox.body import Body, read_body
+from sandbox.body import read_body
 from sandbox.content import FilmResponse
 from sandbox.faults import Fault
 from sandbox.job import Job, Order, Phase
 from sandbox.paging import read_limit, read_place
-from sandbox.refusals import ApiError, invalid_value, not_finished, not_found, unknown_parameter, wrong_type
-from sandbox.rules import check_seconds, check_size, check_text, rule_for
+from sandbox.refusals import ApiError, invalid_value, not_finished, not_found
+from sandbox.rules import check_text
 from sandbox.service import Service
+from sandbox.videos_order import LONGEST_PROMPT, read_order
 
 _OPERATION = "Videos_Create"
-_FIELDS = ("prompt", "model", "seconds", "size", "input_reference")
 _STATUS = {
     Phase.QUEUED: "queued",
     Phase.RENDERING: "in_progress",
     Phase.SUCCEEDED: "completed",
     Phase.FAILED: "failed",
 }
-_LONGEST_PROMPT = 32_000
-_LONGEST_DATA_URL = 20_971_520
 
 
 class VideosApi:
@@ -55,7 +50,7 @@ class VideosApi:
 
         async def act(fault: Fault | None) -> Response:
             try:
-                order = await self._order(body, deployment.name, deployment.model)
+                order = await read_order(body, deployment, self._service.studio)
             except ApiError:
                 self._service.refuse(deployment.name)
                 raise
@@ -76,7 +71,7 @@ class VideosApi:
                     raise invalid_value(
                         "video_id", f"Video '{source.id}' cannot be remixed: it is not completed."
                     )
-                prompt = check_text(body.fields, "prompt", _LONGEST_PROMPT)
+                prompt = check_text(body.fields, "prompt", LONGEST_PROMPT)
             except ApiError:
                 self._service.refuse(deployment)
                 raise
@@ -151,39 +146,6 @@ class VideosApi:
 
         return await self._service.faults.around("content", job.order.deployment, request, act)
 
-    async def _order(self, body: Body, deployment: str, model: str) -> Order:
-        for name in (*body.fields, *(file.field for file in body.files)):
-            if name not in _FIELDS:
-                raise unknown_parameter(name)
-        rule = rule_for(model)
-        prompt = check_text(body.fields, "prompt", _LONGEST_PROMPT)
-        size = body.fields.get("size", "720x1280")
-        if not isinstance(size, str):
-            raise wrong_type("size", "a string such as '720x1280'", size)
-        width, height = check_size(rule, size)
-        seconds = body.fields.get("seconds", "4")
-        if not isinstance(seconds, str):
-            raise wrong_type("seconds", "one of '4', '8', or '12'", seconds)
-        if not (seconds.isascii() and seconds.isdigit()):
-            raise invalid_value("seconds", f"Invalid value: '{seconds}'.")
-        length = check_seconds(rule, int(seconds), "seconds")
-        image = _reference(body)
-        if image is not None:
-            await self._check_image(image, width, height)
-        digest = hashlib.sha256(image).hexdigest() if image is not None else None
-        return Order(deployment, prompt, width, height, length, input_reference_sha256=digest)
-
-    async def _check_image(self, image: bytes, width: int, height: int) -> None:
-        measured = await self._service.studio.inspect(image)
-        if measured is None:
-            raise invalid_value("input_reference", "The reference is no JPEG, PNG or WebP picture.")
-        if measured != (width, height):
-            raise invalid_value(
-                "input_reference",
-                f"Inpaint image must match the requested width and height: it is {measured[0]}x{measured[1]}, "
-                f"but {width}x{height} was requested.",
-            )
-
     def _job(self, request: Request) -> Job:
         video_id = request.path_params["id"]
         job = self._service.ledger.job("videos", video_id, self._service.clock())
@@ -218,39 +180,3 @@ class VideosApi:
             "remixed_from_video_id": job.order.remixed_from,
             "error": {"code": failure.code, "message": failure.message} if failure else None,
         }
-
-
-def _reference(body: Body) -> bytes | None:
-    """The picture's bytes: a file part, or JSON {"image_url": a data URL}. The sandbox fetches nothing and keeps no files."""
-    files = [file for file in body.files if file.field == "input_reference"]
-    if len(files) > 1:
-        raise invalid_value("input_reference", "Only one reference can be given.")
-    if files:
-        if files[0].content_type not in ("image/jpeg", "image/png", "image/webp"):
-            raise invalid_value(
-                "input_reference",
-                f"Unsupported mimetype ('{files[0].content_type}'). "
-                "Supported values are: 'image/jpeg', 'image/png', and 'image/webp'.",
-            )
-        return files[0].data
-    given = body.fields.get("input_reference")
-    if given is None:
-        return None
-    if not isinstance(given, dict):
-        raise wrong_type("input_reference", "an object with image_url, or a file", given)
-    url = given.get("image_url")
-    if not isinstance(url, str) or "file_id" in given:
-        raise invalid_value(
-            "input_reference", "Give image_url; the sandbox keeps no files to name by file_id."
-        )
-    head, comma, data = url.partition(",")
-    if not (head.startswith("data:image/") and head.endswith(";base64") and comma):
-        raise invalid_value(
-            "input_reference.image_url", "Give a base64 data URL: the sandbox fetches nothing."
-        )
-    if len(url) > _LONGEST_DATA_URL:
-        raise invalid_value("input_reference.image_url", f"At most {_LONGEST_DATA_URL} characters are taken.")
-    try:
-        return base64.b64decode(data, validate=True)
-    except binascii.Error as error:
-        raise invalid_value("input_reference.image_url", f"The data URL is no base64: {error}.") from error

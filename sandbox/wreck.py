@@ -15,7 +15,7 @@ _HANG_UP = "sandbox.hang_up"
 
 
 class FragileProtocol(H11Protocol):
-    """uvicorn's HTTP protocol that also lets the app close the connection (what was written is still sent)."""
+    """uvicorn's HTTP protocol that also lets the app close the connection; what was written is still sent."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Draws and encodes a film: H.264 of the ordered size and length, with AAC if asked for, as a faststart MP4."""
+"""Draws and encodes a film: H.264 of the ordered size and length, AAC if asked for, as a faststart MP4."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class FilmSpec:
 
 @functools.lru_cache(maxsize=128)
 def encode(spec: FilmSpec) -> bytes:
-    """The film's bytes, `STAMP` in its comment. Blocking (0.02 to 1 s); kept in memory for the process's life."""
+    """The film's bytes, `STAMP` in its comment. Blocks for 0.02 to 1 s; kept for the process's life."""
     with tempfile.TemporaryDirectory(prefix="sandbox-film-") as folder:
         path = Path(folder) / "film.mp4"  # faststart rewrites the file, so it must be a real one
         with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as movie:
@@ -53,7 +53,7 @@ def encode(spec: FilmSpec) -> bytes:
 
 
 def still(width: int, height: int, at: float) -> NDArray[np.uint8]:
-    """The picture at `at` (0 to 1 of the film) in planar YUV 4:2:0: a bright square that crosses a dark ground."""
+    """The picture at `at` (0 to 1 of the film), planar YUV 4:2:0: a bright square crossing a dark ground."""
     picture = np.full((height * 3 // 2, width), 128, np.uint8)
     picture[:height] = 40
     side = max(2, min(width, height) // 8)

@@ -1,4 +1,4 @@
-"""One job's film: the shared pictures with the job's own stamp, read piece by piece and never copied whole."""
+"""One job's film: the shared pictures with the job's own stamp, read in pieces and never copied whole."""
 
 from __future__ import annotations
 

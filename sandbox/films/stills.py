@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import io
 from fractions import Fraction
+from typing import Literal, cast
 
 import av
 import numpy as np
+from numpy.typing import NDArray
 
 from sandbox.films.encoder import FilmSpec, still
 
-_PIXELS = {"mjpeg": "yuvj420p", "libwebp": "yuv420p"}
+Codec = Literal["mjpeg", "libwebp"]
+"""JPEG and WebP."""
+
+_PIXELS: dict[Codec, str] = {"mjpeg": "yuvj420p", "libwebp": "yuv420p"}
 
 
-def thumbnail(spec: FilmSpec, codec: str) -> bytes:
-    """The film's middle picture, encoded by `codec`: `mjpeg` (JPEG) or `libwebp` (WebP)."""
+def thumbnail(spec: FilmSpec, codec: Codec) -> bytes:
+    """The film's middle picture."""
     return _compress(av.VideoFrame.from_ndarray(still(spec.width, spec.height, 0.5), format="yuv420p"), codec)
 
 
 def spritesheet(spec: FilmSpec) -> bytes:
     """Four pictures of the film in a row, at a quarter of its size, as JPEG."""
-    row = []
+    row: list[NDArray[np.uint8]] = []
     for number in range(4):
         frame = av.VideoFrame.from_ndarray(still(spec.width, spec.height, number / 4), format="yuv420p")
         small = frame.reformat(width=max(2, spec.width // 4), height=max(2, spec.height // 4), format="rgb24")
-        row.append(small.to_ndarray())
+        row.append(small.to_ndarray().astype(np.uint8))
     return _compress(av.VideoFrame.from_ndarray(np.hstack(row), format="rgb24"), "mjpeg")
 
 
@@ -40,8 +45,8 @@ def measure(data: bytes) -> tuple[int, int] | None:
         return None
 
 
-def _compress(frame: av.VideoFrame, codec: str) -> bytes:
-    encoder = av.VideoCodecContext.create(codec, "w")
+def _compress(frame: av.VideoFrame, codec: Codec) -> bytes:
+    encoder = cast(av.VideoCodecContext, av.VideoCodecContext.create(codec, "w"))
     encoder.width, encoder.height, encoder.pix_fmt = frame.width, frame.height, _PIXELS[codec]
     encoder.time_base = Fraction(1, 1)
     converted = frame.reformat(format=_PIXELS[codec])

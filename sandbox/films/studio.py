@@ -9,7 +9,7 @@ from typing import ParamSpec, TypeVar
 
 from sandbox.films.encoder import FilmSpec, encode
 from sandbox.films.film import Film
-from sandbox.films.stills import measure, spritesheet, thumbnail
+from sandbox.films.stills import Codec, measure, spritesheet, thumbnail
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -35,8 +35,8 @@ class Studio:
         """The film of the content id `name`. Waits for the encoding where that is still going on."""
         return Film(await asyncio.shield(self.prepare(spec)), name, self._pad_bytes)
 
-    async def thumbnail(self, spec: FilmSpec, codec: str) -> bytes:
-        """One picture as `libwebp` or `mjpeg`."""
+    async def thumbnail(self, spec: FilmSpec, codec: Codec) -> bytes:
+        """One picture of the film."""
         return await self._run(thumbnail, spec, codec)
 
     async def spritesheet(self, spec: FilmSpec) -> bytes:
