@@ -55,7 +55,7 @@ class SandboxConfig:
         SandboxDeployment("sora", api="jobs"),
     )
     rate_window_s: float = 60.0
-    """The rolling window is strict: in none are there more than per_minute * rate_window_s / 60 creates (or 1)."""
+    """A strict rolling window: none holds more than per_minute * rate_window_s / 60 creates (at least 1)."""
     count_refused: bool = False
     """True: refused creates fill the rate window too. Which of the two Azure does is not documented."""
     queue_s: float = 0.2

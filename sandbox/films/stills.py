@@ -46,7 +46,7 @@ def measure(data: bytes) -> tuple[int, int] | None:
 
 
 def _compress(frame: av.VideoFrame, codec: Codec) -> bytes:
-    encoder = cast(av.VideoCodecContext, av.VideoCodecContext.create(codec, "w"))
+    encoder = cast("av.VideoCodecContext", av.VideoCodecContext.create(codec, "w"))
     encoder.width, encoder.height, encoder.pix_fmt = frame.width, frame.height, _PIXELS[codec]
     encoder.time_base = Fraction(1, 1)
     converted = frame.reformat(format=_PIXELS[codec])
