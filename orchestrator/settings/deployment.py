@@ -39,6 +39,11 @@ class Auth(Section):
             wrong("must say one way", "write {api_key_env: VARIABLE} or {entra: true}")
         return self
 
+    @property
+    def sandbox(self) -> bool:
+        """Whether this is the bundled sandbox's own key."""
+        return self._key is not None
+
     @classmethod
     def with_key(cls, key: str) -> Auth:
         """Authentication by a key that is no secret, for the sandbox."""
@@ -51,7 +56,7 @@ class Quota(Section):
     """What the deployment allows. None is no such limit."""
 
     per_minute: int | None = Field(description="creates a minute, or null for no such limit", ge=1)
-    burst: int = Field(description="creates at once after a quiet time, 1 or more", ge=1)
+    burst: int = Field(description="creates at once after a pause, 1 or more", ge=1)
     concurrent: int | None = Field(description="remote jobs at once, or null for no such limit", ge=1)
 
 
@@ -101,6 +106,7 @@ class Deployment(Section):
     )
     price_per_second_usd: Decimal | None = Field(None, description="dollars a second of video", ge=0)
     create_timeout_s: float = Field(60.0, description="seconds that one create call may take in all", gt=0)
+    settle_s: float = Field(10.0, description="seconds until an accepted create shows in the listing", gt=0)
     max_render_s: float = Field(3600.0, description="seconds after which a lost create holds no slot", gt=0)
 
     @model_validator(mode="before")

@@ -75,6 +75,7 @@ def without_configuration(tree: Tree, environ: Mapping[str, str]) -> None:
             auth: dict[str, Any] = {"entra": True} if entra else {"api_key_env": key_variable}
             entry = {"name": name, "api": "videos", "endpoint": url, "model": "sora-2", "auth": auth}
             tree.put(("deployments",), [entry], Place(ENVIRONMENT, variable=url_variable))
+            tree.places["deployments", 0, "endpoint"] = Place(ENVIRONMENT, variable=url_variable)
             return
 
 

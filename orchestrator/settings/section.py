@@ -56,7 +56,7 @@ def web_address(value: str) -> str:
         )
     if url.username is not None or url.query or url.fragment:
         wrong(
-            "must be without user, password, query and fragment",
+            "must have no user, password, query or fragment",
             "secrets go into auth, by variable",
         )
     return value

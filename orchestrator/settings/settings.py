@@ -28,6 +28,7 @@ class Settings(BaseSettings):
         Path(".dailies"), description="a directory for the embedded Redis"
     )
     keep_days: int = Field(30, description="days that a final batch is kept in Redis", ge=1)
+    claim_s: float = Field(30.0, description="seconds after which a dead worker's step is taken on by another", gt=0)
     deployments: tuple[Deployment, ...] = Field((), description="a list of model deployments")
     archive: ArchiveSettings = Field(ArchiveSettings(), description="url, auth and delete_remote")
 

@@ -1,0 +1,410 @@
+"""Settings from a file and the environment: what wins, what is refused, and that no secret is ever shown."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import traceback
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from orchestrator.redaction import MASK, redact
+from orchestrator.settings import ArchiveSettings, Deployment, Settings, SettingsError, load_settings
+
+FULL = """\
+redis:
+  url: redis://localhost:6379/0
+  namespace: studio
+state_dir: state
+keep_days: 7
+deployments:
+  - name: eastus2
+    api: videos
+    endpoint: https://RESOURCE.openai.azure.com
+    model: sora-2
+    deployment: my-sora2
+    auth: {api_key_env: AZURE_OPENAI_API_KEY}
+    quota: {per_minute: 4, burst: 2, concurrent: null}
+    shared: true
+    gateway: true
+    limits: {sizes: [1280x720], seconds: [4, 8], prompt_chars: 1000}
+    poll: {first_s: 30, every_s: 15, min_s: 3}
+    retention_s: 3600
+    price_per_second_usd: 0.10
+    create_timeout_s: 90
+    max_render_s: 1800
+  - {name: old, api: jobs, endpoint: "https://R2.openai.azure.com", model: sora, auth: {entra: true}}
+archive:
+  url: https://ACCOUNT.blob.core.windows.net/CONTAINER/PREFIX
+  auth: {connection_string_env: STORAGE}
+  delete_remote: true
+"""
+ONE = """\
+deployments:
+  - name: one
+    endpoint: https://r.openai.azure.com
+    model: sora-2
+    auth: {api_key_env: SOME_KEY}
+"""
+SECRET = "hunter2-of-the-night"
+
+Write = Callable[[str], Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
+    """Write text as a configuration file, in a working directory that has no dailies.yaml."""
+    monkeypatch.chdir(tmp_path)
+
+    def to_file(text: str) -> Path:
+        path = tmp_path / "config.yaml"
+        path.write_text(text)
+        return path
+
+    return to_file
+
+
+def problems(path: Path | None, environ: Mapping[str, str] | None = None) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(path, environ or {})
+    return [f"{p.line}:{p.path}: {p.message} | {p.hint}" for p in caught.value.problems]
+
+
+def test_every_key_of_the_file_arrives(write: Write) -> None:
+    settings = load_settings(write(FULL), {})
+    assert settings.redis.url is not None
+    assert settings.redis.url.get_secret_value() == "redis://localhost:6379/0"
+    assert (settings.redis.namespace, settings.state_dir, settings.keep_days) == ("studio", Path("state"), 7)
+    first, second = settings.deployments
+    assert (first.name, first.api, first.model, first.deployment) == (
+        "eastus2",
+        "videos",
+        "sora-2",
+        "my-sora2",
+    )
+    assert (first.quota.per_minute, first.quota.burst, first.quota.concurrent) == (4, 2, None)
+    assert first.shared
+    assert first.gateway
+    assert first.limits is not None
+    assert first.limits.sizes == ("1280x720",)
+    assert (first.poll.first_s, first.poll.every_s, first.poll.min_s) == (30, 15, 3)
+    assert (first.retention_s, first.create_timeout_s, first.max_render_s) == (3600, 90, 1800)
+    assert first.price_per_second_usd == Decimal("0.1")
+    assert second.auth.entra
+    assert settings.archive.delete_remote
+
+
+def test_without_anything_there_are_defaults_and_no_deployment(write: Write) -> None:
+    """The embedded Redis, a folder here, and nothing that could cost money."""
+    settings = load_settings(None, {})
+    assert settings.redis.url is None
+    assert settings.redis.namespace == "dailies"
+    assert settings.state_dir == Path(".dailies")
+    assert settings.archive.directory == Path("archive")
+    assert settings.deployments == ()
+
+
+def test_an_absent_quota_is_the_apis_own_and_null_is_no_limit(write: Write) -> None:
+    """Unset and null differ: 2/1/2 for videos, 60/1/2 for jobs, key by key."""
+    text = FULL.replace("quota: {per_minute: 4, burst: 2, concurrent: null}", "quota: {per_minute: null}")
+    videos, jobs = load_settings(write(text), {}).deployments
+    assert (videos.quota.per_minute, videos.quota.burst, videos.quota.concurrent) == (None, 1, 2)
+    assert (jobs.quota.per_minute, jobs.quota.burst, jobs.quota.concurrent) == (60, 1, 2)
+    assert (jobs.deployment, jobs.poll.first_s, jobs.retention_s) == ("sora", 20, 86400)
+
+
+def test_an_empty_quota_is_refused_for_it_could_mean_none_or_the_default(write: Write) -> None:
+    [problem] = problems(write(ONE + "    quota:\n"))
+    assert problem.startswith("6:deployments[0].quota")
+    assert "leave the key out" in problem
+
+
+def test_the_file_is_looked_for_here_and_where_the_variable_says(write: Write, tmp_path: Path) -> None:
+    """The argument first, then DAILIES_CONFIG, then dailies.yaml in the working directory."""
+    (tmp_path / "dailies.yaml").write_text("keep_days: 1")
+    named = write("keep_days: 2")
+    assert load_settings(None, {}).keep_days == 1
+    assert load_settings(None, {"DAILIES_CONFIG": str(named)}).keep_days == 2
+    assert load_settings(tmp_path / "dailies.yaml", {"DAILIES_CONFIG": str(named)}).keep_days == 1
+    assert "cannot be read" in problems(None, {"DAILIES_CONFIG": "nowhere.yaml"})[0]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "reached"),
+    [
+        ("DAILIES_KEEP_DAYS", "3", lambda s: s.keep_days == 3),
+        ("DAILIES_REDIS__NAMESPACE", "other", lambda s: s.redis.namespace == "other"),
+        ("DAILIES_REDIS__URL", "null", lambda s: s.redis.url is None),
+        ("DAILIES_ARCHIVE__DELETE_REMOTE", "false", lambda s: s.archive.delete_remote is False),
+        ("DAILIES_ARCHIVE", '{"url": "./here"}', lambda s: s.archive.directory == Path("here")),
+        (
+            "DAILIES_DEPLOYMENTS__0__QUOTA__PER_MINUTE",
+            "null",
+            lambda s: s.deployments[0].quota.per_minute is None,
+        ),
+        ("DAILIES_DEPLOYMENTS__1__POLL__MIN_S", "0.5", lambda s: s.deployments[1].poll.min_s == 0.5),
+        (
+            "DAILIES_DEPLOYMENTS__0__LIMITS__SECONDS",
+            "[12]",
+            lambda s: s.deployments[0].limits.seconds == (12,),
+        ),
+        ("DAILIES_DEPLOYMENTS", "[]", lambda s: s.deployments == ()),
+        ("DAILIES_KEEP_DAYS", "", lambda s: s.keep_days == 7),
+    ],
+)
+def test_each_key_can_be_overridden_from_the_environment(
+    write: Write, variable: str, value: str, reached: Callable[[Settings], bool]
+) -> None:
+    """Levels are joined by `__`, lists and levels are JSON, an empty variable counts as not set."""
+    assert reached(load_settings(write(FULL), {variable: value}))
+
+
+def test_deployments_come_from_the_environment_as_json_or_entry_by_entry(write: Write) -> None:
+    entry = {"name": "a", "endpoint": "https://a.example", "model": "sora-2", "auth": {"entra": True}}
+    environ = {
+        "DAILIES_DEPLOYMENTS": json.dumps([entry]),
+        "DAILIES_DEPLOYMENTS__0__SHARED": "true",
+        "DAILIES_DEPLOYMENTS__1__NAME": "b",
+        "DAILIES_DEPLOYMENTS__1__ENDPOINT": "https://b.example/v1",
+        "DAILIES_DEPLOYMENTS__1__MODEL": "other",
+        "DAILIES_DEPLOYMENTS__1__AUTH__API_KEY_ENV": "B_KEY",
+    }
+    first, second = load_settings(None, environ).deployments
+    assert (first.name, first.shared) == ("a", True)
+    assert (second.name, second.deployment, second.auth.api_key_env) == ("b", "other", "B_KEY")
+
+
+def test_azures_usual_variables_are_configuration_enough(write: Write) -> None:
+    environ = {"AZURE_OPENAI_ENDPOINT": "https://r.openai.azure.com", "AZURE_OPENAI_API_KEY": SECRET}
+    [deployment] = load_settings(None, environ).deployments
+    assert (deployment.api, deployment.model, deployment.endpoint) == (
+        "videos",
+        "sora-2",
+        "https://r.openai.azure.com",
+    )
+    assert (deployment.quota.per_minute, deployment.quota.concurrent) == (2, 2)
+    assert deployment.api_key(environ).get_secret_value() == SECRET
+
+
+def test_azure_without_a_key_means_entra(write: Write) -> None:
+    [deployment] = load_settings(None, {"AZURE_OPENAI_ENDPOINT": "https://r.openai.azure.com"}).deployments
+    assert deployment.auth.entra
+
+
+def test_openais_usual_variables_do_for_any_server_but_never_with_entra(write: Write) -> None:
+    """A server that is not Azure is never sent an Entra token because a key is missing."""
+    [deployment] = load_settings(None, {"OPENAI_BASE_URL": "http://127.0.0.1:4000/v1"}).deployments
+    assert not deployment.auth.entra
+    with pytest.raises(SettingsError, match="OPENAI_API_KEY is not set"):
+        deployment.api_key({})
+
+
+def test_configured_deployments_leave_the_usual_variables_alone(write: Write) -> None:
+    [deployment] = load_settings(write(ONE), {"AZURE_OPENAI_ENDPOINT": "https://x.example"}).deployments
+    assert deployment.name == "one"
+
+
+def test_all_problems_come_at_once_each_with_line_key_and_mend(write: Write) -> None:
+    text = FULL.replace("keep_days: 7", "keep_dayz: 7").replace("burst: 2", "burst: none")
+    text = (
+        text.replace("every_s", "evry_s")
+        .replace("name: old", "name: eastus2")
+        .replace("PREFIX\n", "PREFIX?sig=x\n")
+    )
+    assert problems(write(text), {"DAILIES_REDIS_URL": "x", "DAILIES_KEEP_DAYS": "soon"}) == [
+        "5:keep_dayz: is not a known key | did you mean keep_days?",
+        "13:deployments[0].quota.burst: must be a valid integer | creates at once after a pause, 1 or more",
+        "17:deployments[0].poll.evry_s: is not a known key | did you mean every_s?",
+        "22:deployments[1].name: must be unique | deployments[0] has it already: choose another",
+        "24:archive.url: must have no user, password, query or fragment | secrets go into auth, by variable",
+        "None:DAILIES_REDIS_URL: is not a setting of this program | did you mean DAILIES_REDIS__URL?",
+        "None:DAILIES_KEEP_DAYS: must be a valid integer | days that a final batch is kept in Redis",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("namespace: x\n", "did you mean redis.namespace?"),
+        ("delete_remotes: true\n", "did you mean archive.delete_remote?"),
+        ("zzz: 1\n", "the nearest known one is"),
+        ("redis: {prefix: x}\n", "the nearest known one is"),
+        ("keep_days: 1\nkeep_days: 2\n", "2:keep_days: stands twice"),
+        ("redis: [1]\n", "1:redis: must be a valid dictionary"),
+        ("- a\n", "must be a mapping of keys"),
+        ("a: [1\nb: 2\n", "is not YAML"),
+        ("redis: {url: 'http://x'}\n", "1:redis.url: must be a URL that begins with redis://"),
+        ("redis: {url: 'redis+sentinel://x'}\n", "1:redis.url: must be a URL that begins with redis://"),
+        ("redis: {namespace: 'a{b}'}\n", "1:redis.namespace"),
+        (
+            "archive: {url: 's3://bucket/x'}\n",
+            "1:archive.url: must be a path, a file:// URL or an https:// URL",
+        ),
+        ("archive: {url: 'file://relative/x'}\n", "1:archive.url: must name an absolute path"),
+        ("archive: {url: 'https://a.blob.core.windows.net/'}\n", "1:archive.url: must name a container"),
+        ("archive: {url: 'https://a.blob.core.windows.net/c'}\n", "1:archive: needs auth"),
+        ("archive: {auth: {entra: true}}\n", "1:archive: has auth, but a directory needs none"),
+        (ONE + "    price_per_second_usd: -1\n", "6:deployments[0].price_per_second_usd: must be greater"),
+        (ONE + "    limits: {sizes: [wide]}\n", "6:deployments[0].limits.sizes[0]"),
+        (ONE + "    api: video\n", "6:deployments[0].api: must be 'videos' or 'jobs'"),
+        (ONE.replace("    model: sora-2\n", ""), "2:deployments[0].model: is missing"),
+        (ONE.replace("{api_key_env: SOME_KEY}", "{}"), "5:deployments[0].auth: must say one way"),
+        (ONE.replace("{api_key_env: SOME_KEY}", "{api_key_env: K, entra: true}"), "auth: must say one way"),
+        (ONE.replace("https://r", "https://me:word@r"), "3:deployments[0].endpoint: must have no user"),
+        (ONE + "  - {name: two, api: jobs, model: sora-2}\n", "deployments[1].api: differs for one model"),
+    ],
+)
+def test_what_cannot_be_carried_out_is_refused(write: Write, text: str, expected: str) -> None:
+    assert any(expected in problem for problem in problems(write(text)))
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({"DAILIES_DEPLOYMENTS": "[{"}, "is not JSON"),
+        ({"DAILIES_DEPLOYMENTS__3__NAME": "x"}, "an entry or a level that is not there"),
+        ({"DAILIES_DEPLOYMENTS__0__QOTA__BURST": "1"}, "did you mean DAILIES_DEPLOYMENTS__0__QUOTA__BURST?"),
+        ({"DAILIES_STATEDIR": "x"}, "did you mean DAILIES_STATE_DIR?"),
+        ({"AZURE_OPENAI_ENDPOINT": "r.openai.azure.com"}, "AZURE_OPENAI_ENDPOINT: must be a URL"),
+    ],
+)
+def test_wrong_variables_are_named_with_their_mend(
+    write: Write, environ: Mapping[str, str], expected: str
+) -> None:
+    assert expected in problems(None, environ)[0]
+
+
+def test_the_variables_that_kubernetes_adds_for_a_service_are_no_slips(write: Write) -> None:
+    """A Service named dailies, or dailies-redis, puts these into every pod of its namespace."""
+    environ = {
+        "DAILIES_PORT": "tcp://10.0.0.1:80",
+        "DAILIES_SERVICE_HOST": "10.0.0.1",
+        "DAILIES_SERVICE_PORT_HTTP": "80",
+        "DAILIES_REDIS_PORT_6379_TCP_ADDR": "10.0.0.2",
+        "DAILIES_REDIS_PORT_6379_TCP": "tcp://10.0.0.2:6379",
+    }
+    assert load_settings(None, environ) == Settings()
+
+
+def test_a_missing_key_is_an_error_only_when_its_deployment_is_used(write: Write) -> None:
+    [deployment] = load_settings(write(ONE), {}).deployments
+    with pytest.raises(
+        SettingsError, match=r"SOME_KEY is not set, but the deployment one needs it – .*export"
+    ):
+        deployment.api_key({"SOME_KEY": "  "})
+
+
+def test_the_archives_secrets_are_read_when_used(write: Write) -> None:
+    archive = load_settings(write(FULL), {}).archive
+    found = archive.connection_string({"STORAGE": SECRET})
+    assert found is not None
+    assert found.get_secret_value() == SECRET
+    assert archive.sas_token({}) is None
+    with pytest.raises(SettingsError, match="STORAGE is not set, but the archive needs it"):
+        archive.connection_string({})
+
+
+@pytest.mark.parametrize(
+    ("text", "environ"),
+    [
+        (f"redis: {{url: 'redis://:{SECRET}@host:notaport/0'}}", {}),
+        (f"redis: {{url: 'redis://user:{SECRET}/x@host:1'}}", {}),
+        (f"redis: {{url: 'https://:{SECRET}@host'}}", {}),
+        (f"redis: {{password: {SECRET}}}", {}),
+        (ONE.replace("api_key_env: SOME_KEY", f"api_key: {SECRET}"), {}),
+        (ONE.replace("SOME_KEY", f"'{SECRET}'"), {}),
+        (ONE.replace("https://", f"https://me:{SECRET}@"), {}),
+        (f"archive: {{url: 'https://a.blob.core.windows.net/c?sig={SECRET}'}}", {}),
+        (f"{SECRET}", {}),
+        (f"keep_days: {SECRET}-and-a-long-tail-as-keys-have", {}),
+        (f"state_dir: [{SECRET}]", {}),
+        (f"a: [{SECRET}\nb: c", {}),
+        ("", {"DAILIES_REDIS__URL": f"redis://:{SECRET}@host:notaport"}),
+        ("", {"DAILIES_DEPLOYMENTS": f'[{{"auth": {{"api_key": "{SECRET}"}}'}),
+        ("", {"DAILIES_API_KEY": SECRET}),
+        ("", {"AZURE_OPENAI_ENDPOINT": f"https://x.example/?key={SECRET}"}),
+    ],
+)
+def test_no_secret_is_repeated_by_any_error(write: Write, text: str, environ: Mapping[str, str]) -> None:
+    """Not in its text, its repr, its problems, nor in the traceback with all that led to it."""
+    path = write(text)
+    with pytest.raises(SettingsError) as caught:
+        load_settings(path, environ)
+    error = caught.value
+    told = [str(error), repr(error), repr(error.problems), "".join(traceback.format_exception(error))]
+    assert all(SECRET not in text for text in told)
+    assert error.__context__ is None
+
+
+def test_no_secret_is_shown_by_the_settings_themselves(write: Write) -> None:
+    """Nor does a library's own message show it, once that has passed through redaction."""
+    environ = {
+        "DAILIES_REDIS__URL": f"rediss://user:{SECRET}%21@host:6380/0",
+        "SOME_KEY": "another-secret-key",
+    }
+    settings = load_settings(write(ONE), environ)
+    key = settings.deployments[0].api_key(environ)
+    for shown in (repr(settings), str(settings), settings.model_dump_json(), repr(key), f"{key}"):
+        assert SECRET not in shown
+        assert "another-secret-key" not in shown
+    assert redact(f"wrong password {SECRET}! for another-secret-key") == f"wrong password {MASK} for {MASK}"
+
+
+def test_limits_stand_over_the_shipped_rules(write: Write) -> None:
+    """Sizes and lengths as configured; a default that they exclude gives way to one that they have."""
+    text = ONE + "    limits: {sizes: [1280x720], seconds: [8, 12]}\n"
+    rule = load_settings(write(text), {}).model_rules()["sora-2"]
+    assert (rule.sizes, rule.default_size) == (("1280x720",), "1280x720")
+    assert (rule.seconds, rule.default_seconds) == ((8, 12), 8)
+    assert rule.remix
+
+
+def test_a_model_nobody_knows_is_not_checked(write: Write) -> None:
+    rule = load_settings(write(ONE.replace("sora-2", "veo-9")), {}).model_rules()["veo-9"]
+    assert (rule.sizes, rule.seconds) == (None, None)
+
+
+def test_the_sandbox_variant_shares_nothing_with_the_real_settings(write: Write) -> None:
+    """Own state, own archive, embedded Redis, both models, and a key that was never read from anywhere."""
+    settings = load_settings(write(FULL), {}).for_sandbox("http://127.0.0.1:9")
+    assert settings.redis.url is None
+    assert settings.state_dir == Path("state/sandbox")
+    assert settings.archive == ArchiveSettings(url="./archive-sandbox")
+    assert [(d.name, d.api, d.endpoint) for d in settings.deployments] == [
+        ("sora-2", "videos", "http://127.0.0.1:9"),
+        ("sora", "jobs", "http://127.0.0.1:9"),
+    ]
+    assert all(d.api_key({}).get_secret_value() == "sandbox" for d in settings.deployments)
+    assert settings.deployments[0].quota.per_minute == 600
+
+
+def test_settings_cannot_be_changed_and_can_be_handed_to_a_process(write: Write) -> None:
+    settings = load_settings(write(FULL), {})
+    with pytest.raises(ValueError, match="frozen"):
+        settings.keep_days = 1  # type: ignore[misc]
+    assert pickle.loads(pickle.dumps(settings)) == settings  # noqa: S301
+
+
+@pytest.mark.parametrize(
+    ("url", "directory"),
+    [
+        ("./a b", "a b"),
+        ("/srv/x", "/srv/x"),
+        ("file:///srv/a%20b", "/srv/a b"),
+        ("http://127.0.0.1:1/acc/c", None),
+    ],
+)
+def test_an_archive_is_a_directory_unless_it_is_a_container(url: str, directory: str | None) -> None:
+    auth = {"connection_string_env": "X"} if directory is None else None
+    archive = ArchiveSettings.model_validate({"url": url, "auth": auth})
+    assert archive.directory == (Path(directory) if directory else None)
+
+
+def test_a_deployment_with_entra_has_no_key_to_ask_for() -> None:
+    auth = {"entra": True}
+    deployment = Deployment.model_validate({"name": "a", "endpoint": "https://a", "model": "m", "auth": auth})
+    with pytest.raises(ValueError, match="Entra ID"):
+        deployment.api_key({})
