@@ -1,0 +1,22 @@
+"""Archives: `open_sink` gives a `Sink`, a directory or a container of Azure Blob Storage."""
+
+from __future__ import annotations
+
+from workers.sinks.errors import ArchiveError, ArchiveFull, ArchiveUnavailable, NotThere, WriteRefused
+from workers.sinks.opening import open_sink
+from workers.sinks.sink import Accept, Arrived, NameTaken, Saved, Sink, Stat
+
+__all__ = [
+    "Accept",
+    "ArchiveError",
+    "ArchiveFull",
+    "ArchiveUnavailable",
+    "Arrived",
+    "NameTaken",
+    "NotThere",
+    "Saved",
+    "Sink",
+    "Stat",
+    "WriteRefused",
+    "open_sink",
+]

@@ -1,0 +1,204 @@
+"""The archive as a container of Azure Blob Storage."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing, suppress
+from urllib.parse import quote
+
+from azure.core import MatchConditions
+from azure.core.credentials_async import AsyncTokenCredential
+from azure.core.exceptions import AzureError, ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
+from azure.storage.blob import BlobBlock, ContentSettings
+from azure.storage.blob.aio import BlobClient, BlobServiceClient
+
+from workers.sinks.blob_address import BlobAddress
+from workers.sinks.blob_errors import azure_errors, code_of, in_our_words
+from workers.sinks.blob_metadata import from_blob, to_blob
+from workers.sinks.errors import NoContainer, NotThere, WriteRefused
+from workers.sinks.sink import Accept, Arrived, NameTaken, Saved, Stat
+from workers.sinks.stream import Digest, blocks_of, checked, in_thread
+
+BLOCK = 4 * 1024 * 1024  # Azure takes 50,000 blocks a blob: 195 GiB
+_PROBE = "dailies-probe"
+_QUESTION = b"dailies asks whether it may write here\n"
+
+
+class BlobSink:
+    """Blobs below a prefix. Closes the service client, and the identity if one is given, with itself."""
+
+    def __init__(
+        self, service: BlobServiceClient, address: BlobAddress, identity: AsyncTokenCredential | None = None
+    ) -> None:
+        self._service = service
+        self._address = address
+        self._identity = identity
+        self._container = service.get_container_client(address.container)
+        self._place = f"{address.account}/{address.container}"
+
+    def __repr__(self) -> str:
+        return f"BlobSink({self.url!r})"
+
+    @property
+    def url(self) -> str:
+        return self._address.url
+
+    async def probe(self) -> None:
+        """Writes a small blob and removes it; a missing container is created where that is allowed."""
+        try:
+            await self.write(_PROBE, _QUESTION, "text/plain")
+        except NoContainer:
+            with azure_errors(self._place):
+                await self._create_container()
+            await self.write(_PROBE, _QUESTION, "text/plain")
+        except WriteRefused:
+            return  # an immutable probe of an earlier run is in the way: it could be written then
+        # An archive that keeps everything (immutability, a SAS without delete) can be written to all the same.
+        with suppress(WriteRefused), azure_errors(self._place, _PROBE):
+            try:
+                await self._blob(_PROBE).delete_blob()
+            except AzureError as error:
+                if getattr(error, "status_code", None) != 403:
+                    raise
+
+    async def save(
+        self,
+        name: str,
+        chunks: AsyncIterator[bytes],
+        *,
+        content_type: str,
+        metadata: Mapping[str, str],
+        claim: str,
+        replace: bool = False,
+        accept: Accept | None = None,
+    ) -> Saved | NameTaken:
+        """Stages blocks of 4 MiB while the next one fills, and commits them in one call, conditional on the name.
+
+        Staged blocks are seen by nobody and vanish by themselves. Their ids carry `claim` and a random part, all of
+        one length as Azure demands: of two uploads to one name, each commits only its own blocks.
+        """
+        blob = self._blob(name)
+        digest, staged = Digest(), _Staged(blob, claim, self._place, name)
+        try:
+            async with aclosing(blocks_of(chunks, BLOCK)) as blocks:
+                async for block in blocks:
+                    await in_thread(digest.add, block)
+                    await staged.add(block)
+            await staged.finish()
+        finally:
+            await staged.stop()
+        arrived = digest.arrived()
+        if accept is not None:
+            accept(arrived)
+        try:
+            await blob.commit_block_list(
+                staged.blocks,
+                content_settings=ContentSettings(content_type=content_type, content_md5=bytearray(arrived.md5)),
+                metadata=to_blob(metadata),
+                match_condition=None if replace else MatchConditions.IfMissing,
+            )
+        except (ResourceExistsError, ResourceModifiedError) as error:
+            return await self._taken(name, arrived, error)
+        except AzureError as error:
+            raise in_our_words(error, self._place, name) from None
+        return Saved(name, self._url_of(name), arrived.bytes, arrived.sha256, arrived.md5)
+
+    async def stat(self, name: str) -> Stat | None:
+        """None if there is no such blob."""
+        with azure_errors(self._place, name):
+            try:
+                found = await self._blob(name).get_blob_properties()
+            except ResourceNotFoundError as error:
+                if code_of(error) == "ContainerNotFound":
+                    raise
+                return None
+        md5 = found.content_settings.content_md5
+        return Stat(found.size, bytes(md5) if md5 else None, from_blob(found.metadata))
+
+    async def read(self, name: str) -> bytes:
+        """The whole of a small blob. Raises NotThere."""
+        with azure_errors(self._place, name):
+            try:
+                stream = await self._blob(name).download_blob()
+                return await stream.readall()
+            except ResourceNotFoundError as error:
+                if code_of(error) == "ContainerNotFound":
+                    raise
+        raise NotThere(f"There is no {self._url_of(name)}.")
+
+    async def write(self, name: str, data: bytes, content_type: str, *, replace: bool = True) -> str:
+        """Writes a small blob at once; its URL. Without `replace`, a name that is taken is WriteRefused."""
+        md5 = hashlib.md5(data, usedforsecurity=False).digest()
+        settings = ContentSettings(content_type=content_type, content_md5=bytearray(md5))
+        with azure_errors(self._place, name):
+            try:
+                await self._blob(name).upload_blob(data, overwrite=replace, content_settings=settings)
+            except ResourceExistsError:
+                if replace:
+                    raise
+                raise WriteRefused(f"{self._url_of(name)} is there already.") from None
+        return self._url_of(name)
+
+    async def aclose(self) -> None:
+        await self._service.close()
+        if self._identity is not None:
+            await self._identity.close()
+
+    async def __aenter__(self) -> BlobSink:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def _blob(self, name: str) -> BlobClient:
+        return self._container.get_blob_client(self._address.prefix + checked(name))
+
+    def _url_of(self, name: str) -> str:
+        return self.url + quote(name)
+
+    async def _create_container(self) -> None:
+        try:
+            await self._container.create_container()
+        except ResourceExistsError:
+            return
+
+    async def _taken(self, name: str, arrived: Arrived, error: AzureError) -> NameTaken:
+        """A commit refused with 409 or 412: either the name is taken, or a lease or policy is in the way."""
+        there = await self.stat(name)
+        if there is None:
+            raise in_our_words(error, self._place, name) from None
+        return NameTaken(there.bytes, there.md5, there.metadata, arrived)
+
+
+class _Staged:
+    """Blocks of one upload; one is on its way while the next one fills, so at most three are in memory."""
+
+    def __init__(self, blob: BlobClient, claim: str, place: str, name: str) -> None:
+        self.blocks: list[BlobBlock] = []
+        self._blob = blob
+        self._id = f"{hashlib.sha256(claim.encode()).hexdigest()[:16]}-{secrets.token_hex(8)}"
+        self._place = place
+        self._name = name
+        self._under_way: asyncio.Task[None] | None = None
+
+    async def add(self, block: bytes) -> None:
+        await self.finish()
+        self.blocks.append(BlobBlock(f"{self._id}-{len(self.blocks):06d}"))
+        self._under_way = asyncio.create_task(self._stage(self.blocks[-1].id, block))
+
+    async def finish(self) -> None:
+        if self._under_way is not None:
+            await self._under_way
+
+    async def stop(self) -> None:
+        if self._under_way is not None:
+            self._under_way.cancel()
+            await asyncio.gather(self._under_way, return_exceptions=True)
+
+    async def _stage(self, block_id: str, block: bytes) -> None:
+        with azure_errors(self._place, self._name):
+            # With its MD5 beside it, a block that was damaged on the way is refused and sent again.
+            await self._blob.stage_block(block_id, block, len(block), validate_content=True)

@@ -1,0 +1,60 @@
+"""From the archive's settings to the archive."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from azure.core.credentials import AzureSasCredential
+from azure.core.credentials_async import AsyncTokenCredential
+from azure.storage.blob import LinearRetry
+from azure.storage.blob.aio import BlobServiceClient
+
+from orchestrator.settings.archive import ArchiveSettings
+from workers.sinks.blob import BLOCK, BlobSink
+from workers.sinks.blob_address import address_of
+from workers.sinks.directory import DirectorySink
+from workers.sinks.errors import ArchiveUnavailable
+from workers.sinks.sink import Sink
+
+_LIMITS: dict[str, Any] = {
+    "max_single_put_size": BLOCK,
+    "max_block_size": BLOCK,
+    "connection_timeout": 10,
+    "read_timeout": 60,
+}
+
+
+def open_sink(
+    settings: ArchiveSettings, environ: Mapping[str, str], identity: AsyncTokenCredential | None = None
+) -> Sink:
+    """The archive that the settings name, not yet touched: `probe` does. Close it with `aclose` or `async with`.
+
+    `identity` stands in for DefaultAzureCredential where the settings say Entra ID. Raises SettingsError where the
+    named variable is not set, ArchiveUnavailable where URL and secret do not fit together.
+    """
+    if settings.directory is not None:
+        return DirectorySink(settings.directory)
+    # Few: the archive step tries again by itself, for hours if need be, and must be able to hand back its claim.
+    limits = {**_LIMITS, "retry_policy": LinearRetry(backoff=1, retry_total=3, random_jitter_range=1)}
+    connection_string, sas = settings.connection_string(environ), settings.sas_token(environ)
+    if connection_string is not None:
+        try:
+            service = BlobServiceClient.from_connection_string(connection_string.get_secret_value().strip(), **limits)
+        except ValueError:
+            # The SDK's own words might quote the string.
+            raise ArchiveUnavailable(
+                "The archive's connection string cannot be read.", "Copy it again from the account's access keys."
+            ) from None
+        account = service.url.partition("?")[0].rstrip("/")
+        return BlobSink(service, address_of(settings.url, account))
+    address = address_of(settings.url)
+    if sas is not None:
+        token = AzureSasCredential(sas.get_secret_value().strip().lstrip("?"))
+        return BlobSink(BlobServiceClient(address.account, token, **limits), address)
+    if identity is None:
+        # Imported when needed: it costs a third of a second.
+        from azure.identity.aio import DefaultAzureCredential
+
+        identity = DefaultAzureCredential()
+    return BlobSink(BlobServiceClient(address.account, identity, **limits), address, identity)

@@ -1,0 +1,165 @@
+"""One HTTP answer, read whole and once: status, body (bounded), the server's words for an error, its hints on time."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx
+
+BODY_LIMIT = 8 * 1024 * 1024
+MESSAGE_LIMIT = 500
+WAIT_CAP_S = 86400.0  # a Retry-After of a day was seen in the field; nothing longer is believed
+_REQUEST_IDS = ("apim-request-id", "x-request-id", "x-ms-request-id")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer. `document` is the JSON body, or None when it is not JSON; `text` is then the plain body."""
+
+    status: int
+    headers: Mapping[str, str]
+    document: Any = field(repr=False)
+    text: str = field(repr=False)
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.status < 300
+
+    @property
+    def request_id(self) -> str | None:
+        return request_id(self.headers)
+
+    @property
+    def server_time(self) -> float | None:
+        """The server's clock as its Date header tells it, Unix seconds."""
+        return _instant(self.headers.get("date", ""))
+
+    def retry_after_s(self, now: float) -> float | None:
+        """Seconds to wait as the server asks; None where it does not, or where what it says makes no sense.
+
+        `retry-after-ms` is the more exact one and goes first. A date is measured against the server's own clock
+        where it tells it, else against `now` (Unix seconds).
+        """
+        exact = _number(self.headers.get("retry-after-ms", ""))
+        if exact is not None:
+            return min(exact / 1000, WAIT_CAP_S)
+        asked = self.headers.get("retry-after", "")
+        seconds = _number(asked)
+        if seconds is None:
+            until = _instant(asked)
+            if until is None:
+                return None
+            here = self.server_time
+            seconds = max(0.0, until - (now if here is None else here))
+        return min(seconds, WAIT_CAP_S)
+
+    @property
+    def poll_after_s(self) -> float | None:
+        """How long the server asks to be left alone about this job (`openai-poll-after-ms`) [openai SDK source]."""
+        asked = _number(self.headers.get("openai-poll-after-ms", ""))
+        return None if asked is None else min(asked / 1000, 3600.0)
+
+    def error(self) -> tuple[str | None, str, frozenset[str]]:
+        """(code, message, every code-like word) of an error body, in any of the shapes that are in use:
+
+        `{"error": {...}}` (Azure, OpenAI), the bare `{"code", "message"}` of Sora 1's specification, FastAPI's
+        `{"detail": ...}`, plain text or HTML. The words hold codes and types of outer and inner error, lower case.
+        """
+        body = self.document
+        if isinstance(body, dict):
+            inner = body.get("error")
+            if isinstance(inner, str) and inner:
+                return None, _short(inner), frozenset()
+            found = inner if isinstance(inner, dict) else body
+            words = frozenset(_words(found))
+            message = found.get("message") or found.get("detail") or body.get("detail")
+            if isinstance(message, list | dict):
+                message = _detail(message)
+            code = _code(found)
+            if message or code:
+                return code, _short(str(message or code)), words
+        if isinstance(body, str) and body:
+            return None, _short(body), frozenset()
+        text = re.sub(r"<[^>]*>", " ", self.text)
+        return None, _short(text) or f"an empty body with status {self.status}", frozenset()
+
+
+async def read_answer(response: httpx.Response) -> Answer:
+    """Reads a streamed response to its end. Raises OversizedBody past the limit, httpx.TransportError when cut off."""
+    declared = response.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > BODY_LIMIT:
+        raise OversizedBody(f"the answer's body claims {declared} bytes")
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > BODY_LIMIT:
+            raise OversizedBody(f"the answer's body is larger than {BODY_LIMIT} bytes")
+    return answer_of(response.status_code, response.headers, bytes(body))
+
+
+class OversizedBody(Exception):
+    """More bytes than any JSON answer of these APIs has."""
+
+
+def answer_of(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
+    """An answer from its parts; `headers` must look names up without regard to case."""
+    text = body.decode("utf-8", errors="replace").removeprefix("\ufeff")
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        document = None
+    return Answer(status, headers, document, text if document is None else "")
+
+
+def request_id(headers: Mapping[str, str]) -> str | None:
+    """The id under which the provider's support finds this call."""
+    found = next((headers[name] for name in _REQUEST_IDS if headers.get(name)), None)
+    return found[:200] if found else None
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) and number >= 0 else None
+
+
+def _instant(text: str) -> float | None:
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
+
+
+def _code(found: Mapping[str, Any]) -> str | None:
+    code = found.get("code")
+    return str(code)[:100] if isinstance(code, str | int) and code != "" else None
+
+
+def _words(found: Mapping[str, Any]) -> list[str]:
+    words = []
+    for place in (found, found.get("inner_error"), found.get("innererror")):
+        if isinstance(place, dict):
+            words += [str(place[name]).lower() for name in ("code", "type") if place.get(name)]
+    return words
+
+
+def _detail(detail: list[Any] | dict[str, Any]) -> str:
+    """FastAPI's list of validation problems as one sentence; anything else as JSON."""
+    if isinstance(detail, list) and detail and all(isinstance(problem, dict) for problem in detail):
+        return "; ".join(
+            f"{'.'.join(str(step) for step in problem.get('loc', ()))}: {problem.get('msg', '')}" for problem in detail
+        )
+    return json.dumps(detail)
+
+
+def _short(text: str) -> str:
+    clean = " ".join("".join(letter if letter.isprintable() else " " for letter in text[:8000]).split())
+    return clean if len(clean) <= MESSAGE_LIMIT else clean[: MESSAGE_LIMIT - 1] + "…"

@@ -1,0 +1,58 @@
+"""The bytes of a finished video, as a stream."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from workers.video_api.answer import answer_of
+from workers.video_api.errors import BadAnswer
+from workers.video_api.wire import Wire
+
+_PEEK = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A download that has begun. `length` is in bytes as the server announced it, None if it did not.
+
+    `chunks` can be read once, and raises ApiError where the stream breaks off.
+    """
+
+    length: int | None
+    content_type: str
+    request_id: str | None
+    chunks: AsyncIterator[bytes] = field(repr=False)
+
+
+@asynccontextmanager
+async def open_content(wire: Wire, path: str, params: Mapping[str, str]) -> AsyncIterator[Content]:
+    """Begins a download. Raises ApiError; text or JSON with status 200 is a BadAnswer, not a video.
+
+    (A JSON error was once saved as .mp4 that way: BerriAI/litellm#16672.)
+    """
+    async with wire.download(path, params) as response:
+        head = answer_of(response.status_code, response.headers, b"")
+        content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        chunks = wire.chunks(response)
+        if content_type.startswith("text/") or content_type.endswith("json"):
+            peek = b""
+            async for chunk in chunks:
+                peek += chunk
+                if len(peek) >= _PEEK:
+                    break
+            said = answer_of(200, response.headers, peek[:_PEEK]).error()[1]
+            raise BadAnswer(
+                f"The download is {content_type}, not a video: {wire.credential.hide(said)}",
+                status=200,
+                request_id=head.request_id,
+            )
+        encoded = response.headers.get("content-encoding", "identity") != "identity"
+        length = response.headers.get("content-length", "")
+        yield Content(
+            length=int(length) if length.isdigit() and not encoded else None,
+            content_type=content_type,
+            request_id=head.request_id,
+            chunks=chunks,
+        )

@@ -1,0 +1,47 @@
+"""Paging through a server's list of jobs, newest first, without believing that every server pages well."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from workers.video_api.errors import BadAnswer
+from workers.video_api.outcomes import RemoteJob
+from workers.video_api.wire import Wire
+
+
+async def jobs_since(
+    wire: Wire,
+    path: str,
+    params: dict[str, str],
+    *,
+    since: float,
+    read_job: Callable[[Any], RemoteJob | None],
+) -> AsyncIterator[RemoteJob]:
+    """Jobs created at `since` (Unix seconds, the server's clock) or later, and those without a time of creation.
+
+    Stops at the first page whose end is older, unless the page runs from old to new: a server that ignores the order
+    asked for must not look like one that has no new jobs. One that ignores `after` repeats itself, which also ends it.
+    Raises ApiError; a listing that broke off has proven nothing.
+    """
+    seen: set[str] = set()
+    while True:
+        answer = await wire.ask("GET", path, params)
+        if not answer.ok:
+            raise wire.error_of(answer)
+        page = answer.document.get("data") if isinstance(answer.document, dict) else None
+        if not isinstance(page, list):
+            raise BadAnswer("The answer is not a list of jobs.", status=answer.status, request_id=answer.request_id)
+        jobs = [job for job in map(read_job, page) if job is not None]
+        fresh = [job for job in jobs if job.remote_id not in seen]
+        for job in fresh:
+            seen.add(job.remote_id)
+            if job.created_at is None or job.created_at >= since:
+                yield job
+        if not fresh or not answer.document.get("has_more", len(page) >= int(params["limit"])):
+            return
+        times = [job.created_at for job in jobs if job.created_at is not None]
+        if times and times[-1] < since and times[0] >= times[-1]:
+            return
+        cursor = answer.document.get("last_id")
+        params = {**params, "after": cursor if isinstance(cursor, str) and cursor else jobs[-1].remote_id}
