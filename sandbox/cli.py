@@ -40,9 +40,7 @@ def parser(prog: str = "python -m sandbox") -> argparse.ArgumentParser:
     )
     add = options.add_argument
     add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine only)")
-    add(
-        "--port", type=int, default=8787, help="port; 0 takes a free one and prints it (default: %(default)s)"
-    )
+    add("--port", type=int, default=8787, help="port; 0 takes a free one and prints it (default: %(default)s)")
     add(
         "--deployment",
         action="append",

@@ -35,13 +35,9 @@ class SandboxDeployment:
         if self.api not in _USUAL_MODEL:
             raise ValueError(f"deployment {self.name}: api is {self.api!r}, but must be videos or jobs")
         if self.per_minute is not None and self.per_minute <= 0:
-            raise ValueError(
-                f"deployment {self.name}: per_minute must be above 0 (leave it out for no limit)"
-            )
+            raise ValueError(f"deployment {self.name}: per_minute must be above 0 (leave it out for no limit)")
         if self.concurrent is not None and self.concurrent < 1:
-            raise ValueError(
-                f"deployment {self.name}: concurrent must be at least 1 (leave it out for no limit)"
-            )
+            raise ValueError(f"deployment {self.name}: concurrent must be at least 1 (leave it out for no limit)")
         if not self.model:
             object.__setattr__(self, "model", _USUAL_MODEL[self.api])
 

@@ -53,9 +53,7 @@ class FilmResponse(Response):
         try:
             part = parse_range(headers.get("range"), length)
         except ValueError:
-            await Response(status_code=416, headers={"content-range": f"bytes */{length}"})(
-                scope, receive, send
-            )
+            await Response(status_code=416, headers={"content-range": f"bytes */{length}"})(scope, receive, send)
             return
         start, stop = part or (0, length)
         if part:

@@ -117,9 +117,7 @@ class JobsApi:
         query, service = request.query_params, self._service
         statuses = {word for text in query.getlist("statuses") for word in text.split(",") if word}
         if unknown := sorted(statuses.difference(_STATUSES)):
-            raise invalid_value(
-                "statuses", f"Invalid value: '{unknown[0]}'. There are {', '.join(_STATUSES)}."
-            )
+            raise invalid_value("statuses", f"Invalid value: '{unknown[0]}'. There are {', '.join(_STATUSES)}.")
         now = service.clock()
         jobs, more = service.ledger.page(
             "jobs",

@@ -30,13 +30,9 @@ async def read_order(body: Body, deployment: SandboxDeployment, studio: Studio) 
     if rule.sizes is not None:
         most = _most_variants(width, height)
         if not 1 <= variants <= most:
-            raise invalid_value(
-                "n_variants", f"Invalid value: {variants}. At {width}x{height} there are 1 to {most}."
-            )
+            raise invalid_value("n_variants", f"Invalid value: {variants}. At {width}x{height} there are 1 to {most}.")
         if min(width, height) >= 1080 and seconds > _LONGEST_AT_1080P_S:
-            raise invalid_value(
-                "n_seconds", f"Invalid value: {seconds}. At 1080p at most {_LONGEST_AT_1080P_S}."
-            )
+            raise invalid_value("n_seconds", f"Invalid value: {seconds}. At 1080p at most {_LONGEST_AT_1080P_S}.")
     items, first = await _inpaint(body, studio)
     digest = hashlib.sha256(first.data).hexdigest() if first else None
     return Order(
@@ -97,9 +93,7 @@ def _item(number: int, item: object, files: dict[str, SentFile]) -> dict[str, An
         raise wrong_type(at, "an object", item)
     kind, name, frame = item.get("type"), item.get("file_name"), item.get("frame_index", 0)
     if kind not in ("image", "video"):
-        raise invalid_value(
-            f"{at}.type", f"Invalid value: '{kind}'. Supported values are: 'image' and 'video'."
-        )
+        raise invalid_value(f"{at}.type", f"Invalid value: '{kind}'. Supported values are: 'image' and 'video'.")
     if name not in files:
         raise invalid_value(f"{at}.file_name", f"No uploaded file is named '{name}'.")
     if isinstance(frame, bool) or not isinstance(frame, int):

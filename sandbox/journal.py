@@ -20,8 +20,7 @@ class Journal:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=OFF")
         self._db.execute(
-            "CREATE TABLE IF NOT EXISTS jobs "
-            "(number INTEGER PRIMARY KEY, id TEXT UNIQUE, job TEXT, deleted INTEGER)"
+            "CREATE TABLE IF NOT EXISTS jobs (number INTEGER PRIMARY KEY, id TEXT UNIQUE, job TEXT, deleted INTEGER)"
         )
 
     def jobs(self) -> Iterator[Job]:

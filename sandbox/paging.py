@@ -17,9 +17,7 @@ def read_limit(query: QueryParams, default: int, lowest: int) -> int:
     if text is None:
         return default
     if not (text.isascii() and text.isdigit()) or not lowest <= int(text) <= _MOST:
-        raise invalid_value(
-            "limit", f"Invalid value: '{text}'. Expected an integer from {lowest} to {_MOST}."
-        )
+        raise invalid_value("limit", f"Invalid value: '{text}'. Expected an integer from {lowest} to {_MOST}.")
     return int(text)
 
 

@@ -75,9 +75,7 @@ def rate_limited(operation: str, retry_after_s: float) -> ApiError:
 
 
 def missing_parameter(param: str) -> ApiError:
-    return ApiError(
-        400, f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter"
-    )
+    return ApiError(400, f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter")
 
 
 def unknown_parameter(param: str) -> ApiError:

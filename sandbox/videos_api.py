@@ -68,9 +68,7 @@ class VideosApi:
         async def act(fault: Fault | None) -> Response:
             try:
                 if source.phase(self._service.clock()) is not Phase.SUCCEEDED:
-                    raise invalid_value(
-                        "video_id", f"Video '{source.id}' cannot be remixed: it is not completed."
-                    )
+                    raise invalid_value("video_id", f"Video '{source.id}' cannot be remixed: it is not completed.")
                 prompt = check_text(body.fields, "prompt", LONGEST_PROMPT)
             except ApiError:
                 self._service.refuse(deployment)
@@ -97,9 +95,7 @@ class VideosApi:
             query = request.query_params
             order = query.get("order", "desc")
             if order not in ("asc", "desc"):
-                raise invalid_value(
-                    "order", f"Invalid value: '{order}'. Supported values are: 'asc' and 'desc'."
-                )
+                raise invalid_value("order", f"Invalid value: '{order}'. Supported values are: 'asc' and 'desc'.")
             now = self._service.clock()
             jobs, more = self._service.ledger.page(
                 "videos",
@@ -134,9 +130,7 @@ class VideosApi:
             if job.phase(self._service.clock()) is not Phase.SUCCEEDED:
                 raise not_finished("Video", job.id)
             if variant == "thumbnail":
-                return Response(
-                    await self._service.studio.thumbnail(job.film, "libwebp"), media_type="image/webp"
-                )
+                return Response(await self._service.studio.thumbnail(job.film, "libwebp"), media_type="image/webp")
             if variant == "spritesheet":
                 return Response(await self._service.studio.spritesheet(job.film), media_type="image/jpeg")
             if variant != "video":

@@ -77,14 +77,10 @@ def _reference(body: Body) -> bytes | None:
         raise wrong_type("input_reference", "an object with image_url, or a file", given)
     url = given.get("image_url")
     if not isinstance(url, str) or "file_id" in given:
-        raise invalid_value(
-            "input_reference", "Give image_url; the sandbox keeps no files to name by file_id."
-        )
+        raise invalid_value("input_reference", "Give image_url; the sandbox keeps no files to name by file_id.")
     head, comma, data = url.partition(",")
     if not (head.startswith("data:image/") and head.endswith(";base64") and comma):
-        raise invalid_value(
-            "input_reference.image_url", "Give a base64 data URL: the sandbox fetches nothing."
-        )
+        raise invalid_value("input_reference.image_url", "Give a base64 data URL: the sandbox fetches nothing.")
     if len(url) > _LONGEST_DATA_URL:
         raise invalid_value("input_reference.image_url", f"At most {_LONGEST_DATA_URL} characters are taken.")
     try:

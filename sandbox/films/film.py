@@ -21,9 +21,7 @@ class Film:
     def __init__(self, pictures: bytes, name: str, pad_bytes: int = 0) -> None:
         stamp = name.encode().ljust(len(STAMP))
         if len(stamp) != len(STAMP):
-            raise ValueError(
-                f"the id {name!r} is longer than the {len(STAMP)} bytes a film's comment has room for"
-            )
+            raise ValueError(f"the id {name!r} is longer than the {len(STAMP)} bytes a film's comment has room for")
         at = pictures.index(STAMP)
         view = memoryview(pictures)
         self._parts: list[memoryview] = [view[:at], memoryview(stamp), view[at + len(stamp) :]]
