@@ -20,15 +20,17 @@ class Settings(BaseSettings):
     """The settings. `load_settings` reads file and environment; made directly, arguments alone count."""
 
     model_config = SettingsConfigDict(
-        env_prefix="DAILIES_", env_nested_delimiter="__", extra="forbid", frozen=True, hide_input_in_errors=True
+        env_prefix="DAILIES_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
     )
 
     redis: RedisSettings = Field(RedisSettings(), description="url and namespace")
-    state_dir: Path = Field(
-        Path(".dailies"), description="a directory for the embedded Redis"
-    )
+    state_dir: Path = Field(Path(".dailies"), description="a directory for the embedded Redis")
     keep_days: int = Field(30, description="days that a final batch is kept in Redis", ge=1)
-    claim_s: float = Field(30.0, description="seconds after which a dead worker's step is taken on by another", gt=0)
+    claim_s: float = Field(30.0, description="seconds after which a dead worker's step is taken over", gt=0)
     deployments: tuple[Deployment, ...] = Field((), description="a list of model deployments")
     archive: ArchiveSettings = Field(ArchiveSettings(), description="url, auth and delete_remote")
 
