@@ -137,6 +137,8 @@ def run(argv: Sequence[str] | None = None, prog: str = "python -m sandbox") -> N
         options.error(str(error))
     try:
         serve(config, arguments.host, arguments.port)
+    except ValueError as error:
+        options.error(str(error))
     except OSError as error:
         options.error(f"cannot listen on {arguments.host}:{arguments.port}: {error.strerror or error}")
 

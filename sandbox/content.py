@@ -13,7 +13,7 @@ from sandbox.faults import Fault
 from sandbox.films.film import Film
 from sandbox.wreck import Hang, hang_up
 
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 
 
 def parse_range(header: str | None, length: int) -> tuple[int, int] | None:

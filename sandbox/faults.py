@@ -7,6 +7,7 @@ import json
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, fields
+from types import NoneType
 from typing import Any
 
 from starlette.requests import Request
@@ -27,6 +28,15 @@ DO = {
     "fail": "create only: the job is accepted and will end failed with `code` and `message`",
     "truncate": "content only: send `bytes` of the film (default half), then close; `length: false` hides it",
     "stall": "content only: send `bytes` of the film (default half), then nothing for `seconds`, then close",
+}
+_KINDS: dict[str, tuple[type, ...]] = {
+    "status": (int,),
+    "headers": (dict, NoneType),
+    "seconds": (int, float),
+    "times": (int, NoneType),
+    "chance": (int, float),
+    "bytes": (int, NoneType),
+    "length": (bool,),
 }
 _FOR_ONE = {"fail": "create", "truncate": "content", "stall": "content"}
 
@@ -50,6 +60,10 @@ class Fault:
     message: str = "The video could not be made."
 
     def __post_init__(self) -> None:
+        for name, kinds in _KINDS.items():
+            value = getattr(self, name)
+            if isinstance(value, bool) != (kinds == (bool,)) or not isinstance(value, kinds):
+                raise ValueError(f"{name}: {value!r} is of the wrong type")
         if self.on not in ON:
             raise ValueError(f"on: {self.on!r} is none of {', '.join(ON)}")
         if self.do not in DO:

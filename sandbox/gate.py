@@ -1,20 +1,23 @@
-"""Stands before both APIs: asks for the key, and gives each answer its request id and the sandbox's date."""
+"""Stands before both APIs: asks for key and API version, gives each answer its request id and date."""
 
 from __future__ import annotations
 
 import secrets
 import uuid
 from email.utils import formatdate
+from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sandbox.refusals import denied
+from sandbox.refusals import denied, unsupported_version
 from sandbox.service import Service
 
 OWN_PREFIX = "/_sandbox/"
 """The sandbox's own pages; they ask for no key."""
+
+_VERSIONS = (b"v1", b"preview")
 
 
 class Gate:
@@ -39,6 +42,10 @@ class Gate:
         if not scope["path"].startswith(OWN_PREFIX) and not self._may_enter(Headers(scope=scope)):
             self._service.denied += 1
             refusal = denied()
+            await JSONResponse(refusal.body, refusal.status)(scope, receive, send_labelled)
+            return
+        if parse_qs(scope["query_string"]).get(b"api-version", [b"v1"])[0] not in _VERSIONS:
+            refusal = unsupported_version()
             await JSONResponse(refusal.body, refusal.status)(scope, receive, send_labelled)
             return
         await self._app(scope, receive, send_labelled)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import Any
 
 from sandbox.body import Body, SentFile
@@ -14,6 +15,7 @@ from sandbox.refusals import invalid_value, missing_parameter, wrong_type
 from sandbox.rules import check_seconds, check_size, check_text, rule_for
 
 _LONGEST_PROMPT = 4_000
+_WHOLE = re.compile(r"[0-9]{1,9}")
 _WHOLE_FRAME = {"left_fraction": 0.0, "top_fraction": 0.0, "right_fraction": 1.0, "bottom_fraction": 1.0}
 _LONGEST_AT_1080P_S = 10
 
@@ -58,7 +60,7 @@ def _integer(body: Body, name: str, default: int | None) -> int:
         if default is None:
             raise missing_parameter(name)
         return default
-    if body.is_form and isinstance(value, str) and value.isascii() and value.isdigit():
+    if body.is_form and isinstance(value, str) and _WHOLE.fullmatch(value):
         return int(value)
     if isinstance(value, bool) or not isinstance(value, int):
         raise wrong_type(name, "an integer", value)

@@ -12,12 +12,18 @@ from sandbox.job import Failure, Job, Order
 
 
 class Journal:
-    """A row a job, written before the create is answered. Outlives a kill of the process, not power loss."""
+    """A row a job, written before the create is answered. Outlives a kill of the process, not power loss.
+
+    ValueError where the file cannot be opened or is something else.
+    """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._db = sqlite3.connect(path, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode=WAL")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(path, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode=WAL")
+        except (OSError, sqlite3.Error) as error:
+            raise ValueError(f"state: {path} cannot be used: {error}") from error
         self._db.execute("PRAGMA synchronous=OFF")
         self._db.execute(
             "CREATE TABLE IF NOT EXISTS jobs (number INTEGER PRIMARY KEY, id TEXT UNIQUE, job TEXT, deleted INTEGER)"

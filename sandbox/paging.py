@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from starlette.datastructures import QueryParams
 
 from sandbox.config import Api
@@ -9,6 +11,7 @@ from sandbox.ledger import Ledger
 from sandbox.refusals import invalid_value
 
 _MOST = 100
+_WHOLE = re.compile(r"[0-9]{1,9}")
 
 
 def read_limit(query: QueryParams, default: int, lowest: int) -> int:
@@ -16,7 +19,7 @@ def read_limit(query: QueryParams, default: int, lowest: int) -> int:
     text = query.get("limit")
     if text is None:
         return default
-    if not (text.isascii() and text.isdigit()) or not lowest <= int(text) <= _MOST:
+    if not _WHOLE.fullmatch(text) or not lowest <= int(text) <= _MOST:
         raise invalid_value("limit", f"Invalid value: '{text}'. Expected an integer from {lowest} to {_MOST}.")
     return int(text)
 

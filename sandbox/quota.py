@@ -35,7 +35,9 @@ class Quota:
     window_s: float
     count_refused: bool = False
     counts: Counts = field(default_factory=Counts)
-    _creates: deque[float] = field(default_factory=deque)
+    _filling: deque[float] = field(default_factory=deque)
+    """The creates that fill the window: accepted ones, and refused ones with `count_refused`."""
+    _accepted: deque[float] = field(default_factory=deque)
     _finishing: list[float] = field(default_factory=list)
 
     @property
@@ -48,9 +50,9 @@ class Quota:
     def check(self, operation: str, now: float) -> ApiError | None:
         """The 429 that a create at `now` gets, counted; None if it may pass (`take` then records it)."""
         self._forget(now)
-        if self.limit is not None and len(self._creates) >= self.limit:
+        if self.limit is not None and len(self._filling) >= self.limit:
             self.counts.refused_rate += 1
-            leaves_at = self._creates[-self.limit] + self.window_s
+            leaves_at = self._filling[-self.limit] + self.window_s
             self._note_refused(now)
             return rate_limited(operation, leaves_at - now)
         if self.deployment.concurrent is not None and len(self._finishing) >= self.deployment.concurrent:
@@ -67,11 +69,12 @@ class Quota:
     def take(self, job: Job) -> None:
         """Record an accepted job, as of its creation: jobs read back from a journal are replayed in order."""
         self._forget(job.created_at)
-        self._creates.append(job.created_at)
+        self._filling.append(job.created_at)
+        self._accepted.append(job.created_at)
         heapq.heappush(self._finishing, job.finished_at)
         counts = self.counts
         counts.accepted += 1
-        counts.peak_in_window = max(counts.peak_in_window, len(self._creates))
+        counts.peak_in_window = max(counts.peak_in_window, len(self._accepted))
         counts.peak_running = max(counts.peak_running, len(self._finishing))
         if job.failure is None:  # failed jobs are free here; what Azure does is not documented
             seconds = job.order.seconds * job.order.variants
@@ -94,10 +97,11 @@ class Quota:
 
     def _note_refused(self, now: float) -> None:
         if self.count_refused:
-            self._creates.append(now)
+            self._filling.append(now)
 
     def _forget(self, now: float) -> None:
-        while self._creates and self._creates[0] <= now - self.window_s:
-            self._creates.popleft()
+        for creates in (self._filling, self._accepted):
+            while creates and creates[0] <= now - self.window_s:
+                creates.popleft()
         while self._finishing and self._finishing[0] <= now:
             heapq.heappop(self._finishing)

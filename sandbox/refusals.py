@@ -39,6 +39,11 @@ def denied() -> ApiError:
     )
 
 
+def unsupported_version() -> ApiError:
+    """An `api-version` that the v1 API does not have, such as a dated one."""
+    return _gateway(400, "API version not supported", code="BadRequest")
+
+
 def no_such_route() -> ApiError:
     return _gateway(404, "Resource not found")
 
@@ -106,7 +111,7 @@ def not_finished(what: str, name: str) -> ApiError:
     return ApiError(404, f"{what} with id '{name}' has no content: it is not finished.", code="not_ready")
 
 
-def _gateway(status: int, message: str) -> ApiError:
+def _gateway(status: int, message: str, code: str | None = None) -> ApiError:
     refusal = ApiError(status, message)
-    refusal.body = {"error": {"code": str(status), "message": message}}
+    refusal.body = {"error": {"code": code or str(status), "message": message}}
     return refusal

@@ -8,6 +8,7 @@ from typing import Any
 
 from sandbox.refusals import ApiError, invalid_value, missing_parameter, wrong_type
 
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _SIZE = re.compile(r"([1-9]\d{0,3})x([1-9]\d{0,3})")
 
 _SORA_2 = ("720x1280", "1280x720")
@@ -44,6 +45,8 @@ def check_text(fields: dict[str, Any], name: str, longest: int) -> str:
         raise missing_parameter(name)
     if not isinstance(value, str):
         raise wrong_type(name, "a string", value)
+    if _LONE_SURROGATE.search(value):
+        raise invalid_value(name, f"Invalid '{name}': half of a surrogate pair is no character.")
     if len(value) > longest:
         raise ApiError(
             400,

@@ -25,6 +25,7 @@ class _Uvicorn(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.ready = asyncio.Event()
+        self.stop = asyncio.Event()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -34,12 +35,16 @@ class _Uvicorn(uvicorn.Server):
         await super().startup(sockets=sockets)
         self.ready.set()
 
+    async def main_loop(self) -> None:
+        await self.stop.wait()
+
 
 class SandboxServer:
     """`async with SandboxServer(config) as sandbox:` serves at `sandbox.url` until the block ends.
 
     Port 0 takes a free one. `clock` gives Unix seconds; a test may hand in one that it moves by itself.
-    OSError where the port is taken. Requests still open at the end are cut after a second.
+    OSError where the port is taken, ValueError where `state` cannot be used. Requests still open at the
+    end are cut after a second.
     """
 
     def __init__(
@@ -57,8 +62,12 @@ class SandboxServer:
 
     async def __aenter__(self) -> SandboxServer:
         host, _ = self._address
-        listener = _listen(*self._address)
         self._service = Service(self._config, self._clock)
+        try:
+            listener = _listen(*self._address)
+        except OSError:
+            self._service.close()
+            raise
         self._uvicorn = _Uvicorn(
             uvicorn.Config(
                 build_app(self._service),
@@ -82,7 +91,7 @@ class SandboxServer:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._uvicorn.should_exit = True
+        self._uvicorn.stop.set()
         await self._task
         self._service.close()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 
 from sandbox.body import Body
 from sandbox.config import SandboxDeployment
@@ -15,6 +16,7 @@ from sandbox.rules import check_seconds, check_size, check_text, rule_for
 
 LONGEST_PROMPT = 32_000
 
+_WHOLE = re.compile(r"[1-9][0-9]{0,2}")
 _FIELDS = ("prompt", "model", "seconds", "size", "input_reference")
 _PICTURES = ("image/jpeg", "image/png", "image/webp")
 _LONGEST_DATA_URL = 20_971_520
@@ -34,7 +36,7 @@ async def read_order(body: Body, deployment: SandboxDeployment, studio: Studio) 
     seconds = body.fields.get("seconds", "4")
     if not isinstance(seconds, str):
         raise wrong_type("seconds", "one of '4', '8', or '12'", seconds)
-    if not (seconds.isascii() and seconds.isdigit()):
+    if not _WHOLE.fullmatch(seconds):
         raise invalid_value("seconds", f"Invalid value: '{seconds}'.")
     length = check_seconds(rule, int(seconds), "seconds")
     picture = _reference(body)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 
 import httpx
 import pytest
 
-from sandbox.cli import config_from, parser
+from sandbox.cli import config_from, parser, run
 from sandbox.config import SandboxConfig, SandboxDeployment
+from sandbox.faults import DO
 
 ROOT = Path(__file__).resolve().parents[2]
 ORDER = {"model": "tiny", "prompt": "A boat", "size": "64x64", "seconds": "1"}
@@ -95,9 +98,37 @@ def test_no_options_are_the_defaults() -> None:
         (["--retention-s", "0"], "must be above 0"),
     ],
 )
-def test_wrong_usage_ends_with_2_and_says_what_to_write(options: list[str], words: str) -> None:
-    ended = subprocess.run(
-        [sys.executable, "-m", "sandbox", *options], capture_output=True, text=True, cwd=ROOT, check=False
-    )
-    assert ended.returncode == 2
-    assert words in ended.stderr
+def test_wrong_usage_ends_with_2_and_says_what_to_write(
+    options: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run(options)
+    assert ended.value.code == 2
+    assert words in capsys.readouterr().err
+
+
+def test_a_taken_port_ends_with_2_and_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(SystemExit) as ended:
+            run(["--port", str(port)])
+    assert ended.value.code == 2
+    assert f"cannot listen on 127.0.0.1:{port}: Address already in use" in capsys.readouterr().err
+
+
+def test_a_state_file_that_is_something_else_ends_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("These are notes, and no database at all. " * 100)
+    with pytest.raises(SystemExit) as ended:
+        run(["--port", "0", "--state", str(file)])
+    assert ended.value.code == 2
+    assert f"state: {file} cannot be used" in capsys.readouterr().err
+
+
+def test_help_names_every_knob_and_every_fault(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        run(["--help"])
+    shown = capsys.readouterr().out
+    knobs = {field.name for field in fields(SandboxConfig)} - {"deployments"}
+    assert [knob for knob in sorted(knobs) if "--" + knob.replace("_", "-") not in shown] == []
+    assert [fault for fault in DO if f"  {fault} " not in shown] == []

@@ -120,6 +120,7 @@ async def test_a_request_that_is_refused_anyway_uses_no_fault_up(open_sandbox: A
         ({"on": "create"}, "do: is missing"),
         ({"on": "create", "do": "truncate"}, "goes with on: content only"),
         ({"on": "create", "do": "drop", "often": 2}, "often: no such field"),
+        ({"on": "create", "do": "drop", "times": "all"}, "times: 'all' is of the wrong type"),
         ([], "a fault is a JSON object"),
     ],
 )

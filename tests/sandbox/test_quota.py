@@ -52,6 +52,7 @@ async def test_refused_creates_fill_the_window_only_when_told_so(open_sandbox: A
     clock.advance(30)
     assert (await strict.order()).status_code == 429
     assert (await kind.order()).status_code == 200
+    assert (await strict.stats())["peak_in_window"] == 1, "of accepted ones"
 
 
 async def test_too_many_running_is_refused_without_a_hint_when_to_retry(open_sandbox: Any, clock: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from typing import Any
 
 import pytest
@@ -78,6 +79,8 @@ async def test_defaults_are_four_seconds_upright(caller: Any) -> None:
         ({"prompt": None}, "prompt", "Missing required parameter: 'prompt'."),
         ({"prompt": "x" * 32_001}, "prompt", "maximum length 32000"),
         ({"seconds": 4}, "seconds", "expected one of '4', '8', or '12', but got an integer instead"),
+        ({"seconds": "04"}, "seconds", "Invalid value: '04'."),
+        ({"prompt": "\ud800"}, "prompt", "surrogate"),
         ({"seconds": "5"}, "seconds", "Supported values are: '4', '8', and '12'."),
         ({"size": "480x480"}, "size", "Supported values are: '720x1280', and '1280x720'."),
         ({"size": "big"}, "size", "Invalid value: 'big'"),
@@ -91,7 +94,8 @@ async def test_a_create_with_a_wrong_field_is_refused_by_name(
     caller: Any, fields: dict[str, Any], param: str, message: str
 ) -> None:
     body = {"model": "my-sora-2", "prompt": "A boat", "size": "720x1280", "seconds": "4", **fields}
-    answer = await caller.http.post(VIDEOS, json={key: body[key] for key in body if body[key] is not None})
+    sent = json.dumps({key: body[key] for key in body if body[key] is not None})
+    answer = await caller.http.post(VIDEOS, content=sent, headers={"content-type": "application/json"})
     assert answer.status_code == 400
     assert answer.json()["error"]["param"] == param
     assert message in answer.json()["error"]["message"]
@@ -232,6 +236,12 @@ async def test_looks_are_counted_and_the_first_after_the_end_is_dated(caller: An
     [after] = await caller.seen()
     assert (after["gets"], after["first_get_after_finish_at"]) == (2, clock())
     assert (after["created_at"], after["finished_at"]) == (clock() - 13, clock() - 2)
+
+
+async def test_a_dated_api_version_is_not_supported(caller: Any) -> None:
+    answer = await caller.get(VIDEOS, **{"api-version": "2024-10-21"})
+    assert (answer.status_code, answer.json()["error"]["message"]) == (400, "API version not supported")
+    assert (await caller.get(VIDEOS, **{"api-version": "preview"})).status_code == 200
 
 
 async def test_unknown_paths_and_methods_answer_errors_in_json(caller: Any) -> None:
