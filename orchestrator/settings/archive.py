@@ -19,9 +19,7 @@ SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 class ArchiveAuth(Section):
     """How to prove who we are to the storage account: exactly one of the three."""
 
-    entra: bool = Field(
-        False, description="true: Entra ID (workload or managed identity, az login)"
-    )
+    entra: bool = Field(False, description="true: Entra ID (workload or managed identity, az login)")
     connection_string_env: Annotated[str, AfterValidator(variable_name)] | None = Field(
         None, description="name the variable that holds the connection string"
     )

@@ -26,12 +26,8 @@ class Auth(Section):
     api_key_env: Annotated[str, AfterValidator(variable_name)] | None = Field(
         None, description="name the variable that holds the key, for example AZURE_OPENAI_API_KEY"
     )
-    entra: bool = Field(
-        False, description="true: Entra ID (workload or managed identity, az login)"
-    )
-    _key: SecretStr | None = PrivateAttr(
-        None
-    )  # the sandbox's: known to this program, never read from configuration
+    entra: bool = Field(False, description="true: Entra ID (workload or managed identity, az login)")
+    _key: SecretStr | None = PrivateAttr(None)  # the sandbox's; no configuration can set it
 
     @model_validator(mode="after")
     def _one_way(self) -> Auth:
@@ -96,14 +92,10 @@ class Deployment(Section):
     auth: Auth = Field(description="write {api_key_env: VARIABLE} or {entra: true}")
     quota: Quota = Field(description="leave the key out for the defaults, or write some of its keys")
     shared: bool = Field(False, description="true: other programs create videos here too")
-    gateway: bool = Field(
-        False, description="true: a proxy before it sends requests again by itself"
-    )
+    gateway: bool = Field(False, description="true: a proxy before it sends requests again by itself")
     limits: Limits | None = Field(None, description="what the model takes, where no rules are shipped for it")
     poll: Poll = Field(Poll(), description="when to look at a remote job: first_s, every_s, min_s")
-    retention_s: float = Field(
-        86400.0, description="seconds a video is kept, where no expiry is named", gt=0
-    )
+    retention_s: float = Field(86400.0, description="seconds a video is kept, where no expiry is named", gt=0)
     price_per_second_usd: Decimal | None = Field(None, description="dollars a second of video", ge=0)
     create_timeout_s: float = Field(60.0, description="seconds that one create call may take in all", gt=0)
     settle_s: float = Field(10.0, description="seconds until an accepted create shows in the listing", gt=0)

@@ -20,6 +20,7 @@ redis:
   namespace: studio
 state_dir: state
 keep_days: 7
+claim_s: 12
 deployments:
   - name: eastus2
     api: videos
@@ -77,7 +78,8 @@ def test_every_key_of_the_file_arrives(write: Write) -> None:
     settings = load_settings(write(FULL), {})
     assert settings.redis.url is not None
     assert settings.redis.url.get_secret_value() == "redis://localhost:6379/0"
-    assert (settings.redis.namespace, settings.state_dir, settings.keep_days) == ("studio", Path("state"), 7)
+    assert (settings.redis.namespace, settings.state_dir) == ("studio", Path("state"))
+    assert (settings.keep_days, settings.claim_s) == (7, 12)
     first, second = settings.deployments
     assert (first.name, first.api, first.model, first.deployment) == (
         "eastus2",
@@ -216,10 +218,10 @@ def test_all_problems_come_at_once_each_with_line_key_and_mend(write: Write) -> 
     )
     assert problems(write(text), {"DAILIES_REDIS_URL": "x", "DAILIES_KEEP_DAYS": "soon"}) == [
         "5:keep_dayz: is not a known key | did you mean keep_days?",
-        "13:deployments[0].quota.burst: must be a valid integer | creates at once after a pause, 1 or more",
-        "17:deployments[0].poll.evry_s: is not a known key | did you mean every_s?",
-        "22:deployments[1].name: must be unique | deployments[0] has it already: choose another",
-        "24:archive.url: must have no user, password, query or fragment | secrets go into auth, by variable",
+        "14:deployments[0].quota.burst: must be a valid integer | creates at once after a pause, 1 or more",
+        "18:deployments[0].poll.evry_s: is not a known key | did you mean every_s?",
+        "23:deployments[1].name: must be unique | deployments[0] has it already: choose another",
+        "25:archive.url: must have no user, password, query or fragment | secrets go into auth, by variable",
         "None:DAILIES_REDIS_URL: is not a setting of this program | did you mean DAILIES_REDIS__URL?",
         "None:DAILIES_KEEP_DAYS: must be a valid integer | days that a final batch is kept in Redis",
     ]
