@@ -9,7 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from sandbox import SandboxConfig, SandboxDeployment, SandboxServer
+from sandbox.config import SandboxConfig, SandboxDeployment
+from sandbox.server import SandboxServer
 
 VIDEOS = "/openai/v1/videos"
 JOBS = "/openai/v1/video/generations/jobs"

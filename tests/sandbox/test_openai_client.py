@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import SandboxConfig, SandboxDeployment, SandboxServer
+from sandbox.config import SandboxConfig, SandboxDeployment
+from sandbox.server import SandboxServer
 
 ROOT = Path(__file__).resolve().parents[2]
 HOME = ROOT / ".tools/openai-client"
