@@ -1,0 +1,98 @@
+"""The JSON documents that scripts rely on."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from orchestrator.prices import usd
+from orchestrator.records import Attempt, Batch, Item
+from orchestrator.results import row
+from orchestrator.states import BatchState, State
+from orchestrator.views import Stoppage
+
+
+def batch_document(batch: Batch, stoppage: Stoppage | None, archive: str | None) -> dict[str, Any]:
+    """A batch as `run --json` and `status BATCH --json` print it. Instants are Unix seconds."""
+    final = batch.state is BatchState.FINAL
+    started = batch.started_at or batch.created_at
+    ended = batch.final_at if final and batch.final_at else time.time()
+    place = f"{archive}{batch.name}/" if archive else None
+    return {
+        "batch": batch.name,
+        "final": final,
+        "stopped": None
+        if stoppage is None
+        else {"reason": stoppage.reason, "since": int(time.time()), "resume": stoppage.resume},
+        "items": {"total": batch.total, **{str(state): batch.counts[state] for state in State}},
+        "cost_usd": {
+            "estimated": usd(batch.estimated),
+            "confirmed": usd(batch.confirmed),
+            "unknown": usd(batch.unknown),
+        },
+        "started_at": int(started),
+        "elapsed_s": round(max(ended - started, 0.0), 1),
+        "archive": place,
+        "results": f"{place}results.csv" if place else None,
+    }
+
+
+def item_row(item: Item) -> dict[str, Any]:
+    """An item as a row of `status --items --json`."""
+    whole = row(item, ())
+    names = ("key", "state", "reason", "deployment", "remote_id", "attempts", "cost_usd", "url")
+    return {name: whole[name] for name in names}
+
+
+def item_document(item: Item, attempts: list[Attempt]) -> dict[str, Any]:
+    """One item's life, as `show --json` prints it."""
+    spec = item.spec
+    return {
+        "batch": item.ref.batch,
+        "key": item.ref.item,
+        "state": str(item.state),
+        "reason": item.reason,
+        "message": item.message,
+        "ordered": {
+            "prompt": spec.prompt,
+            "model": spec.model,
+            "size": spec.size,
+            "seconds": spec.seconds,
+            "input_reference": spec.input_reference,
+            "remix_of": spec.remix_of,
+            "labels": dict(spec.labels),
+            "fingerprint": spec.fingerprint,
+        },
+        "attempts": [_attempt(a) for a in attempts],
+        "archived": {
+            name: item.fields.get(name)
+            for name in ("url", "bytes", "sha256", "duration_s", "archived_at", "mismatch")
+        }
+        if item.state is State.ARCHIVED
+        else None,
+        "expires_at": int(item.expires_at) if item.expires_at else None,
+    }
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    fields = attempt.fields
+
+    def instant(name: str) -> int | None:
+        return int(float(fields[name])) // 1000 if fields.get(name) else None
+
+    return {
+        "number": attempt.number,
+        "deployment": attempt.deployment,
+        "remote_id": attempt.remote_id,
+        "adopted": attempt.adopted,
+        "request_id": fields.get("request_id") or None,
+        "outcome": fields.get("outcome") or None,
+        "status": fields.get("status") or None,
+        "message": fields.get("message") or None,
+        "price_usd": usd(attempt.price) if attempt.price is not None else None,
+        "money": attempt.money,
+        "admitted_at": instant("admitted_at"),
+        "intent_at": instant("intent_at"),
+        "accepted_at": instant("accepted_at"),
+        "completed_at": instant("completed_at"),
+    }

@@ -1,0 +1,79 @@
+"""Exit codes, and which failure has which: every command ends through here with one clear message."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from enum import IntEnum
+from typing import Any
+
+from redis.exceptions import RedisError
+
+from manifests import ManifestError, Problem
+from orchestrator.embedded_redis import EmbeddedRedisError
+from orchestrator.settings import SettingsError
+from orchestrator.submission import AlreadySubmitting, UnknownPrice
+from workers.inputs import InputUnusable
+from workers.sinks import ArchiveError
+
+
+class Exit(IntEnum):
+    """What a command's exit code says."""
+
+    DONE = 0  # every item archived, or the command did its work
+    INCOMPLETE = 1  # ended, but some items are not archived
+    USAGE = 2  # bad usage, configuration or manifest: nothing was queued
+    UNUSABLE = 3  # Redis, the archive or every deployment cannot be used
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+class UsageError(Exception):
+    """The command cannot be carried out as asked; nothing was queued. The text says what to do instead."""
+
+
+class Unusable(Exception):
+    """Something that the command needs cannot be used. The text names it and the mend."""
+
+
+def say(text: str) -> None:
+    """Talk to the person: on stderr, so that stdout stays data."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def problem_lines(problems: Sequence[Problem], count: int) -> list[str]:
+    """Problems as people read them: place, what, and the mend on a line of its own."""
+    lines = []
+    for p in problems:
+        place = ":".join(str(part) for part in (p.file, p.line, p.column) if part is not None)
+        what = f"{p.path}: {p.message}" if p.path else p.message
+        value = f" (it is {p.value!r})" if p.value else ""
+        lines.append(f"{place}: {what}{value}")
+        if p.hint:
+            lines.append(f"    {p.hint}")
+    if count > len(problems):
+        lines.append(f"… and {count - len(problems)} more")
+    return lines
+
+
+def finish(work: Callable[[], Coroutine[Any, Any, int]]) -> int:
+    """Run a command to its end; its exit code. Known failures become one message and their code."""
+    try:
+        return asyncio.run(work())
+    except ManifestError as error:
+        for line in problem_lines(error.problems, error.problem_count):
+            say(line)
+        say(f"{error.problem_count} problem(s): nothing was queued")
+        return Exit.USAGE
+    except (SettingsError, UsageError, AlreadySubmitting, UnknownPrice, InputUnusable) as error:
+        say(str(error))
+        return Exit.USAGE
+    except (Unusable, EmbeddedRedisError, ArchiveError) as error:
+        say(str(error))
+        return Exit.UNUSABLE
+    except (RedisError, ConnectionError) as error:
+        say(f"Redis cannot be used: {error}")
+        return Exit.UNUSABLE
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED

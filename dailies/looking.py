@@ -1,0 +1,133 @@
+"""`status`, `show`, `results`, `validate`: documents for scripts, and the same for people."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from dailies.documents import batch_document, item_document, item_row
+from dailies.exits import Exit, UsageError
+from dailies.session import archive_url, open_store
+from manifests import Problem
+from orchestrator import views
+from orchestrator.clock import rfc3339
+from orchestrator.keys import Ref
+from orchestrator.records import Batch
+from orchestrator.results import as_csv, as_jsonl
+from orchestrator.settings import Settings
+from orchestrator.states import State
+from orchestrator.store import Store
+
+
+def validation(items: int, problems: Sequence[Problem], count: int) -> dict[str, Any]:
+    """What `validate --json` prints."""
+    return {
+        "ok": not count,
+        "items": items,
+        "problems": [dataclasses.asdict(p) for p in problems],
+        "problem_count": count,
+    }
+
+
+async def status(settings: Settings, name: str, *, items: bool, state: State | None) -> dict[str, Any]:
+    """One batch's document, with its rows if asked for, or all batches'."""
+    async with open_store(settings) as session:
+        if not name and items:
+            raise UsageError("--items and --state need a batch: dailies status BATCH --items")
+        found = [await _batch(session.store, name)] if name else await views.batches(session.store)
+        documents = []
+        for batch in found:
+            stoppage = await views.stoppage(session.store, batch, settings.deployments)
+            documents.append(batch_document(batch, stoppage, archive_url(settings)))
+        if not name:
+            return {"batches": documents}
+        if items:
+            states = {state} if state else set()
+            documents[0]["rows"] = [item_row(i) async for i in views.items(session.store, name, states)]
+        return documents[0]
+
+
+async def show(settings: Settings, name: str, key: str) -> dict[str, Any]:
+    """One item's document."""
+    async with open_store(settings) as session:
+        await _batch(session.store, name)
+        item = await session.store.load(Ref(name, key))
+        if item is None:
+            raise UsageError(f"the batch {name} has no item {key}: dailies status {name} --items lists them")
+        return item_document(item, await views.attempts(session.store, item))
+
+
+async def results(settings: Settings, name: str, form: str) -> int:
+    """Results on stdout, as they are read."""
+    if form not in ("csv", "jsonl"):
+        raise UsageError(f"there is no format {form}: csv or jsonl")
+    async with open_store(settings) as session:
+        batch = await _batch(session.store, name)
+        rows = (as_csv if form == "csv" else as_jsonl)(views.items(session.store, name), batch.columns)
+        async for piece in rows:
+            sys.stdout.write(piece)
+    return Exit.DONE
+
+
+def summary(document: dict[str, Any]) -> str:
+    """A batch in a few lines."""
+    items, cost = document["items"], document["cost_usd"]
+    states = ", ".join(f"{n} {state}" for state, n in items.items() if n and state != "total")
+    lines = [
+        f"{document['batch']}: {items['total']} items ({states})",
+        f"  spent ${cost['confirmed']:.2f}" + (f", and ${cost['unknown']:.2f} unknown" if cost["unknown"] else ""),
+    ]
+    if document["stopped"]:
+        lines.append(f"  stopped: {document['stopped']['reason']} – {document['stopped']['resume']}")
+    if document["final"] and document["archive"]:
+        lines.append(f"  watch it: {document['archive']}index.html")
+    return "\n".join(lines)
+
+
+def print_status(document: dict[str, Any]) -> None:
+    """The same as a table."""
+    console = Console()
+    if "batches" in document:
+        if not document["batches"]:
+            print("no batches: dailies submit MANIFEST queues one")
+        for each in document["batches"]:
+            print(summary(each))
+        return
+    print(summary(document))
+    if "rows" in document:
+        names = ("key", "state", "reason", "deployment", "attempts", "cost_usd", "url")
+        table = Table(*names, box=None)
+        for row in document["rows"]:
+            table.add_row(*("" if row[n] is None else str(row[n]) for n in names))
+        console.print(table)
+
+
+def print_item(document: dict[str, Any]) -> None:
+    """One item's life for people."""
+    print(f"{document['batch']}/{document['key']}: {document['state']}")
+    for name in ("reason", "message"):
+        if document[name]:
+            print(f"  {name}: {document[name]}")
+    for name, value in document["ordered"].items():
+        if value not in (None, {}):
+            print(f"  {name}: {value}")
+    for attempt in document["attempts"]:
+        print(f"  attempt {attempt['number']} at {attempt['deployment']}")
+        for name, value in attempt.items():
+            if value is not None and name not in ("number", "deployment"):
+                print(f"    {name}: {rfc3339(value) if name.endswith('_at') else value}")
+    for name, value in (document["archived"] or {}).items():
+        if value:
+            print(f"  {name}: {value}")
+
+
+async def _batch(store: Store, name: str) -> Batch:
+    batch = await views.batch(store, name)
+    if batch is None:
+        raise UsageError(f"there is no batch {name}: dailies status lists them")
+    return batch

@@ -1,0 +1,167 @@
+"""The wiring: from settings to a store, clients of the deployments, and an archive, all closed at the end."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import structlog
+from redis.exceptions import RedisError
+
+from dailies.exits import Unusable, UsageError
+from orchestrator.admission import scope
+from orchestrator.embedded_redis import EmbeddedRedis
+from orchestrator.redis_connection import check_durability, connect
+from orchestrator.settings import Deployment, Settings
+from orchestrator.store import Store
+from workers.credentials import ApiKey, Bearer, Credential, EntraToken
+from workers.sinks import Sink, open_sink
+from workers.station import Line
+from workers.video_api import ApiError
+from workers.video_api import connect as connect_api
+
+log = structlog.get_logger("dailies.session")
+
+#: Time limit of one read from a video API (seconds).
+READ_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a command works with; `lines` is empty unless the deployments were asked for."""
+
+    settings: Settings
+    store: Store
+    sink: Sink | None
+    lines: Mapping[str, Line]
+    replicas: int
+
+    def archive(self) -> Sink:
+        """The archive, of a session that was opened with it."""
+        if self.sink is None:
+            raise RuntimeError("this session was opened without the archive")
+        return self.sink
+
+
+@asynccontextmanager
+async def open_store(settings: Settings) -> AsyncIterator[Session]:
+    """Redis alone, for commands that only look."""
+    async with AsyncExitStack() as stack:
+        store, replicas = await _store(settings, stack)
+        yield Session(settings, store, None, {}, replicas)
+
+
+@asynccontextmanager
+async def open_archive(settings: Settings) -> AsyncIterator[Session]:
+    """Redis and the archive, for submitting: input images go there. No deployment is touched."""
+    async with AsyncExitStack() as stack:
+        sink = await stack.enter_async_context(open_sink(settings.archive, os.environ))
+        store, replicas = await _store(settings, stack)
+        yield Session(settings, store, sink, {}, replicas)
+
+
+@asynccontextmanager
+async def open_all(settings: Settings) -> AsyncIterator[Session]:
+    """Redis, the archive (proven writable) and every deployment. Raises Unusable, ArchiveError, SettingsError."""
+    async with AsyncExitStack() as stack:
+        lines = {d.name: await _line(d, stack) for d in settings.deployments}
+        sink = await stack.enter_async_context(open_sink(settings.archive, os.environ))
+        await sink.probe()
+        store, replicas = await _store(settings, stack)
+        await _refuse_moved_deployments(store, settings.deployments)
+        for warning in await check_durability(store.redis):
+            log.warning("redis.is_not_durable", warning=warning)
+        yield Session(settings, store, sink, lines, replicas)
+
+
+def archive_url(settings: Settings) -> str:
+    """The archive's root as people open it; ends with `/`."""
+    directory = settings.archive.directory
+    url = settings.archive.url if directory is None else directory.absolute().as_uri()
+    return url.rstrip("/") + "/"
+
+
+async def probe_stopped(session: Session) -> None:
+    """Ask deployments that were stopped earlier again, with a list call. A missing deployment or model shows only
+    on a create, so it gets one item to try."""
+    for name, line in session.lines.items():
+        fields = await session.store.read(session.store.keys.deployment(name))
+        reason = fields.get("stopped")
+        if not reason:
+            continue
+        try:
+            async for _ in line.api.list(since=float("inf")):
+                break
+        except ApiError as error:
+            log.warning("deployment.still_stopped", deployment=name, reason=reason, error=str(error))
+            continue
+        await session.store.judge(name, {"resume": True, "probation": reason != "auth"})
+        log.info("deployment.resumed", deployment=name, reason=reason)
+
+
+async def _store(settings: Settings, stack: AsyncExitStack) -> tuple[Store, int]:
+    if settings.redis.url is None:
+        embedded = await stack.enter_async_context(EmbeddedRedis(settings.state_dir))
+        url = embedded.url
+    else:
+        url = settings.redis.url.get_secret_value()
+    redis = connect(url)
+    stack.push_async_callback(redis.aclose)
+    try:
+        await redis.ping()
+        replication = await redis.info("replication")
+    except (RedisError, OSError) as error:
+        mend = "check redis.url, or leave it out for an embedded one"
+        raise Unusable(f"Redis cannot be reached: {error}; {mend}") from None
+    return Store(redis, settings.redis.namespace), int(replication.get("connected_slaves", 0))
+
+
+async def _line(deployment: Deployment, stack: AsyncExitStack) -> Line:
+    credential = _credential(deployment)
+    api = connect_api(
+        deployment.api,
+        deployment.endpoint,
+        credential,
+        create_timeout_s=deployment.create_timeout_s,
+        read_timeout_s=READ_TIMEOUT_S,
+    )
+    return Line(deployment, await stack.enter_async_context(api))
+
+
+def _credential(deployment: Deployment) -> Credential:
+    """Azure takes a key as `api-key`, OpenAI and most servers that speak its API as a bearer."""
+    if deployment.auth.entra:
+        return EntraToken()
+    key = deployment.api_key(os.environ)
+    try:
+        return Bearer(key) if _is_openai_like(deployment.endpoint) else ApiKey(key)
+    except ValueError as error:
+        raise UsageError(f"the key of the deployment {deployment.name} cannot be used: {error}") from None
+
+
+def _is_openai_like(endpoint: str) -> bool:
+    """Whether the endpoint's path is used as it is (`…/v1`), outside of Azure's own hosts."""
+    url = urlsplit(endpoint)
+    host = (url.hostname or "").lower()
+    return url.path.rstrip("/").endswith("/v1") and not host.endswith((".azure.com", ".azure.us", ".azure.cn"))
+
+
+async def _refuse_moved_deployments(store: Store, deployments: tuple[Deployment, ...]) -> None:
+    """Jobs that were created somewhere can only be fetched there: their deployment must still be configured."""
+    configured = {d.name: scope(d) for d in deployments}
+    pipe = store.redis.pipeline(transaction=False)
+    pipe.smembers(store.keys.deployments)
+    (known,) = await pipe.execute()
+    for name in sorted(raw.decode() for raw in known):
+        fields = await store.read(store.keys.deployment(name))
+        if configured.get(name) == fields.get("scope"):
+            continue
+        if await store.redis.zcard(store.keys.open(name)):
+            what = "has another endpoint or api" if name in configured else "is missing"
+            raise Unusable(
+                f"the deployment {name} {what} in the configuration, but jobs of it are still open: "
+                "put it back until they are archived"
+            )

@@ -1,0 +1,96 @@
+"""The admission controller: who may create now, held to each deployment's quota by one script.
+
+A deployment's rate is a token bucket kept a little slower than the provider's own, because what counts is when
+requests arrive there: a create that reaches it 30 ms early after one that was 40 ms late must not be the one too
+many. Creates are paced twice: when they are admitted, and again right before they leave (`lua/intend.lua`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from orchestrator.prices import micro
+from orchestrator.records import Claim
+from orchestrator.settings import Deployment
+from orchestrator.states import ROWS, Event
+from orchestrator.store import Store, log
+
+#: How much slower than the quota creates are admitted, and sent.
+ADMIT_MARGIN = 1.025
+SEND_MARGIN = 1.015
+#: How far a create may be ahead of its even pace when it leaves; the margin makes up for it in any window of 10 s.
+SEND_SLACK_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What admission gave, and what stopped the next one.
+
+    gate            none (asked for no more), empty, rate, slot, budget, cooling, stopped or archive
+    ask_again_in_s  exact where a clock decides; None: when something changes
+    """
+
+    admitted: tuple[Claim, ...]
+    gate: str
+    ask_again_in_s: float | None
+
+
+def scope(deployment: Deployment) -> str:
+    """Names the listing that a deployment's remote jobs appear in: those of one resource share it."""
+    if deployment.auth.sandbox:
+        return f"sandbox-{deployment.api}"  # its port differs from run to run, its jobs do not
+    place = f"{deployment.endpoint.rstrip('/').lower()} {deployment.api}"
+    return hashlib.sha256(place.encode()).hexdigest()[:16]
+
+
+def interval_s(deployment: Deployment) -> float:
+    """Seconds between two creates at the quota's own pace; 0 without such a limit."""
+    return 60 / deployment.quota.per_minute if deployment.quota.per_minute else 0.0
+
+
+def pace(deployment: Deployment) -> dict[str, object]:
+    """The second gate's arguments, for `Store.intend`."""
+    return {
+        "interval_ms": interval_s(deployment) * SEND_MARGIN * 1000,
+        "burst": deployment.quota.burst,
+        "slack_ms": SEND_SLACK_S * 1000,
+    }
+
+
+class Admission:
+    """Asks for the next items of one deployment. Correct with any number of askers: the script decides."""
+
+    def __init__(self, store: Store, deployment: Deployment, *, batches: Sequence[str] | None = None) -> None:
+        """`batches`: admit only these (`run` does its own manifests' only); None is any."""
+        quota = deployment.quota
+        own_price = deployment.price_per_second_usd
+        self.deployment = deployment
+        self._store = store
+        self._request: dict[str, object] = {
+            "model": deployment.model,
+            "scope": scope(deployment),
+            "interval_ms": interval_s(deployment) * ADMIT_MARGIN * 1000,
+            "burst": quota.burst,
+            "concurrent": -1 if quota.concurrent is None else quota.concurrent,
+            "price_per_s": "" if own_price is None else micro(own_price),
+            "batches": False if batches is None else list(batches),
+        }
+
+    async def ask(self, most: int, *, allowance_s: float) -> Answer:
+        """Admit up to `most` items; each is due again after `allowance_s` unless its create step moves it on."""
+        request = {**self._request, "most": most, "allowance_ms": round(allowance_s * 1000)}
+        gate, in_ms, *admitted = await self._store.scripts.run(
+            "admit", self.deployment.name, request, ROWS[Event.ADMITTED]
+        )
+        claims = tuple(Claim.parse([b"create", *raw]) for raw in admitted)
+        for claim in claims:
+            log.info(
+                "item.admitted",
+                batch=claim.ref.batch,
+                key=claim.ref.item,
+                deployment=self.deployment.name,
+                attempt=claim.attempt,
+            )
+        return Answer(claims, gate.decode(), None if in_ms < 0 else in_ms / 1000)

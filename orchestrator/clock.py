@@ -1,0 +1,12 @@
+"""Instants as people read them."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+
+def rfc3339(instant: float | None) -> str:
+    """Unix seconds as RFC 3339 in UTC, to the second; empty where there is none."""
+    if instant is None:
+        return ""
+    return dt.datetime.fromtimestamp(instant, dt.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

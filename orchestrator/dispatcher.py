@@ -1,0 +1,154 @@
+"""The dispatcher: a loop in every worker that claims what is due and admits what may start.
+
+It holds no item: what it claims is due again by itself if this worker dies. It claims only steps that its worker
+runs, and at most as many as that worker has free slots for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+from redis.exceptions import RedisError
+
+from orchestrator.admission import Admission, Answer
+from orchestrator.records import Claim
+from orchestrator.store import Store
+
+log = structlog.get_logger("orchestrator.dispatcher")
+
+#: Step → the pool of slots it takes from. Archiving has its own: bytes never wait behind creates or polls.
+POOLS: Mapping[str, str] = {
+    "create": "steps",
+    "reconcile": "steps",
+    "poll": "polls",
+    "archive": "archive",
+    "report": "archive",
+}
+#: How often to look when nothing says when: new batches, slots that other workers gave back.
+IDLE_S = 1.0
+
+
+class Hands(Protocol):
+    """What a worker gives its dispatcher to act with."""
+
+    async def free(self) -> Mapping[str, int]:
+        """Free slots by pool, right now."""
+
+    async def take_on(self, claims: Sequence[Claim]) -> None:
+        """Start the steps: quickly, they run elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowances:
+    """For how long a claim holds (seconds): it measures liveness, since a running step renews it."""
+
+    claim_s: float
+    furthest_s: float
+
+    def by_step(self) -> dict[str, float]:
+        """Step → seconds."""
+        return dict.fromkeys(POOLS, self.claim_s)
+
+
+class Dispatcher:
+    """Claims and admits in rounds, until it is stopped. `wake` begins the next round at once, or in time."""
+
+    def __init__(
+        self,
+        store: Store,
+        hands: Hands,
+        admissions: Sequence[Admission],
+        *,
+        steps: Sequence[str],
+        deployments: Sequence[str],
+        allowances: Allowances,
+    ) -> None:
+        """`steps`: those that this worker runs; it admits only if `create` is among them."""
+        self._store, self._hands, self._allowances = store, hands, allowances
+        self._admissions = admissions if "create" in steps else ()
+        self._pools = {step: POOLS[step] for step in steps}
+        self._deployments = deployments
+        self._not_before: dict[str, float] = {}
+        self._woken = asyncio.Event()
+        self._next_round_at = 0.0
+        self._stopping = False
+        #: The newest answer for each deployment: what stopped its next create.
+        self.answers: dict[str, Answer] = {}
+
+    def wake(self, in_s: float = 0.0) -> None:
+        """Something will be due in so many seconds; 0: a slot came free, so ask admission again too."""
+        if in_s <= 0:
+            self._not_before.clear()
+        at = asyncio.get_running_loop().time() + in_s
+        if at < self._next_round_at:
+            self._next_round_at = at
+            self._woken.set()
+
+    def stop(self) -> None:
+        """End after this round: claim and admit nothing more."""
+        self._stopping = True
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Round after round until stopped. While Redis cannot be reached it waits and says so once."""
+        reachable = True
+        clock = asyncio.get_running_loop().time
+        while not self._stopping:
+            self._next_round_at = clock() + IDLE_S
+            try:
+                pause = await self._round()
+                if not reachable:
+                    log.info("redis.came_back")
+                reachable = True
+            except (RedisError, OSError) as error:
+                if reachable:
+                    log.warning("redis.went_away", error=str(error))
+                reachable, pause = False, IDLE_S
+            self._next_round_at = min(self._next_round_at, clock() + pause)
+            while not self._stopping and clock() < self._next_round_at:
+                self._woken.clear()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout_at(self._next_round_at):
+                        await self._woken.wait()
+
+    async def _round(self) -> float:
+        """One round; how many seconds nothing more can be due."""
+        free = dict(await self._hands.free())
+        claims, next_due = await self._store.claim(
+            free,
+            pools=self._pools,
+            deployments=self._deployments,
+            allowance_s=self._allowances.by_step(),
+            furthest_s=self._allowances.furthest_s,
+        )
+        pauses = [IDLE_S] if next_due is None else [IDLE_S, next_due]
+        await self._hands.take_on(claims)
+        left = free.get("steps", 0) - sum(POOLS[c.step] == "steps" for c in claims)
+        pauses += await self._admit(left)
+        return max(min(pauses), 0.0)
+
+    async def _admit(self, free_steps: int) -> list[float]:
+        """Ask each deployment's admission that may have changed its answer; in how many seconds to ask again."""
+        pauses = []
+        now = asyncio.get_running_loop().time()
+        for admission in self._admissions:
+            name = admission.deployment.name
+            wait = self._not_before.get(name, 0.0) - now
+            if wait > 0:
+                pauses.append(wait)
+                continue
+            if free_steps <= 0:
+                continue
+            answer = await admission.ask(free_steps, allowance_s=self._allowances.claim_s)
+            self.answers[name] = answer
+            free_steps -= len(answer.admitted)
+            await self._hands.take_on(answer.admitted)
+            if answer.ask_again_in_s is not None:
+                self._not_before[name] = now + answer.ask_again_in_s
+                pauses.append(answer.ask_again_in_s)
+        return pauses

@@ -1,0 +1,100 @@
+"""The names of every Redis key, and nothing else.
+
+All of them start with `{NAMESPACE}:`, a hash tag: on a clustered Redis every key lives in one slot, so a
+script may touch several, and other programs may share the server. `lua/_ledger.lua` builds the same names.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Ref(NamedTuple):
+    """Names an item in the store: its batch and its id there (the key, or `KEY~2` for its second content)."""
+
+    batch: str
+    item: str
+
+    def __str__(self) -> str:
+        return f"{self.batch}/{self.item}"
+
+
+class Keys:
+    """Key names under one namespace. What may stand in Redis when all is settled is listed in `LASTING`."""
+
+    #: Suffix patterns (fnmatch) of what outlives a settled run: the ledger itself, until it is forgotten.
+    LASTING = (
+        "meta",
+        "batches",
+        "batch:*",
+        "item:*",
+        "attempt:*",
+        "specs:*",
+        "order:*",
+        "deployments",
+        "deployment:*",
+        "remote:*",
+        "newest:*",
+        "virtual:*",
+        "orphans",
+    )
+
+    def __init__(self, namespace: str) -> None:
+        self.prefix = f"{{{namespace}}}:"
+        self.meta = f"{self.prefix}meta"  # hash: schema, archive's closing time
+        self.batches = f"{self.prefix}batches"  # zset: batch name → created_at, ms
+        self.reports_due = f"{self.prefix}reports"  # zset: final batch → when its report is next due, ms
+        self.archive_ready = f"{self.prefix}archive:ready"  # zset: item ref → expires_at, ms
+        self.archive_due = f"{self.prefix}archive:due"  # zset: item ref → when its claim or pause ends, ms
+        self.deployments = f"{self.prefix}deployments"  # set: every deployment ever admitted to
+        self.orphans = f"{self.prefix}orphans"  # hash: "SCOPE remote id" → attempt
+        self.steps_queue = f"{self.prefix}arq:steps"  # arq: create and reconcile
+        self.archive_queue = f"{self.prefix}arq:archive"  # arq: archive and report
+
+    def batch(self, name: str) -> str:
+        """Hash: the batch's state, counters, money in micro-dollars, settings."""
+        return f"{self.prefix}batch:{name}"
+
+    def specs(self, batch: str) -> str:
+        """Hash: item id → what was ordered, as JSON."""
+        return f"{self.prefix}specs:{batch}"
+
+    def order(self, batch: str) -> str:
+        """Sorted set: item id → its place in the manifest."""
+        return f"{self.prefix}order:{batch}"
+
+    def item(self, ref: Ref) -> str:
+        """Hash: state, version, attempt and what the archive said."""
+        return f"{self.prefix}item:{ref.batch}/{ref.item}"
+
+    def attempt(self, ref: Ref, number: int) -> str:
+        """Hash: one create call's life."""
+        return f"{self.prefix}attempt:{ref.batch}/{ref.item}#{number}"
+
+    def deployment(self, name: str) -> str:
+        """Hash: bucket, cooling, stop, scope."""
+        return f"{self.prefix}deployment:{name}"
+
+    def open(self, deployment: str) -> str:
+        """Sorted set: open attempt → when it is next due, ms. Its size is the number of slots in use."""
+        return f"{self.prefix}open:{deployment}"
+
+    def remote(self, scope: str) -> str:
+        """Hash: remote id → the one attempt it belongs to, for one endpoint and key."""
+        return f"{self.prefix}remote:{scope}"
+
+    def newest(self, scope: str) -> str:
+        """Hash: the newest remote job known there: remote_id, created_at (Unix seconds)."""
+        return f"{self.prefix}newest:{scope}"
+
+    def job(self, step: str, ref: Ref, version: int) -> str:
+        """The arq job id of a step at a version: enqueued twice, it runs once."""
+        return f"{self.prefix}{step}:{ref.batch}/{ref.item}:{version}"
+
+    def heartbeat(self, worker: str) -> str:
+        """arq's health key of one worker."""
+        return f"{self.prefix}arq:health:{worker}"
+
+    def submit_lock(self, batch: str) -> str:
+        """Held by the one submit of a batch that is under way."""
+        return f"{self.prefix}submit:{batch}"

@@ -1,0 +1,166 @@
+-- What every script of the ledger shares; loaded in front of each of them.
+--
+-- KEYS[1]  the meta key: it names the cluster slot in which all others live
+-- ARGV[1]  the prefix of every key, '{NAMESPACE}:'
+-- Times are Redis's own, in integer milliseconds; money is in integer micro-dollars.
+
+local P = ARGV[1]
+local MOVING = {'waiting', 'admitted', 'creating', 'rendering', 'archiving'}
+local OPEN = {admitted = true, creating = true, rendering = true}
+local PRIORITY_STEP = 4294967296      -- 2^32: a queue's score is -priority * 2^32 + place in the manifest
+local URGENCY_STEP = 1099511627776    -- 2^40: the ready index's score is -urgency * 2^40 + pass
+local PASS_STEP = 1024                -- what one admission costs a batch of weight 1
+
+local function now_ms()
+  local t = redis.call('TIME')
+  return tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
+end
+
+local function item_key(batch, id) return P .. 'item:' .. batch .. '/' .. id end
+local function attempt_ref(batch, id, n) return batch .. '/' .. id .. '#' .. n end
+local function attempt_key(batch, id, n) return P .. 'attempt:' .. attempt_ref(batch, id, n) end
+local function batch_key(batch) return P .. 'batch:' .. batch end
+local function open_key(deployment) return P .. 'open:' .. deployment end
+
+local function set_fields(key, fields)
+  for name, value in pairs(fields or {}) do
+    redis.call('HSET', key, name, tostring(value))
+  end
+end
+
+-- Puts a batch where it belongs in the index of a lane (a model, or '@DEPLOYMENT' for pinned items), or
+-- takes it out. A batch that comes (back) starts at the lane's virtual time: it cannot claim the past.
+local function index_batch(batch, lane)
+  local ready = P .. 'ready:' .. lane
+  local head = redis.call('ZRANGE', P .. 'queue:' .. lane .. ':' .. batch, 0, 0, 'WITHSCORES')
+  local b = redis.call('HMGET', batch_key(batch), 'state', 'priority', 'pass:' .. lane)
+  if not head[1] or b[1] ~= 'running' then
+    redis.call('ZREM', ready, batch)
+    return
+  end
+  local pass = tonumber(b[3] or 0)
+  if not redis.call('ZSCORE', ready, batch) then
+    pass = math.max(pass, tonumber(redis.call('GET', P .. 'virtual:' .. lane) or 0))
+    redis.call('HSET', batch_key(batch), 'pass:' .. lane, pass)
+  end
+  local urgency = tonumber(b[2] or 0) - math.floor(tonumber(head[2]) / PRIORITY_STEP)
+  redis.call('ZADD', ready, string.format('%.0f', pass - urgency * URGENCY_STEP), batch)
+end
+
+local function enqueue(batch, id)
+  local i = redis.call('HMGET', item_key(batch, id), 'lane', 'priority', 'place')
+  if not i[1] or i[1] == '' then return end           -- parked: its source has not succeeded yet
+  local score = tonumber(i[3]) - tonumber(i[2]) * PRIORITY_STEP
+  redis.call('ZADD', P .. 'queue:' .. i[1] .. ':' .. batch, string.format('%.0f', score), id)
+  index_batch(batch, i[1])
+end
+
+local function unqueue(batch, id)
+  local lane = redis.call('HGET', item_key(batch, id), 'lane')
+  if not lane or lane == '' then return end
+  redis.call('ZREM', P .. 'queue:' .. lane .. ':' .. batch, id)
+  index_batch(batch, lane)
+end
+
+-- Moves an attempt's price between reserved, unknown, confirmed and none. It knows where its money is, so
+-- settling twice changes nothing.
+local function settle(batch, id, n, bucket)
+  local key = attempt_key(batch, id, n)
+  local a = redis.call('HMGET', key, 'price', 'money')
+  local was, price = a[2] or 'none', tonumber(a[1]) or 0
+  if was == bucket then return end
+  if was ~= 'none' then redis.call('HINCRBY', batch_key(batch), was, -price) end
+  if bucket ~= 'none' then redis.call('HINCRBY', batch_key(batch), bucket, price) end
+  redis.call('HSET', key, 'money', bucket)
+end
+
+local function end_batch_when_settled(batch, now)
+  local key = batch_key(batch)
+  if redis.call('HGET', key, 'state') == 'loading' then return end
+  for _, state in ipairs(MOVING) do
+    if tonumber(redis.call('HGET', key, 'n:' .. state) or 0) > 0 then return end
+  end
+  redis.call('HSET', key, 'state', 'final', 'final_at', now)
+  redis.call('ZADD', P .. 'reports', now, batch)
+end
+
+local follow    -- defined below: what a change of state means for the items made from this one
+
+-- Moves an item from one state to another with all that hangs on it: queue, slot, archive order, counters,
+-- the items made from it, and the batch's end. Every move adds one to the version.
+local function move(batch, id, from, to, now)
+  local key = item_key(batch, id)
+  local i = redis.call('HMGET', key, 'attempt', 'deployment', 'expires_at')
+  local ref = batch .. '/' .. id
+  if from == 'waiting' and to ~= 'waiting' then unqueue(batch, id) end
+  if OPEN[from] and not OPEN[to] then
+    redis.call('ZREM', open_key(i[2]), attempt_ref(batch, id, i[1]))
+  end
+  if from == 'archiving' and to ~= 'archiving' then
+    redis.call('ZREM', P .. 'archive:ready', ref)
+    redis.call('ZREM', P .. 'archive:due', ref)
+  end
+  local version = redis.call('HINCRBY', key, 'v', 1)
+  redis.call('HSET', key, 'state', to, 'changed_at', now)
+  if from ~= to then
+    redis.call('HINCRBY', batch_key(batch), 'n:' .. from, -1)
+    redis.call('HINCRBY', batch_key(batch), 'n:' .. to, 1)
+    if to == 'waiting' then enqueue(batch, id) end
+    if to == 'archiving' then redis.call('ZADD', P .. 'archive:ready', i[3] or now, ref) end
+    follow(batch, id, to, now)
+    end_batch_when_settled(batch, now)
+  end
+  return version
+end
+
+-- A remix waits, outside every queue, for its source: it becomes admissible on the source's own deployment
+-- when the source succeeds, and fails at once when the source ends in any other way.
+follow = function(batch, id, to, now)
+  local waiting_key = P .. 'remixes:' .. batch .. '/' .. id
+  if redis.call('EXISTS', waiting_key) == 0 then return end
+  local source = redis.call('HMGET', item_key(batch, id), 'deployment', 'remote_id')
+  local ended = to == 'failed' or to == 'cancelled' or to == 'expired' or to == 'held'
+  if to ~= 'archiving' and not ended then return end
+  for _, remix in ipairs(redis.call('SMEMBERS', waiting_key)) do
+    local remix_key = item_key(batch, remix)
+    if redis.call('HGET', remix_key, 'state') == 'waiting' then
+      if ended then
+        redis.call('HSET', remix_key, 'reason', 'source_' .. to)
+        move(batch, remix, 'waiting', 'failed', now)
+      else
+        redis.call('HSET', remix_key, 'lane', '@' .. source[1], 'source_id', source[2])
+        enqueue(batch, remix)
+      end
+    end
+  end
+  redis.call('DEL', waiting_key)
+end
+
+-- Closes a deployment's admission for a while, or until somebody or a probe opens it again.
+local function judge(deployment, verdict, now)
+  if not verdict or not deployment then return end
+  local key = P .. 'deployment:' .. deployment
+  if verdict.stop then
+    redis.call('HSET', key, 'stopped', verdict.stop, 'stopped_at', now, 'message', verdict.message or '')
+  end
+  if verdict.cool_ms then
+    local strikes = tonumber(redis.call('HGET', key, 'strikes') or 0)
+    local pause = verdict.cool_ms
+    if verdict.backoff then
+      pause = math.min(pause * 2 ^ math.min(strikes, 10), verdict.backoff)
+      redis.call('HSET', key, 'strikes', strikes + 1)
+    end
+    local till = math.max(tonumber(redis.call('HGET', key, 'cool_until') or 0), now + pause)
+    redis.call('HSET', key, 'cool_until', string.format('%.0f', till), 'cool_reason', verdict.reason)
+  end
+end
+
+-- The token bucket as one number, the theoretical arrival time (GCRA): a token is there when
+-- now >= tat - (burst - 1) * interval - slack. Returns the new tat, or nil and when to ask again.
+-- A tat further ahead than a full bucket can explain means that the clock stepped back: it is pulled in.
+local function take_token(tat, now, interval, burst, slack)
+  tat = math.min(tat or 0, now + burst * interval)
+  local earliest = tat - (burst - 1) * interval - slack
+  if now < earliest then return nil, math.ceil(earliest) end
+  return string.format('%.3f', math.max(now, tat) + interval)
+end

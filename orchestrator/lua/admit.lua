@@ -1,0 +1,94 @@
+-- One decision: a token of the deployment's bucket, a slot, the batch's money and the next item, or nothing.
+--
+-- ARGV  2 deployment, 3 request: {model, scope, interval_ms, burst, concurrent or -1, price_per_s or "",
+--       allowance_ms, most, batches = [names] or false}, 4 row of the table for `admitted`
+-- Returns {gate, ask again in ms or -1, admitted …}: each admitted is {batch, item, version, attempt};
+-- gate says what stopped the next one: none, empty, rate, slot, budget, cooling, stopped or archive.
+
+local deployment, request, row = ARGV[2], cjson.decode(ARGV[3]), cjson.decode(ARGV[4])
+local dkey, open = P .. 'deployment:' .. deployment, open_key(deployment)
+local now = now_ms()
+local d = redis.call('HMGET', dkey, 'stopped', 'cool_until', 'tat', 'probation')
+local closed_until = tonumber(redis.call('HGET', KEYS[1], 'archive_closed_until') or 0)
+local used = redis.call('ZCARD', open)
+local cap = request.concurrent < 0 and math.huge or request.concurrent
+if d[4] then cap = math.min(cap, 1) end
+local tat = tonumber(d[3] or 0)
+local only = nil
+if request.batches then
+  only = {}
+  for _, name in ipairs(request.batches) do only[name] = true end
+end
+
+local function price_of(item)
+  local own = tonumber(request.price_per_s)
+  if own then return math.floor(own * tonumber(item[2]) + 0.5) end
+  return tonumber(item[3])
+end
+
+-- The first item, in the order of the lanes' indexes, whose batch may run here and can pay for it.
+local function next_item()
+  local short_of_money = false
+  for _, lane in ipairs({'@' .. deployment, request.model}) do
+    local from = 0
+    repeat
+      local names = redis.call('ZRANGE', P .. 'ready:' .. lane, from, from + 19)
+      for _, batch in ipairs(names) do
+        if not only or only[batch] then
+          local head = redis.call('ZRANGE', P .. 'queue:' .. lane .. ':' .. batch, 0, 0)
+          local item = redis.call('HMGET', item_key(batch, head[1]), 'attempt', 'seconds', 'price', 'state')
+          local b = redis.call('HMGET', batch_key(batch), 'budget', 'reserved', 'unknown', 'confirmed', 'weight')
+          local price = price_of(item)
+          local spent = tonumber(b[2]) + tonumber(b[3]) + tonumber(b[4])
+          if not b[1] or (price and spent + price <= tonumber(b[1])) then
+            return lane, batch, head[1], item, price, tonumber(b[5])
+          end
+          short_of_money = true
+        end
+      end
+      from = from + 20
+    until #names < 20
+  end
+  return nil, short_of_money
+end
+
+local answer = {'none', -1}
+local function close(gate, at)
+  answer[1], answer[2] = gate, at and at - now or -1
+end
+
+redis.call('SADD', P .. 'deployments', deployment)
+redis.call('HSET', dkey, 'scope', request.scope)
+for _ = 1, request.most do
+  if d[1] then close('stopped') break end
+  if closed_until > now then close('archive', closed_until) break end
+  if tonumber(d[2] or 0) > now then close('cooling', tonumber(d[2])) break end
+  if used >= cap then close('slot') break end
+  local next_tat, at = tat, nil
+  if request.interval_ms > 0 then
+    next_tat, at = take_token(tat, now, request.interval_ms, request.burst, 0)
+  end
+  if not next_tat then close('rate', at) break end
+  local lane, batch, id, item, price, weight = next_item()
+  if not lane then close(batch and 'budget' or 'empty') break end
+
+  local n = tonumber(item[1]) + 1
+  local key = item_key(batch, id)
+  local akey = attempt_key(batch, id, n)
+  redis.call('HSET', akey, 'deployment', deployment, 'scope', request.scope, 'price', price or '',
+             'money', 'none', 'admitted_at', now)
+  local pass = tonumber(redis.call('HGET', batch_key(batch), 'pass:' .. lane) or 0)
+  redis.call('SET', P .. 'virtual:' .. lane, pass)
+  redis.call('HSET', batch_key(batch), 'pass:' .. lane, pass + PASS_STEP / weight)
+  redis.call('HSETNX', batch_key(batch), 'started_at', now)
+  -- The move takes the item off its queue by its state's lane, before the new attempt is its own.
+  local version = move(batch, id, item[4], row[item[4]], now)
+  redis.call('HSET', key, 'attempt', n, 'deployment', deployment)
+  redis.call('HDEL', key, 'reason', 'message', 'remote_id', 'unknown_since')
+  settle(batch, id, n, 'reserved')
+  redis.call('ZADD', open, string.format('%.0f', now + request.allowance_ms), attempt_ref(batch, id, n))
+  used, tat = used + 1, tonumber(next_tat)
+  answer[#answer + 1] = {batch, id, version, n}
+end
+if request.interval_ms > 0 then redis.call('HSET', dkey, 'tat', string.format('%.3f', tat)) end
+return answer

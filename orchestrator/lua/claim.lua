@@ -1,0 +1,77 @@
+-- Claims what is due and moves its due time forward, so that a dead worker's work becomes due again.
+--
+-- ARGV  2 {pool = {step = name of the pool of slots it takes from}, free = {pool = how many are free},
+--          allowance_ms = {step = ms}, deployments = [names], furthest_ms}
+-- Returns {next due in ms or -1, claim …}; a claim is {step, batch, item, version, attempt}; the version of a
+-- claimed item grows by one, so whoever claimed it before decides nothing any more.
+
+local request = cjson.decode(ARGV[2])
+local pool, free, allowance = request.pool, request.free, request.allowance_ms
+local now = now_ms()
+local claims, next_due = {-1}, nil
+local STEP = {admitted = 'create', creating = 'reconcile', rendering = 'poll'}
+
+local function consider(at)
+  if at and (not next_due or at < next_due) then next_due = at end
+end
+
+local function room(step) return pool[step] and free[pool[step]] > 0 end
+
+local function take(step, batch, id, attempt)
+  free[pool[step]] = free[pool[step]] - 1
+  claims[#claims + 1] = {step, batch, id, redis.call('HINCRBY', item_key(batch, id), 'v', 1), attempt}
+  return string.format('%.0f', now + allowance[step])
+end
+
+for _, deployment in ipairs(request.deployments) do
+  local open = open_key(deployment)
+  -- A due time further off than any allowance: the clock stepped back.
+  for _, ref in ipairs(redis.call('ZRANGEBYSCORE', open, now + request.furthest_ms, '+inf', 'LIMIT', 0, 100)) do
+    redis.call('ZADD', open, now, ref)
+  end
+  for _, ref in ipairs(redis.call('ZRANGEBYSCORE', open, '-inf', now, 'LIMIT', 0, 1000)) do
+    local batch, id, n = string.match(ref, '^([^/]+)/(.+)#(%d+)$')
+    local i = redis.call('HMGET', item_key(batch, id), 'state', 'attempt')
+    local step = i[2] == n and STEP[i[1]]
+    if not step then
+      redis.call('ZREM', open, ref)
+    elseif room(step) then
+      redis.call('ZADD', open, take(step, batch, id, tonumber(n)), ref)
+    end
+  end
+  local first = redis.call('ZRANGEBYSCORE', open, '(' .. now, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+  consider(tonumber(first[2]))
+end
+
+local ready, due = P .. 'archive:ready', P .. 'archive:due'
+if pool.archive then
+  -- What was claimed by a worker that died, or postponed, joins the order by expiry again.
+  for _, ref in ipairs(redis.call('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', 0, 1000)) do
+    local batch, id = string.match(ref, '^([^/]+)/(.+)$')
+    redis.call('ZREM', due, ref)
+    redis.call('ZADD', ready, redis.call('HGET', item_key(batch, id), 'expires_at') or now, ref)
+  end
+  while room('archive') do
+    local ref = redis.call('ZPOPMIN', ready)[1]
+    if not ref then break end
+    local batch, id = string.match(ref, '^([^/]+)/(.+)$')
+    local attempt = tonumber(redis.call('HGET', item_key(batch, id), 'attempt'))
+    redis.call('ZADD', due, take('archive', batch, id, attempt), ref)
+  end
+  local first = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')
+  consider(tonumber(first[2]))
+end
+
+if pool.report then
+  local reports = P .. 'reports'
+  for _, batch in ipairs(redis.call('ZRANGEBYSCORE', reports, '-inf', now, 'LIMIT', 0, 100)) do
+    if not room('report') then break end
+    free[pool.report] = free[pool.report] - 1
+    redis.call('ZADD', reports, string.format('%.0f', now + allowance.report), batch)
+    claims[#claims + 1] = {'report', batch, '', redis.call('HINCRBY', batch_key(batch), 'report_v', 1), 0}
+  end
+  local first = redis.call('ZRANGE', reports, 0, 0, 'WITHSCORES')
+  consider(tonumber(first[2]))
+end
+if next_due then claims[1] = math.max(next_due - now, 0) end
+return claims

@@ -1,0 +1,17 @@
+-- Ends the loading of a batch: from now on admission sees it. A final batch that got new rows runs again;
+-- one without is reported once more, since labels may have changed.
+--
+-- ARGV  2 batch, 3 … every lane that its rows may wait in
+-- Returns the batch's state.
+
+local batch = ARGV[2]
+local bkey = batch_key(batch)
+local state = redis.call('HGET', bkey, 'state')
+if state == 'loading' or (state == 'final' and tonumber(redis.call('HGET', bkey, 'n:waiting') or 0) > 0) then
+  redis.call('HSET', bkey, 'state', 'running')
+  redis.call('HDEL', bkey, 'final_at', 'reported_at')
+  redis.call('ZREM', P .. 'reports', batch)
+end
+for a = 3, #ARGV do index_batch(batch, ARGV[a]) end
+end_batch_when_settled(batch, now_ms())
+return redis.call('HGET', bkey, 'state')

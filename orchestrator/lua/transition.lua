@@ -1,0 +1,36 @@
+-- One decided move of one item, if nobody decided anything since.
+--
+-- ARGV  2 batch, 3 item, 4 version that was claimed, 5 row of the table {"from": "to"},
+--       6 patch: {item = {field = value}, attempt = {…}, money = bucket, due_in_ms = n,
+--                 deployment = {stop, message, cool_ms, backoff, reason}, archive_closed_ms = n}
+-- Returns {1, new state, new version}; {0, state, version} when the version is another one or the table
+-- has no such move: then nothing was written.
+
+local batch, id = ARGV[2], ARGV[3]
+local key = item_key(batch, id)
+local row, patch = cjson.decode(ARGV[5]), cjson.decode(ARGV[6])
+local i = redis.call('HMGET', key, 'state', 'v', 'attempt', 'deployment')
+local from = i[1]
+local to = from and row[from]
+if i[2] ~= ARGV[4] or not to then return {0, from or '', tonumber(i[2] or 0)} end
+
+local now = now_ms()
+local n = i[3]
+set_fields(key, patch.item)
+if n ~= '0' then set_fields(attempt_key(batch, id, n), patch.attempt) end
+if patch.money then settle(batch, id, n, patch.money) end
+local version = move(batch, id, from, to, now)
+if patch.due_in_ms then
+  local due = string.format('%.0f', now + patch.due_in_ms)
+  if OPEN[to] then
+    redis.call('ZADD', open_key(i[4]), due, attempt_ref(batch, id, n))
+  elseif to == 'archiving' then
+    redis.call('ZREM', P .. 'archive:ready', batch .. '/' .. id)
+    redis.call('ZADD', P .. 'archive:due', due, batch .. '/' .. id)
+  end
+end
+judge(i[4], patch.deployment, now)
+if patch.archive_closed_ms then
+  redis.call('HSET', KEYS[1], 'archive_closed_until', string.format('%.0f', now + patch.archive_closed_ms))
+end
+return {1, to, version}

@@ -1,0 +1,97 @@
+"""The batch's results as rows: `results.csv`, `results.jsonl`, and what `dailies results` prints.
+
+The manifest's own columns come first, in their order; what became of each item follows.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import AsyncIterator, Iterable, Sequence
+
+from orchestrator.clock import rfc3339
+from orchestrator.prices import usd
+from orchestrator.records import Item
+from orchestrator.states import State
+
+OUTCOME_COLUMNS = (
+    "key",
+    "state",
+    "reason",
+    "billed",
+    "cost_usd",
+    "url",
+    "duration_s",
+    "bytes",
+    "sha256",
+    "deployment",
+    "remote_id",
+    "attempts",
+    "created_at",
+    "archived_at",
+)
+_SPEC_COLUMNS = ("prompt", "model", "size", "seconds", "input_reference", "remix_of")
+
+
+def header(columns: Iterable[str]) -> list[str]:
+    """The manifest's columns without those that the outcome has too, then the outcome's."""
+    return [c for c in columns if c not in OUTCOME_COLUMNS] + list(OUTCOME_COLUMNS)
+
+
+def row(item: Item, columns: Sequence[str]) -> dict[str, object]:
+    """One item's row: column → value, None where there is nothing to say."""
+    spec, fields, attempt = item.spec, item.fields, item.attempt
+    money = attempt.money if attempt else "none"
+    billed = {"confirmed": "yes", "unknown": "unknown", "reserved": "no", "none": "no"}[money]
+    own: dict[str, object] = {}
+    for column in columns:
+        named = column.strip().lower()
+        own[column] = getattr(spec, named) if named in _SPEC_COLUMNS else spec.labels.get(column)
+    archived = item.state is State.ARCHIVED
+    return own | {
+        "key": item.ref.item,
+        "state": str(item.state),
+        "reason": item.reason,
+        "billed": billed,
+        "cost_usd": usd(attempt.price) if attempt and attempt.price is not None and money != "none" else None,
+        "url": fields.get("url"),
+        "duration_s": float(fields["duration_s"]) if fields.get("duration_s") else None,
+        "bytes": int(fields["bytes"]) if archived else None,
+        "sha256": fields.get("sha256"),
+        "deployment": item.deployment,
+        "remote_id": item.remote_id,
+        "attempts": item.attempts,
+        "created_at": rfc3339(_created_at(item)) or None,
+        "archived_at": fields.get("archived_at"),
+    }
+
+
+async def as_csv(items: AsyncIterator[Item], columns: Sequence[str]) -> AsyncIterator[str]:
+    """CSV, line by line: the header first."""
+    names = header(columns)
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, names, extrasaction="ignore", lineterminator="\r\n")
+    writer.writeheader()
+    async for item in items:
+        yield _drained(buffer)
+        writer.writerow(row(item, columns))
+    yield _drained(buffer)
+
+
+async def as_jsonl(items: AsyncIterator[Item], columns: Sequence[str]) -> AsyncIterator[str]:
+    """JSON, one line an item."""
+    async for item in items:
+        yield json.dumps(row(item, columns), ensure_ascii=False) + "\n"
+
+
+def _created_at(item: Item) -> float | None:
+    created = item.attempt.fields.get("created_at") if item.attempt else None
+    return float(created) if created else None
+
+
+def _drained(buffer: io.StringIO) -> str:
+    text = buffer.getvalue()
+    buffer.seek(0)
+    buffer.truncate()
+    return text

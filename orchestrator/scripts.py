@@ -1,0 +1,41 @@
+"""The ledger's Lua: one step, one file under `lua/`, each loaded behind the shared `_ledger.lua`."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from typing import Any
+
+from redis.asyncio import Redis
+
+_NAMES = (
+    "accept",
+    "admit",
+    "claim",
+    "end_report",
+    "intend",
+    "judge",
+    "open_batch",
+    "renew",
+    "seal_batch",
+    "submit",
+    "transition",
+)
+
+
+class Scripts:
+    """Runs the ledger's scripts by their hash; a server that has lost them is given them again."""
+
+    def __init__(self, redis: Redis, *, meta_key: str, prefix: str) -> None:
+        folder = files("orchestrator") / "lua"
+        shared = (folder / "_ledger.lua").read_text("utf-8")
+        self._scripts = {
+            name: redis.register_script(shared + (folder / f"{name}.lua").read_text("utf-8"))
+            for name in _NAMES
+        }
+        self._meta_key, self._prefix = meta_key, prefix
+
+    async def run(self, name: str, *arguments: object) -> Any:
+        """Run one script. Dicts and lists go as JSON; the answer comes as Redis gave it (bytes, ints, lists)."""
+        plain: list[Any] = [json.dumps(a) if isinstance(a, dict | list) else a for a in arguments]
+        return await self._scripts[name](keys=[self._meta_key], args=[self._prefix, *plain])

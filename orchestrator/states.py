@@ -1,0 +1,105 @@
+"""The states of an item, the events that move it, and the one table that says which is allowed where.
+
+Nothing else in the program names a next state: each Lua script that moves an item is handed its row of
+`TABLE` and refuses what is not in it. The diagram in `docs/states.md` is drawn from here.
+"""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """Where an item is in its life; the text says what it means and who moves it on."""
+
+    WAITING = "waiting"  # queued, not admitted; admission moves it on, or a cancel
+    ADMITTED = "admitted"  # holds token, slot and money; the create step moves it on
+    CREATING = "creating"  # the intent is durable, the POST may be out; create, or reconcile once due again
+    RENDERING = "rendering"  # the remote id is known; the poller moves it on
+    ARCHIVING = "archiving"  # finished remotely, not yet proven in the archive; the archive step moves it on
+    ARCHIVED = "archived"  # final: proven, receipt written
+    FAILED = "failed"  # final, with a reason and whether it was billed; `retry` by a person
+    CANCELLED = "cancelled"  # final; `retry` by a person
+    EXPIRED = "expired"  # final: finished remotely, gone before it was archived
+    HELD = "held"  # final until somebody acts: the outcome is unknown and reconcile could not tell
+
+
+class BatchState(StrEnum):
+    """`loading → running ⇄ paused → final`; final means that nothing moves without a person."""
+
+    LOADING = "loading"
+    RUNNING = "running"
+    PAUSED = "paused"
+    FINAL = "final"
+
+
+class Event(StrEnum):
+    """What happened to an item; the value completes the log line `item.<value>`."""
+
+    ADMITTED = "admitted"  # admission gave it token, slot and money
+    DEFERRED = "deferred"  # it would be sent too soon after the one before: stays admitted, due later
+    INTENDED = "intended"  # the intent is written
+    RETURNED = "returned"  # back to the queue with nothing sent (or refused for no fault of the item)
+    REFUSED = "refused"  # the provider refused this item itself, unbilled
+    UNCERTAIN = "uncertain"  # the outcome of the create is unknown: only reconcile moves it
+    ACCEPTED = "accepted"  # a remote id is known, by the answer
+    ADOPTED = "adopted"  # a remote id is known, by the provider's listing
+    DISOWNED = "disowned"  # its remote job, adopted by a guess, turned out to be another item's
+    RESENT = "resent"  # the listing proves that no remote job came of the create
+    HELD = "held"  # nobody can tell what came of the create
+    OBSERVED = "observed"  # a look at the remote job that changed nothing
+    SUCCEEDED = "succeeded"  # the remote job is finished and has a video
+    FAILED = "failed"  # the remote job ended without a video
+    ARCHIVED = "archived"  # the video is proven in the archive and its receipt written
+    POSTPONED = "postponed"  # this try at archiving failed; another is due later
+    LOST = "lost"  # the finished video is gone from the provider, and not archived
+    CANCELLED = "cancelled"  # a person took it back before anything was sent
+    ABANDONED = "abandoned"  # it was to be made from an item that ended without a video
+
+
+S, E = State, Event
+
+TABLE: dict[Event, dict[State, State]] = {
+    E.ADMITTED: {S.WAITING: S.ADMITTED},
+    E.DEFERRED: {S.ADMITTED: S.ADMITTED},
+    E.INTENDED: {S.ADMITTED: S.CREATING},
+    E.RETURNED: {S.ADMITTED: S.WAITING, S.CREATING: S.WAITING},
+    E.REFUSED: {S.ADMITTED: S.FAILED, S.CREATING: S.FAILED},
+    E.UNCERTAIN: {S.CREATING: S.CREATING},
+    # An answer that names a remote id is believed whatever was decided meanwhile (`lua/accept.lua`).
+    E.ACCEPTED: {
+        S.CREATING: S.RENDERING,
+        S.HELD: S.RENDERING,
+        S.WAITING: S.RENDERING,
+        S.ADMITTED: S.RENDERING,
+    },
+    E.ADOPTED: {S.CREATING: S.RENDERING, S.HELD: S.RENDERING},
+    E.DISOWNED: {S.RENDERING: S.CREATING},
+    E.RESENT: {S.CREATING: S.WAITING},
+    E.HELD: {S.CREATING: S.HELD},
+    E.OBSERVED: {S.RENDERING: S.RENDERING},
+    E.SUCCEEDED: {S.RENDERING: S.ARCHIVING},
+    E.FAILED: {S.RENDERING: S.FAILED},
+    E.ARCHIVED: {S.ARCHIVING: S.ARCHIVED},
+    E.POSTPONED: {S.ARCHIVING: S.ARCHIVING},
+    E.LOST: {S.ARCHIVING: S.EXPIRED},
+    E.CANCELLED: {S.WAITING: S.CANCELLED, S.ADMITTED: S.CANCELLED},
+    E.ABANDONED: {S.WAITING: S.FAILED},
+}
+
+#: States in which an item still moves by itself; a batch with none of them left is final.
+MOVING = (S.WAITING, S.ADMITTED, S.CREATING, S.RENDERING, S.ARCHIVING)
+#: States whose attempt occupies a slot of its deployment.
+OPEN = (S.ADMITTED, S.CREATING, S.RENDERING)
+
+#: Each event's row of the table as the Lua scripts take it: `{"from": "to", …}`.
+ROWS = {event: json.dumps({str(a): str(b) for a, b in row.items()}) for event, row in TABLE.items()}
+
+
+def mermaid() -> str:
+    """The table as a Mermaid state diagram (text), one labelled edge for each entry."""
+    lines = ["stateDiagram-v2", "    [*] --> waiting: submitted"]
+    lines += [f"    {a} --> {b}: {event}" for event, row in TABLE.items() for a, b in row.items()]
+    lines += [f"    {state} --> [*]" for state in State if state not in MOVING]
+    return "\n".join(lines) + "\n"

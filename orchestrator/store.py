@@ -1,0 +1,214 @@
+"""The store: the ledger in Redis, and the only way to write to it. One method, one script, one round trip.
+
+Every decision about an item is a `Decision`, carried out only if the item still has the version that was
+claimed. `Stale` answers are values, not errors: somebody else was faster, and that is fine.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import structlog
+from arq.connections import ArqRedis
+
+from orchestrator.keys import Keys, Ref
+from orchestrator.records import Claim, Item, decode
+from orchestrator.scripts import Scripts
+from orchestrator.states import ROWS, TABLE, Event
+
+log = structlog.get_logger("orchestrator.store")
+
+Money = Literal["none", "reserved", "unknown", "confirmed"]
+How = Literal["answer", "prompt", "time"]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A decided move: the event, and what is written with it in the same step.
+
+    item, attempt   fields set on the item and on its newest attempt
+    money           where the attempt's price now stands; None leaves it
+    due_in_s        when the item is next due (open attempts, and a postponed archiving)
+    deployment      verdict on the deployment: {"stop", "message"} or {"cool_ms", "backoff", "reason"}
+    archive_closed_s  no creates for so long, since the archive refuses writes
+    """
+
+    event: Event
+    item: Mapping[str, object] = field(default_factory=dict)
+    attempt: Mapping[str, object] = field(default_factory=dict)
+    money: Money | None = None
+    due_in_s: float | None = None
+    deployment: Mapping[str, object] | None = None
+    archive_closed_s: float | None = None
+
+    def patch(self) -> dict[str, object]:
+        """As `transition.lua` takes it."""
+        patch: dict[str, object] = {"item": dict(self.item), "attempt": dict(self.attempt)}
+        if self.money is not None:
+            patch["money"] = self.money
+        if self.due_in_s is not None:
+            patch["due_in_ms"] = round(self.due_in_s * 1000)
+        if self.deployment is not None:
+            patch["deployment"] = dict(self.deployment)
+        if self.archive_closed_s is not None:
+            patch["archive_closed_ms"] = round(self.archive_closed_s * 1000)
+        return patch
+
+
+class Store:
+    """Reads and writes of the ledger under one namespace."""
+
+    def __init__(self, redis: ArqRedis, namespace: str) -> None:
+        self.redis = redis
+        self.keys = Keys(namespace)
+        self.scripts = Scripts(redis, meta_key=self.keys.meta, prefix=self.keys.prefix)
+
+    async def load(self, ref: Ref, attempt: int | None = None) -> Item | None:
+        """An item with its spec and newest attempt (or the attempt named), or None."""
+        pipe = self.redis.pipeline(transaction=False)
+        pipe.hgetall(self.keys.item(ref))
+        pipe.hget(self.keys.specs(ref.batch), ref.item)
+        if attempt is not None:
+            pipe.hgetall(self.keys.attempt(ref, attempt))
+        fields, spec, *rest = await pipe.execute()
+        if not fields or spec is None:
+            return None
+        text = decode(fields)
+        number = int(text["attempt"])
+        made = rest[0] if attempt == number else {}
+        if number and not made:
+            return Item.parse(ref, text, spec, await self.read(self.keys.attempt(ref, number)))
+        return Item.parse(ref, text, spec, decode(made))
+
+    async def read(self, key: str) -> dict[str, str]:
+        """A hash of the ledger as text; empty where there is none."""
+        pipe = self.redis.pipeline(transaction=False)
+        pipe.hgetall(key)
+        (fields,) = await pipe.execute()
+        return decode(fields)
+
+    async def apply(self, ref: Ref, version: int, decision: Decision) -> int | None:
+        """Carry out a decision; the item's new version, or None when it is stale. One log line a transition."""
+        done, state, now = await self.scripts.run(
+            "transition", ref.batch, ref.item, version, ROWS[decision.event], decision.patch()
+        )
+        if not done:
+            log.info("decision.went_stale", batch=ref.batch, key=ref.item, decided=str(decision.event))
+            return None
+        self._tell(decision.event, ref, state=state.decode(), **decision.item)
+        return int(now)
+
+    async def intend(
+        self,
+        ref: Ref,
+        version: int,
+        attempt: Mapping[str, object],
+        *,
+        pace: Mapping[str, object],
+        due_in_s: float,
+    ) -> tuple[str, int]:
+        """Write the intent to create. Answers ("intended" | "deferred" | "returned" | "stale", version)."""
+        request = {
+            **pace,
+            "due_in_ms": round(due_in_s * 1000),
+            "attempt": {**attempt, "token": secrets.token_hex(8)},
+        }
+        rows = {str(e): _row(e) for e in (Event.INTENDED, Event.DEFERRED, Event.RETURNED)}
+        answer, now = await self.scripts.run("intend", ref.batch, ref.item, version, request, rows)
+        word = answer.decode()
+        if word != "stale":
+            self._tell(Event(word), ref)
+        return word, int(now)
+
+    async def accept(
+        self,
+        ref: Ref,
+        attempt: int,
+        remote_id: str,
+        *,
+        how: How,
+        fields: Mapping[str, object],
+        due_in_s: float,
+        version: int | None = None,
+    ) -> tuple[str, int | str]:
+        """Record whose a remote id is. Answers ("accepted", version), ("taken", owner), ("stale", version) or
+        ("orphan", 0). An answer needs no version: it is evidence, not a decision."""
+        event = Event.ACCEPTED if how == "answer" else Event.ADOPTED
+        rows = {"accepted": _row(event), "disowned": _row(Event.DISOWNED)}
+        answer, detail = await self.scripts.run(
+            "accept",
+            ref.batch,
+            ref.item,
+            attempt,
+            remote_id,
+            how,
+            "" if version is None else version,
+            rows,
+            {"attempt": dict(fields), "due_in_ms": round(due_in_s * 1000)},
+        )
+        word = answer.decode()
+        if word == "accepted":
+            self._tell(event, ref, remote_id=remote_id, how=how, attempt=attempt)
+        else:
+            log.warning("remote_id.was_not_taken", batch=ref.batch, key=ref.item, remote_id=remote_id, why=word)
+        return word, detail.decode() if isinstance(detail, bytes) else int(detail)
+
+    async def claim(
+        self,
+        free: Mapping[str, int],
+        *,
+        pools: Mapping[str, str],
+        deployments: Sequence[str],
+        allowance_s: Mapping[str, float],
+        furthest_s: float,
+    ) -> tuple[list[Claim], float | None]:
+        """Claim due items for the steps in `pools` (step → the pool of slots it takes from), at most `free[pool]`.
+
+        Also answers in how many seconds something is next due (None: nothing is). A due time beyond `furthest_s`
+        can only come of a clock that stepped back: it is due now."""
+        request = {
+            "pool": dict(pools),
+            "free": dict(free),
+            "deployments": list(deployments),
+            "allowance_ms": {step: round(s * 1000) for step, s in allowance_s.items()},
+            "furthest_ms": round(furthest_s * 1000),
+        }
+        next_due, *claims = await self.scripts.run("claim", request)
+        return [Claim.parse(raw) for raw in claims], None if next_due < 0 else next_due / 1000
+
+    async def renew(self, ref: Ref, version: int, due_in_s: float) -> bool:
+        """Prolong a claim (0: hand it back). False: it is somebody else's by now, so stop."""
+        return bool(await self.scripts.run("renew", ref.batch, ref.item, version, round(due_in_s * 1000)))
+
+    async def judge(self, deployment: str, verdict: Mapping[str, object]) -> None:
+        """Stop, cool or resume a deployment (see `lua/judge.lua`)."""
+        await self.scripts.run("judge", deployment, dict(verdict))
+
+    async def end_report(self, batch: str, version: int) -> bool:
+        """The batch's results are out. False when it moved on meanwhile: the report stays due."""
+        return bool(await self.scripts.run("end_report", batch, version))
+
+    async def remote_owner(self, scope: str, remote_ids: Sequence[str]) -> dict[str, str]:
+        """Which of these remote ids belong to an attempt: remote id → attempt ref."""
+        if not remote_ids:
+            return {}
+        pipe = self.redis.pipeline(transaction=False)
+        pipe.hmget(self.keys.remote(scope), list(remote_ids))
+        (owners,) = await pipe.execute()
+        return {rid: owner.decode() for rid, owner in zip(remote_ids, owners, strict=True) if owner}
+
+    async def newest_remote(self, scope: str) -> tuple[str, float] | None:
+        """The newest remote job known at a place: its id and when it was created (Unix seconds)."""
+        known = await self.read(self.keys.newest(scope))
+        return (known["remote_id"], float(known["created_at"])) if known else None
+
+    def _tell(self, event: Event, ref: Ref, **fields: Any) -> None:
+        moved = any(a is not b for a, b in TABLE[event].items())
+        (log.info if moved else log.debug)(f"item.{event}", batch=ref.batch, key=ref.item, **fields)
+
+
+def _row(event: Event) -> dict[str, str]:
+    return {str(a): str(b) for a, b in TABLE[event].items()}

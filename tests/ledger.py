@@ -1,0 +1,105 @@
+"""A ledger to try things on: deployments, items and a store, with as few words as possible."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from manifests import Item
+from orchestrator.admission import Admission, Answer
+from orchestrator.keys import Ref
+from orchestrator.records import Batch, Claim
+from orchestrator.settings import Auth, Deployment, Quota
+from orchestrator.states import State
+from orchestrator.store import Store
+from orchestrator.submission import Submission, Submitted
+from orchestrator import views
+
+ALLOWANCE_S = 30.0
+
+
+def deployment(name: str = "east", *, per_minute: int | None = None, concurrent: int | None = None, **more: Any) -> Deployment:
+    """A deployment of sora-2 without limits, unless told otherwise."""
+    quota = Quota(per_minute=per_minute, burst=more.pop("burst", 1), concurrent=concurrent)
+    facts = {"api": "videos", "endpoint": "http://127.0.0.1:1", "model": "sora-2", "auth": Auth.with_key("k")}
+    return Deployment(name=name, quota=quota, **{**facts, **more})
+
+
+def item(key: str, **more: Any) -> Item:
+    """An item with a prompt of its own."""
+    facts: dict[str, Any] = {
+        "key": key,
+        "prompt": f"prompt of {key}",
+        "model": "sora-2",
+        "size": "1280x720",
+        "seconds": 4,
+        "input_reference": None,
+        "image_sha256": None,
+        "remix_of": None,
+        "priority": 0,
+        "labels": {},
+        "line": 1,
+    }
+    return Item(**{**facts, **more})
+
+
+async def _as_they_come(items: Iterable[Item]) -> AsyncIterator[Item]:
+    for each in items:
+        yield each
+
+
+async def submit(
+    store: Store,
+    items: Iterable[Item],
+    *,
+    batch: str = "spring",
+    deployments: Iterable[Deployment] = (),
+    budget_usd: str | None = None,
+) -> Submitted:
+    """Queue items as the batch."""
+    submission = Submission(store, batch, deployments=tuple(deployments) or (deployment(),), progress=lambda _: None)
+    budget = None if budget_usd is None else Decimal(budget_usd)
+    return await submission.submit(_as_they_come(items), columns=("prompt",), budget_usd=budget, template=batch)
+
+
+async def admit(store: Store, at: Deployment, most: int = 100, batches: list[str] | None = None) -> Answer:
+    """Ask admission once."""
+    return await Admission(store, at, batches=batches).ask(most, allowance_s=ALLOWANCE_S)
+
+
+def keys(answer: Answer) -> list[str]:
+    """The items admitted, in order."""
+    return [claim.ref.item for claim in answer.admitted]
+
+
+async def intend(store: Store, claim: Claim, *, due_in_s: float = 60.0) -> int:
+    """Write the intent of an admitted item; its version."""
+    word, version = await store.intend(claim.ref, claim.version, {}, pace=NO_PACE, due_in_s=due_in_s)
+    assert word == "intended"
+    return version
+
+
+async def accept(store: Store, claim: Claim, remote_id: str, **more: Any) -> tuple[str, int | str]:
+    """The provider's answer to the claim's create."""
+    facts: dict[str, Any] = {"how": "answer", "fields": {"created_at": 1_790_000_000}, "due_in_s": 20.0}
+    return await store.accept(claim.ref, claim.attempt, remote_id, **{**facts, **more})
+
+
+async def state(store: Store, key: str, batch: str = "spring") -> State:
+    """An item's state."""
+    found = await store.load(Ref(batch, key))
+    assert found is not None
+    return found.state
+
+
+async def batch_of(store: Store, name: str = "spring") -> Batch:
+    """A batch that is there."""
+    found = await views.batch(store, name)
+    assert found is not None
+    return found
+
+
+NO_PACE = {"interval_ms": 0, "burst": 1, "slack_ms": 0}
+HOUSE = Path(__file__).resolve().parents[1]

@@ -1,0 +1,11 @@
+from __future__ import annotations
+
+import pytest
+from arq.connections import ArqRedis
+
+from orchestrator.store import Store
+
+
+@pytest.fixture
+def store(redis: ArqRedis, namespace: str) -> Store:
+    return Store(redis, namespace)

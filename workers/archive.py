@@ -1,0 +1,121 @@
+"""The archive step: a finished video, byte for byte, into the archive; proven there; then its receipt.
+
+A download that fails never causes a new render: this step only ever tries again, until the provider says that the
+video is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+import structlog
+
+from orchestrator.records import Item
+from orchestrator.states import Event, State
+from orchestrator.store import Decision
+from workers.delivery import Delivery, NotWhole, already_there, deliver
+from workers.receipt import receipt
+from workers.sinks import ArchiveError, ArchiveUnavailable
+from workers.station import Line, Station
+from workers.video_api import ApiError, Missing, RemoteStatus
+
+log = structlog.get_logger("workers.archive")
+
+#: Pause after a failed try: doubled each time, up to the second figure (seconds).
+RETRY_S = (2.0, 300.0)
+#: For how long no creates start after the archive refused a write (seconds); each refusal renews it.
+CLOSED_S = 30.0
+
+
+async def archive(station: Station, item: Item) -> None:
+    """Archive one item. A worker that stops hands the claim back, so that another goes on at once (promise 29)."""
+    if item.state is not State.ARCHIVING:
+        return
+    if not await station.store.renew(item.ref, item.version, station.claim_s):
+        return
+    work = asyncio.create_task(_decide(station, item))
+    renewal = asyncio.create_task(_keep_claim(station, item, work))
+    try:
+        decision = await work
+    except asyncio.CancelledError:
+        work.cancel()
+        await asyncio.shield(station.store.renew(item.ref, item.version, 0))
+        return
+    finally:
+        renewal.cancel()
+    await station.store.apply(item.ref, item.version, decision)
+
+
+async def _keep_claim(station: Station, item: Item, work: asyncio.Task[Decision]) -> None:
+    """Renew the claim while the bytes flow; stop the work when somebody else has the item."""
+    while True:
+        await asyncio.sleep(station.claim_s / 3)
+        if not await station.store.renew(item.ref, item.version, station.claim_s):
+            log.warning("claim.was_lost")
+            work.cancel()
+            return
+
+
+async def _decide(station: Station, item: Item) -> Decision:
+    line = station.line(item)
+    try:
+        delivery = await deliver(station.sink, line.api, item)
+        return await _receipted(station, line, item, delivery)
+    except Missing as error:
+        return await _confirm_missing(station, line, item, error)
+    except ArchiveUnavailable as error:
+        log.error("archive.refused", error=str(error))
+        return _postponed(item, f"archive: {error}", closed_s=CLOSED_S)
+    except (ApiError, ArchiveError, NotWhole) as error:
+        log.warning("archiving.failed", error=str(error))
+        return _postponed(item, str(error))
+
+
+async def _receipted(station: Station, line: Line, item: Item, delivery: Delivery) -> Decision:
+    """The video is proven: write its receipt beside it, and only then call it archived."""
+    paper = receipt(item, delivery, station.clock())
+    await station.sink.write(f"{delivery.name.removesuffix('.mp4')}.json", paper.dump(), "application/json")
+    if station.delete_remote:
+        with suppress(ApiError):  # it expires by itself
+            await line.api.delete(item.remote_id or "")
+    if delivery.mismatch:
+        log.warning("video.is_not_as_ordered", mismatch=list(delivery.mismatch))
+    return Decision(Event.ARCHIVED, paper.fields(delivery.name), {"outcome": "archived"}, money="confirmed")
+
+
+async def _confirm_missing(station: Station, line: Line, item: Item, error: Missing) -> Decision:
+    """The content answered 404 or 410: only the job itself says whether the video is gone (promise 21)."""
+    try:
+        job = await line.api.get(item.remote_id or "")
+    except Missing:
+        gone = True
+    except ApiError as other:
+        return _postponed(item, str(other))
+    else:
+        gone = job.status in (RemoteStatus.GONE, RemoteStatus.FAILED)
+        expires = job.expires_at or item.expires_at
+        gone = gone or (expires is not None and station.clock() > expires)
+    if not gone:
+        return _postponed(item, str(error))
+    try:
+        delivery = await already_there(station.sink, item)
+        if delivery is not None:
+            return await _receipted(station, line, item, delivery)
+    except ArchiveError as trouble:
+        return _postponed(item, str(trouble))
+    log.error("video.was_lost", error=str(error))
+    fields = {"reason": "expired", "message": f"the finished video is gone: {error}", "billed": "yes"}
+    return Decision(Event.LOST, fields, {"outcome": "expired"}, money="confirmed")
+
+
+def _postponed(item: Item, message: str, *, closed_s: float | None = None) -> Decision:
+    """Another try, later and later."""
+    first, most = RETRY_S
+    tries = int(item.fields.get("archive_tries") or 0)
+    return Decision(
+        Event.POSTPONED,
+        {"archive_tries": tries + 1, "message": message},
+        due_in_s=min(first * 2**tries, most),
+        archive_closed_s=closed_s,
+    )

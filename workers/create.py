@@ -1,0 +1,159 @@
+"""The create step: intent first, then one POST, then what came of it. The only step that spends money."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+
+import structlog
+
+from orchestrator.admission import pace
+from orchestrator.records import Item
+from orchestrator.settings import Deployment
+from orchestrator.states import Event, State
+from orchestrator.store import Decision
+from workers.inputs import InputUnusable, stored_image
+from workers.sinks import ArchiveError, ArchiveUnavailable
+from workers.station import Station
+from workers.video_api import Accepted, NotSent, Order, RefusalKind, Refused, Unknown
+
+log = structlog.get_logger("workers.create")
+
+#: Pause of a deployment that cannot be reached: doubled each time, up to the second figure (milliseconds).
+UNREACHABLE_MS = (1_000, 60_000)
+#: Pause after a rate 429 without Retry-After, and after "too many running" (milliseconds).
+RATE_COOL_MS, RUNNING_COOL_MS = 10_000, 10_000
+#: Pause when a quota is used up and the server does not say until when (seconds).
+EXHAUSTED_COOL_S = 3600.0
+
+_STOPS = (RefusalKind.AUTH, RefusalKind.DEPLOYMENT_MISSING, RefusalKind.MODEL_RETIRED)
+_THROTTLES = (RefusalKind.RATE_LIMITED, RefusalKind.TOO_MANY_RUNNING, RefusalKind.QUOTA_EXHAUSTED)
+
+
+async def create(station: Station, item: Item) -> None:
+    """Create the remote job of an admitted item. Every outcome ends in one write to the store.
+
+    Promise 29: the POST is shielded, so that a worker that stops never cuts it.
+    """
+    if item.state is not State.ADMITTED or item.attempt is None:
+        return
+    line = station.line(item)
+    try:
+        order = await _order(station, item, line.deployment)
+    except ArchiveUnavailable as error:
+        await station.store.apply(item.ref, item.version, _not_sent(f"input_reference: {error}"))
+        return
+    except (ArchiveError, InputUnusable) as error:
+        reason = {"reason": "input_missing", "message": str(error), "billed": "no"}
+        await station.store.apply(item.ref, item.version, Decision(Event.REFUSED, reason, money="none"))
+        return
+    # Taken before the intent: the send-by instant may only be early.
+    send_by = time.monotonic() + line.deployment.create_timeout_s
+    answer, version = await station.store.intend(
+        item.ref,
+        item.version,
+        {
+            "endpoint": line.deployment.endpoint,
+            "wire_name": line.deployment.deployment,
+            "fingerprint": item.spec.fingerprint,
+        },
+        pace=pace(line.deployment),
+        due_in_s=2 * line.deployment.create_timeout_s + line.deployment.settle_s,
+    )
+    if answer != "intended":
+        return
+    if station.replicas and not await station.store.redis.wait(1, 1000):
+        await station.store.apply(item.ref, version, _not_sent("no Redis replica confirmed the intent"))
+        return
+    await asyncio.shield(_send(station, item, version, order, send_by))
+
+
+async def _send(station: Station, item: Item, version: int, order: Order, send_by: float) -> None:
+    line, store = station.line(item), station.store
+    outcome = await line.api.create(order, send_by=send_by)
+    if isinstance(outcome, Accepted):
+        log.info("create.answered", remote_id=outcome.remote_id, request_id=outcome.request_id)
+        await store.accept(
+            item.ref,
+            item.attempts,
+            outcome.remote_id,
+            how="answer",
+            fields={
+                "request_id": outcome.request_id or "",
+                "server_time": outcome.server_time or "",
+                "created_at": outcome.job.created_at or station.clock(),
+            },
+            due_in_s=line.deployment.poll.first_s,
+        )
+        station.wake(line.deployment.poll.first_s)
+        return
+    decision = decide(outcome, line.deployment)
+    log.info("create.answered", outcome=type(outcome).__name__, reason=decision.item.get("reason"))
+    await store.apply(item.ref, version, decision)
+    station.wake(0)
+
+
+def decide(outcome: NotSent | Refused | Unknown, deployment: Deployment) -> Decision:
+    """What a create that gave no remote id means for its item and its deployment (promises 3 and 22)."""
+    if isinstance(outcome, NotSent):
+        return _not_sent(outcome.reason)
+    if isinstance(outcome, Unknown):
+        return _unknown(outcome.reason, outcome.status, outcome.request_id)
+    attempt = {
+        "outcome": str(outcome.kind),
+        "status": outcome.status or "",
+        "code": outcome.code or "",
+        "message": outcome.message,
+        "request_id": outcome.request_id or "",
+    }
+    if outcome.kind in _THROTTLES:
+        if deployment.gateway:  # a proxy that sends again by itself: the listing has to tell
+            return _unknown(f"429 from a gateway: {outcome.message}", outcome.status, outcome.request_id)
+        return _back(attempt, {"cool_ms": _cool_ms(outcome), "reason": str(outcome.kind)})
+    if outcome.kind in _STOPS:
+        return _back(attempt, {"stop": str(outcome.kind), "message": outcome.message})
+    reason = outcome.code or str(outcome.kind)
+    return Decision(
+        Event.REFUSED, {"reason": reason, "message": outcome.message, "billed": "no"}, attempt, money="none"
+    )
+
+
+def _back(attempt: Mapping[str, object], verdict: Mapping[str, object]) -> Decision:
+    """Not the item's fault: it waits again, and the deployment pauses or stops."""
+    return Decision(Event.RETURNED, attempt=attempt, money="none", deployment=verdict)
+
+
+def _not_sent(reason: str) -> Decision:
+    first, most = UNREACHABLE_MS
+    verdict: dict[str, object] = {"cool_ms": first, "backoff": most, "reason": f"unreachable: {reason}"}
+    return _back({"outcome": "not_sent", "message": reason}, verdict)
+
+
+def _unknown(reason: str, status: int | None, request_id: str | None) -> Decision:
+    return Decision(
+        Event.UNCERTAIN,
+        {"reason": "outcome_unknown", "message": reason, "unknown_since": int(time.time() * 1000)},
+        {"outcome": "unknown", "status": status or "", "message": reason, "request_id": request_id or ""},
+    )
+
+
+def _cool_ms(refused: Refused) -> int:
+    if refused.retry_after_s is not None:
+        return round(refused.retry_after_s * 1000)
+    if refused.kind is RefusalKind.QUOTA_EXHAUSTED:
+        return round(EXHAUSTED_COOL_S * 1000)
+    return RATE_COOL_MS if refused.kind is RefusalKind.RATE_LIMITED else RUNNING_COOL_MS
+
+
+async def _order(station: Station, item: Item, deployment: Deployment) -> Order:
+    spec = item.spec
+    image = await stored_image(station.sink, item.ref.batch, spec.image_sha256) if spec.image_sha256 else None
+    return Order(
+        prompt=spec.prompt,
+        model=deployment.deployment,
+        size=spec.size,
+        seconds=spec.seconds,
+        image=image,
+        remix_of=item.fields.get("source_id") or spec.remix_of,
+    )

@@ -1,0 +1,163 @@
+"""The poller: looks at remote jobs that are due, many at once over one small connection pool.
+
+Nothing is held while something renders: an item that was looked at is a member of a sorted set again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+from redis.exceptions import RedisError
+
+from orchestrator.records import Claim, Item
+from orchestrator.settings import Deployment, Poll
+from orchestrator.states import Event, State
+from orchestrator.store import Decision
+from workers.station import Station
+from workers.video_api import ApiError, Missing, RemoteJob, RemoteStatus, Throttled
+
+log = structlog.get_logger("workers.poller")
+
+#: Looks at once; more only wait for the connection pool.
+AT_ONCE = 32
+#: A job that a get does not find counts as gone after so many looks, over at least so many seconds (promise 21).
+MISSING_LOOKS, MISSING_S = 3, 120.0
+#: From this progress (percent) on, a job is about to be done.
+NEARLY_DONE = 80
+
+
+class Poller:
+    """Runs looks in the background; `free` says how many more it can take on."""
+
+    def __init__(self, station: Station, *, capacity: int = 256) -> None:
+        self._station = station
+        self._capacity = capacity
+        self._at_once = asyncio.Semaphore(AT_ONCE)
+        self._looks: set[asyncio.Task[None]] = set()
+
+    @property
+    def free(self) -> int:
+        """How many claims it can take on now."""
+        return self._capacity - len(self._looks)
+
+    def take_on(self, claims: Sequence[Claim]) -> None:
+        """Look at each of these jobs, soon."""
+        for claim in claims:
+            task = asyncio.create_task(self._look(claim))
+            self._looks.add(task)
+            task.add_done_callback(self._looks.discard)
+
+    async def drain(self) -> None:
+        """Let the looks that are under way end: each is one bounded request."""
+        await asyncio.gather(*self._looks, return_exceptions=True)
+
+    async def _look(self, claim: Claim) -> None:
+        station = self._station
+        try:
+            async with self._at_once:
+                item = await station.store.load(claim.ref, claim.attempt)
+                if item is None or item.version != claim.version or item.state is not State.RENDERING:
+                    return
+                with structlog.contextvars.bound_contextvars(
+                    batch=item.ref.batch,
+                    key=item.ref.item,
+                    deployment=item.deployment,
+                    remote_id=item.remote_id,
+                    attempt=item.attempts,
+                ):
+                    await self._observe(item)
+        except (RedisError, OSError) as error:
+            log.warning("look.was_lost", error=str(error))  # due again by itself
+        except Exception:
+            log.exception("look.failed")
+
+    async def _observe(self, item: Item) -> None:
+        station = self._station
+        line = station.line(item)
+        now = station.clock()
+        try:
+            job = await line.api.get(item.remote_id or "")
+        except ApiError as error:
+            decision = decide_error(error, item, line.deployment, now)
+        else:
+            decision = decide(job, item, line.deployment, now)
+        if await station.store.apply(item.ref, item.version, decision):
+            station.wake(decision.due_in_s or 0)  # without a next look, its slot is free
+
+
+def decide(job: RemoteJob, item: Item, deployment: Deployment, now: float) -> Decision:
+    """What a look at a remote job means. `now` in Unix seconds."""
+    created = job.created_at or _created_at(item, now)
+    if job.status is RemoteStatus.RUNNING:
+        if now > created + deployment.retention_s:
+            return _ended("never_finished", f"still {job.raw_status} after {deployment.retention_s:.0f} s")
+        seen: dict[str, object] = {"remote_status": job.raw_status, "progress": job.progress or 0}
+        return Decision(
+            Event.OBSERVED,
+            {**seen, "missing": 0},
+            due_in_s=max(next_look(deployment.poll, job.progress), job.poll_after_s or 0),
+        )
+    if job.status is RemoteStatus.SUCCEEDED and job.content_ids:
+        completed = job.completed_at or now
+        return Decision(
+            Event.SUCCEEDED,
+            {
+                "completed_at": round(completed * 1000),
+                "expires_at": round(expiry(job, deployment, created, completed) * 1000),
+                "content_id": job.content_ids[0],
+                "progress": 100,
+            },
+            {"completed_at": round(completed * 1000)},
+            money="confirmed",
+        )
+    if job.status is RemoteStatus.SUCCEEDED:
+        return _ended("no_video", "the job succeeded without a video")
+    reason = job.failure_code or job.raw_status
+    return _ended(reason, job.failure_message or f"the remote job ended as {job.raw_status}")
+
+
+def decide_error(error: ApiError, item: Item, deployment: Deployment, now: float) -> Decision:
+    """What a failed look means: hardly ever anything (promise 21). A 404 counts after three in two minutes."""
+    if isinstance(error, Missing):
+        looks = int(item.fields.get("missing") or 0) + 1
+        since = float(item.fields.get("missing_since") or 0) / 1000 if looks > 1 else now
+        if looks >= MISSING_LOOKS and now - since >= MISSING_S:
+            return _ended("remote_missing", "the provider no longer knows the remote job")
+        fields = {"missing": looks, "missing_since": round(since * 1000)}
+        return Decision(Event.OBSERVED, fields, due_in_s=max(deployment.poll.every_s, MISSING_S / 2))
+    log.warning("look.was_refused", status=error.status, error=str(error))
+    wait = error.retry_after_s if isinstance(error, Throttled) else None
+    return Decision(Event.OBSERVED, due_in_s=max(deployment.poll.every_s, wait or 0))
+
+
+def next_look(poll: Poll, progress: int | None) -> float:
+    """Seconds until a running job is looked at again: closely when it is about to be done."""
+    return poll.min_s if (progress or 0) >= NEARLY_DONE else poll.every_s
+
+
+def expiry(job: RemoteJob, deployment: Deployment, created: float, completed: float) -> float:
+    """The instant after which the provider deletes the video, in Unix seconds.
+
+    Sora 1's documents say both 24 h after creation and 24 h after completion: the earlier counts. Sora 2 names an
+    instant; where none is named, retention runs from the creation.
+    """
+    by_retention = created + deployment.retention_s
+    if job.expires_at is None:
+        return by_retention
+    return min(job.expires_at, by_retention) if deployment.api == "jobs" else job.expires_at
+
+
+def _created_at(item: Item, now: float) -> float:
+    return (item.attempt.intent_at if item.attempt else None) or now
+
+
+def _ended(reason: str, message: str) -> Decision:
+    """The job ended without a video; nobody says whether such jobs are billed, so its money stays unknown."""
+    return Decision(
+        Event.FAILED,
+        {"reason": reason, "message": message, "billed": "unknown"},
+        {"outcome": reason, "message": message},
+        money="unknown",
+    )

@@ -1,0 +1,101 @@
+"""The receipt: what stands beside each video, so that the archive explains itself without us."""
+
+from __future__ import annotations
+
+import builtins
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from orchestrator.clock import rfc3339
+from orchestrator.prices import usd
+from orchestrator.records import Item
+from workers.delivery import Delivery
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """One archived video. Instants are RFC 3339 in UTC; `cost_usd` is None where no price is known."""
+
+    batch: str
+    key: str
+    revision: int
+    prompt: str
+    labels: Mapping[str, str]
+    model: str
+    size: str
+    seconds: int
+    fingerprint: str
+    deployment: str
+    remote_id: str
+    adopted: str
+    attempts: int
+    request_ids: Sequence[str]
+    created_at: str
+    completed_at: str
+    archived_at: str
+    expires_at: str
+    bytes: int
+    sha256: str
+    video: Mapping[str, object]
+    mismatch: Sequence[str]
+    cost_usd: float | None
+    url: str
+
+    def dump(self) -> builtins.bytes:
+        """As the JSON document that is stored."""
+        return (json.dumps(asdict(self), ensure_ascii=False, indent=2) + "\n").encode()
+
+    def fields(self, name: str) -> dict[str, object]:
+        """What the ledger keeps of it, for results and the contact sheet; `name` is the video's in the archive."""
+        return {
+            "bytes": self.bytes,
+            "sha256": self.sha256,
+            "url": self.url,
+            "file": name.rsplit("/", 1)[-1],
+            "duration_s": self.video["duration_s"] or "",
+            "archived_at": self.archived_at,
+            "mismatch": "; ".join(self.mismatch),
+        }
+
+
+def receipt(item: Item, delivery: Delivery, now: float) -> Receipt:
+    """The receipt of a video that is proven in the archive. `now` in Unix seconds."""
+    spec, attempt, video = item.spec, item.attempt, delivery.video
+    if attempt is None:
+        raise ValueError(f"{item.ref} was never admitted")
+    revision = item.ref.item.removeprefix(spec.key).removeprefix("~")
+    created = attempt.fields.get("created_at")
+    completed = attempt.fields.get("completed_at")
+    return Receipt(
+        batch=item.ref.batch,
+        key=spec.key,
+        revision=int(revision or 1),
+        prompt=spec.prompt,
+        labels=dict(spec.labels),
+        model=spec.model,
+        size=spec.size,
+        seconds=spec.seconds,
+        fingerprint=spec.fingerprint,
+        deployment=attempt.deployment,
+        remote_id=attempt.remote_id or "",
+        adopted=attempt.adopted or "answer",
+        attempts=item.attempts,
+        request_ids=[i for i in (attempt.fields.get("request_id"),) if i],
+        created_at=rfc3339(float(created) if created else None),
+        completed_at=rfc3339(int(completed) / 1000 if completed else None),
+        archived_at=rfc3339(now),
+        expires_at=rfc3339(item.expires_at),
+        bytes=delivery.bytes,
+        sha256=delivery.sha256,
+        video={
+            "duration_s": video.duration_s,
+            "width": video.width,
+            "height": video.height,
+            "has_audio": video.has_audio,
+            "container": video.container,
+        },
+        mismatch=list(delivery.mismatch),
+        cost_usd=usd(attempt.price) if attempt.price is not None else None,
+        url=delivery.url,
+    )

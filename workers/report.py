@@ -1,0 +1,46 @@
+"""The report step: a batch that became final gets its results and its contact sheet, however often workers die."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import structlog
+
+from orchestrator import views
+from orchestrator.contact_sheet import contact_sheet
+from orchestrator.results import as_csv, as_jsonl
+from workers.station import Station
+
+log = structlog.get_logger("workers.report")
+
+
+async def report(station: Station, name: str, version: int) -> None:
+    """Write `results.csv`, `results.jsonl` and `index.html` of a final batch, then say that they are out.
+
+    Raises ArchiveError; the report then stays due.
+    """
+    store, sink = station.store, station.sink
+    batch = await views.batch(store, name)
+    if batch is None:
+        return
+    documents = {
+        "results.csv": ("text/csv; charset=utf-8", as_csv(views.items(store, name), batch.columns)),
+        "results.jsonl": ("application/jsonl; charset=utf-8", as_jsonl(views.items(store, name), batch.columns)),
+        "index.html": ("text/html; charset=utf-8", contact_sheet(batch, views.items(store, name))),
+    }
+    for file, (content_type, pieces) in documents.items():
+        await sink.save(
+            f"{name}/{file}",
+            _encoded(pieces),
+            content_type=content_type,
+            metadata={},
+            claim=f"{name}:report:{version}",
+            replace=True,
+        )
+    if await store.end_report(name, version):
+        log.info("batch.reported", batch=name, archive=f"{sink.url}{name}/")
+
+
+async def _encoded(pieces: AsyncIterator[str]) -> AsyncIterator[bytes]:
+    async for piece in pieces:
+        yield piece.encode()

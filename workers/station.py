@@ -1,0 +1,47 @@
+"""What every step works with: the store, the deployments with their clients, the archive, and a way to say
+that a slot came free."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from orchestrator.records import Item
+from orchestrator.settings import Deployment
+from orchestrator.store import Store
+from workers.sinks import Sink
+from workers.video_api import VideoApi
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A deployment as configured, and the client that speaks to it."""
+
+    deployment: Deployment
+    api: VideoApi
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """One worker's equipment.
+
+    clock     Unix seconds; decides when to look at a job again and whether a video is past its time
+    wake      begins a round of the dispatcher in so many seconds (0: at once, since a slot came free)
+    replicas  how many replicas Redis has: an intent must reach one of them
+    delete_remote  delete the remote video once its archive is proven
+    """
+
+    store: Store
+    lines: Mapping[str, Line]
+    sink: Sink
+    clock: Callable[[], float]
+    wake: Callable[[float], None]
+    claim_s: float
+    replicas: int = 0
+    delete_remote: bool = False
+
+    def line(self, item: Item) -> Line:
+        """The line that the item's newest attempt went to: polls and downloads always go there."""
+        if item.attempt is None:
+            raise ValueError(f"{item.ref} was never admitted")
+        return self.lines[item.attempt.deployment]
