@@ -59,8 +59,8 @@ def outcome_of(
             return Unknown(reason, answer.status, answer.request_id)
         return Accepted(job.remote_id, answer.request_id, answer.server_time, job)
     code, message, words = answer.error()
-    message = hide(message)
     kind = _refusal(answer.status, message, words, remix=remix)
+    message = hide(message)     # only now: what a key leaves of the words must not decide
     if kind is None:
         return Unknown(f"HTTP {answer.status}: {message}", answer.status, answer.request_id)
     return Refused(kind, answer.status, code, message, answer.request_id, answer.retry_after_s(now))

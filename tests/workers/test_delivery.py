@@ -1,0 +1,109 @@
+"""Whole is proven, as ordered is reported (promises 25 and 26): a real directory and a provider in memory."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from orchestrator.keys import Ref
+from orchestrator.records import Attempt, Item, Spec
+from orchestrator.states import State
+from workers.delivery import NotWhole, already_there, deliver
+from workers.sinks.directory import DirectorySink
+from workers.video_api import Content
+
+pytestmark = pytest.mark.asyncio
+
+
+def film(seconds: int = 1, size: tuple[int, int] = (64, 64)) -> bytes:
+    """A real H.264 MP4."""
+    file = io.BytesIO()
+    with av.open(file, "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=8)
+        stream.width, stream.height = size
+        for number in range(8 * seconds):
+            picture = np.full((size[1], size[0], 3), number * 5 % 255, dtype=np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
+    return file.getvalue()
+
+
+class Provider:
+    """Serves one video; counts how often it is asked for."""
+
+    def __init__(self, data: bytes, *, length: int | None = None, content_type: str = "video/mp4") -> None:
+        self.data, self.length, self.content_type, self.asked = data, length, content_type, 0
+
+    @asynccontextmanager
+    async def content(self, content_id: str) -> AsyncIterator[Content]:
+        self.asked += 1
+
+        async def chunks() -> AsyncIterator[bytes]:
+            for start in range(0, len(self.data), 1000):
+                yield self.data[start : start + 1000]
+
+        yield Content(self.length or len(self.data), self.content_type, "req", chunks())
+
+
+def finished(remote_id: str = "video_1", seconds: int = 1, size: str = "64x64") -> Item:
+    spec = Spec("hero", "prompt", "any", size, seconds, "v1:x", {"market": "Åre"})
+    made = Attempt.parse(1, {"deployment": "east", "scope": "s", "remote_id": remote_id})
+    fields = {"content_id": remote_id}
+    return Item(Ref("spring", "hero"), State.ARCHIVING, 5, spec, 1, made, None, None, "east", fields)
+
+
+@pytest.fixture
+def sink(tmp_path: Path) -> DirectorySink:
+    return DirectorySink(tmp_path)
+
+
+async def test_a_video_arrives_byte_for_byte(sink: DirectorySink, tmp_path: Path) -> None:
+    data = film()
+    delivery = await deliver(sink, Provider(data), finished())  # type: ignore[arg-type]
+    assert (tmp_path / "spring/hero.mp4").read_bytes() == data
+    assert (delivery.name, delivery.bytes, delivery.mismatch) == ("spring/hero.mp4", len(data), ())
+    assert (delivery.video.width, delivery.video.height, delivery.video.duration_s) == (64, 64, 1.0)
+
+
+async def test_a_cut_video_is_refused_and_nothing_of_it_is_seen(sink: DirectorySink, tmp_path: Path) -> None:
+    data = film()
+    with pytest.raises(NotWhole, match="of .* bytes arrived"):
+        await deliver(sink, Provider(data[:-100], length=len(data)), finished())  # type: ignore[arg-type]
+    with pytest.raises(NotWhole):
+        await deliver(sink, Provider(data[:-100]), finished())  # type: ignore[arg-type]
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
+
+
+async def test_a_video_that_is_not_as_ordered_is_kept_and_the_difference_named(sink: DirectorySink) -> None:
+    delivery = await deliver(sink, Provider(film()), finished(seconds=4, size="128x64"))  # type: ignore[arg-type]
+    assert delivery.mismatch == ("duration 1.0 s instead of 4 s", "size 64x64 instead of 128x64")
+
+
+async def test_our_own_bytes_under_the_name_are_found_without_a_second_download(sink: DirectorySink) -> None:
+    provider = Provider(film())
+    first = await deliver(sink, provider, finished())  # type: ignore[arg-type]
+    assert await deliver(sink, provider, finished()) == first  # type: ignore[arg-type]
+    assert await already_there(sink, finished()) == first
+    assert provider.asked == 1
+
+
+async def test_other_bytes_under_the_name_stay_and_ours_stand_beside_them(sink: DirectorySink, tmp_path: Path) -> None:
+    (tmp_path / "spring").mkdir()
+    (tmp_path / "spring/hero.mp4").write_bytes(b"somebody else's")
+    data = film()
+    delivery = await deliver(sink, Provider(data), finished())  # type: ignore[arg-type]
+    assert delivery.name == "spring/hero.video_1.mp4"
+    assert (tmp_path / delivery.name).read_bytes() == data
+    assert (tmp_path / "spring/hero.mp4").read_bytes() == b"somebody else's"
+
+
+async def test_another_container_that_is_as_long_as_announced_is_kept_and_named(sink: DirectorySink) -> None:
+    riff = b"RIFF" + (1000).to_bytes(4, "little") + b"AVI LIST" + bytes(992)
+    delivery = await deliver(sink, Provider(riff, content_type="video/x-msvideo"), finished())  # type: ignore[arg-type]
+    assert delivery.mismatch == ("container avi instead of mp4",)
