@@ -12,7 +12,6 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from orchestrator.settings.section import Section, read_secret, variable_name, web_address, wrong
 
-
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 
 

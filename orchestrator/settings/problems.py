@@ -23,7 +23,7 @@ class SettingsError(Exception):
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = list(problems)
-        super().__init__("\n".join(_line(problem) for problem in self.problems))
+        super().__init__("\n".join(map(str, self.problems)))
 
 
 def problems_of(error: ValidationError, tree: Tree, root: type[BaseModel]) -> list[Problem]:
@@ -38,6 +38,7 @@ def problems_of(error: ValidationError, tree: Tree, root: type[BaseModel]) -> li
             message, hint, value = _message(detail["msg"], detail["type"]), _hint(location, context, root), ""
             if detail["type"] != "missing":
                 value = _shown(location, detail["input"])
+            message += f", not {value}" if value else ""
         found.append(tree.problem(location, message, hint=hint, value=value))
     return found
 
@@ -86,13 +87,3 @@ def _shown(location: Location, value: object) -> str:
     text = str(value)
     return text if SHOWABLE.fullmatch(text) else ""
 
-
-def _line(problem: Problem) -> str:
-    place = problem.file if problem.line is None else f"{problem.file}:{problem.line}"
-    value = f" (it is {problem.value})" if problem.value else ""
-    hint = f" – {problem.hint}" if problem.hint else ""
-    return (
-        f"{place}: {problem.path} {problem.message}{value}{hint}"
-        if problem.path
-        else f"{place}: {problem.message}{hint}"
-    )

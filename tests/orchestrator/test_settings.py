@@ -200,7 +200,7 @@ def test_openais_usual_variables_do_for_any_server_but_never_with_entra(write: W
     """A server that is not Azure is never sent an Entra token because a key is missing."""
     [deployment] = load_settings(None, {"OPENAI_BASE_URL": "http://127.0.0.1:4000/v1"}).deployments
     assert not deployment.auth.entra
-    with pytest.raises(SettingsError, match="OPENAI_API_KEY is not set"):
+    with pytest.raises(SettingsError, match="OPENAI_API_KEY: is not set"):
         deployment.api_key({})
 
 
@@ -218,12 +218,12 @@ def test_all_problems_come_at_once_each_with_line_key_and_mend(write: Write) -> 
     )
     assert problems(write(text), {"DAILIES_REDIS_URL": "x", "DAILIES_KEEP_DAYS": "soon"}) == [
         "5:keep_dayz: is not a known key | did you mean keep_days?",
-        "14:deployments[0].quota.burst: must be a valid integer | creates at once after a pause, 1 or more",
+        "14:deployments[0].quota.burst: must be a valid integer, not none | creates at once after a pause, 1 or more",
         "18:deployments[0].poll.evry_s: is not a known key | did you mean every_s?",
         "23:deployments[1].name: must be unique | deployments[0] has it already: choose another",
         "25:archive.url: must have no user, password, query or fragment | secrets go into auth, by variable",
         "None:DAILIES_REDIS_URL: is not a setting of this program | did you mean DAILIES_REDIS__URL?",
-        "None:DAILIES_KEEP_DAYS: must be a valid integer | days that a final batch is kept in Redis",
+        "None:DAILIES_KEEP_DAYS: must be a valid integer, not soon | days that a final batch is kept in Redis",
     ]
 
 
@@ -294,7 +294,7 @@ def test_the_variables_that_kubernetes_adds_for_a_service_are_no_slips(write: Wr
 def test_a_missing_key_is_an_error_only_when_its_deployment_is_used(write: Write) -> None:
     [deployment] = load_settings(write(ONE), {}).deployments
     with pytest.raises(
-        SettingsError, match=r"SOME_KEY is not set, but the deployment one needs it – .*export"
+        SettingsError, match=r"SOME_KEY: is not set, but the deployment one needs it \(.*export"
     ):
         deployment.api_key({"SOME_KEY": "  "})
 
@@ -305,7 +305,7 @@ def test_the_archives_secrets_are_read_when_used(write: Write) -> None:
     assert found is not None
     assert found.get_secret_value() == SECRET
     assert archive.sas_token({}) is None
-    with pytest.raises(SettingsError, match="STORAGE is not set, but the archive needs it"):
+    with pytest.raises(SettingsError, match="STORAGE: is not set, but the archive needs it"):
         archive.connection_string({})
 
 
