@@ -11,14 +11,14 @@ from urllib.parse import quote
 
 from azure.core import MatchConditions
 from azure.core.credentials_async import AsyncTokenCredential
-from azure.core.exceptions import AzureError, ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
+from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
 from azure.storage.blob import BlobBlock, ContentSettings
 from azure.storage.blob.aio import BlobClient, BlobServiceClient
 
 from workers.sinks.blob_address import BlobAddress
 from workers.sinks.blob_errors import azure_errors, code_of, in_our_words
 from workers.sinks.blob_metadata import from_blob, to_blob
-from workers.sinks.errors import NoContainer, NotThere, WriteRefused
+from workers.sinks.errors import ArchiveUnavailable, NoContainer, NotThere, WriteRefused
 from workers.sinks.sink import Accept, Arrived, NameTaken, Saved, Stat
 from workers.sinks.stream import Digest, blocks_of, checked, in_thread
 
@@ -100,10 +100,8 @@ class BlobSink:
                 metadata=to_blob(metadata),
                 match_condition=None if replace else MatchConditions.IfMissing,
             )
-        except (ResourceExistsError, ResourceModifiedError) as error:
-            return await self._taken(name, arrived, error)
         except AzureError as error:
-            raise in_our_words(error, self._place, name) from None
+            return await self._taken(name, arrived, error)
         return Saved(name, self._url_of(name), arrived.bytes, arrived.sha256, arrived.md5)
 
     async def stat(self, name: str) -> Stat | None:
@@ -166,10 +164,11 @@ class BlobSink:
             return
 
     async def _taken(self, name: str, arrived: Arrived, error: AzureError) -> NameTaken:
-        """A commit refused with 409 or 412: either the name is taken, or a lease or policy is in the way."""
-        there = await self.stat(name)
+        """A commit that was refused: the name is taken, or a lease, a policy or the whole archive is in the way."""
+        said = in_our_words(error, self._place, name)
+        there = None if isinstance(said, ArchiveUnavailable) else await self.stat(name)
         if there is None:
-            raise in_our_words(error, self._place, name) from None
+            raise said from None
         return NameTaken(there.bytes, there.md5, there.metadata, arrived)
 
 

@@ -37,7 +37,7 @@ def in_our_words(error: AzureError, container: str, name: str = "") -> ArchiveEr
         return ArchiveUnavailable(what, _BUSY)
     if isinstance(error, ClientAuthenticationError) and status is None:
         return ArchiveUnavailable(what, "Nobody could be logged in; run az login, or check the workload identity.")
-    if status in (401, 403):
+    if status in (401, 403) and code != "UnauthorizedBlobOverwrite":
         return ArchiveUnavailable(what, _NO_ACCESS)
     if status == 507 or code in ("AccountLimitExceeded", "InsufficientStorage"):
         return ArchiveFull(what, "Raise the account's limit or free space.")

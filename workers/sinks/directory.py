@@ -123,17 +123,20 @@ class DirectorySink:
             part.discard()
 
     async def _do(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return await in_thread(function, *args, **kwargs)
-        except OSError as error:
-            raise self._in_our_words(error) from error
+        def run() -> T:
+            try:
+                return function(*args, **kwargs)
+            except OSError as error:
+                raise self._in_our_words(error) from error
+
+        return await in_thread(run)
 
     def _in_our_words(self, error: OSError) -> ArchiveError:
         where = error.filename or self._root
         said = error.strerror or type(error).__name__
         if error.errno in _FULL:
             return ArchiveFull(f"No space is left in {self._root}.", "Free some, or raise the quota.")
-        if error.errno in _THIS_NAME:
+        if error.errno in _THIS_NAME and self._root.is_dir():
             return WriteRefused(f"{where} cannot be written: {said}.")
         mend = f"Make {self._root} a folder that this user may write to."
         return ArchiveUnavailable(f"{where}: {said}.", mend)

@@ -7,8 +7,7 @@ from typing import Any
 
 from azure.core.credentials import AzureSasCredential
 from azure.core.credentials_async import AsyncTokenCredential
-from azure.storage.blob import LinearRetry
-from azure.storage.blob.aio import BlobServiceClient
+from azure.storage.blob.aio import BlobServiceClient, LinearRetry
 
 from orchestrator.settings.archive import ArchiveSettings
 from workers.sinks.blob import BLOCK, BlobSink
@@ -36,7 +35,7 @@ def open_sink(
     if settings.directory is not None:
         return DirectorySink(settings.directory)
     # Few: the archive step tries again by itself, for hours if need be, and must be able to hand back its claim.
-    limits = {**_LIMITS, "retry_policy": LinearRetry(backoff=1, retry_total=3, random_jitter_range=1)}
+    limits = {**_LIMITS, "retry_policy": LinearRetry(backoff=1, retry_total=2, random_jitter_range=1)}
     connection_string, sas = settings.connection_string(environ), settings.sas_token(environ)
     if connection_string is not None:
         try:

@@ -60,7 +60,7 @@ def outcome_of(
         return Accepted(job.remote_id, answer.request_id, answer.server_time, job)
     code, message, words = answer.error()
     kind = _refusal(answer.status, message, words, remix=remix)
-    message = hide(message)     # only now: what a key leaves of the words must not decide
+    message = hide(message)  # only now: what a key leaves of the words must not decide
     if kind is None:
         return Unknown(f"HTTP {answer.status}: {message}", answer.status, answer.request_id)
     return Refused(kind, answer.status, code, message, answer.request_id, answer.retry_after_s(now))

@@ -104,7 +104,17 @@ async def test_a_sora_1_job_may_succeed_without_a_single_generation(bench: Any) 
         (RemoteStatus.GONE, ["cancelled", "canceled", "expired", "deleted"]),
         (
             RemoteStatus.RUNNING,
-            "queued pending not_started in_progress processing running generating postprocessing meditating".split(),
+            [
+                "queued",
+                "pending",
+                "not_started",
+                "in_progress",
+                "processing",
+                "running",
+                "generating",
+                "postprocessing",
+                "meditating",
+            ],
         ),
     ],
 )
