@@ -109,19 +109,22 @@ class Store:
         *,
         pace: Mapping[str, object],
         due_in_s: float,
-    ) -> tuple[str, int]:
-        """Write the intent to create. Answers ("intended" | "deferred" | "returned" | "stale", version)."""
+    ) -> tuple[str, int, float]:
+        """Write the intent to create. Answers ("intended" | "deferred" | "returned" | "stale", version, seconds).
+
+        The seconds say when a deferred item is due again.
+        """
         request = {
             **pace,
             "due_in_ms": round(due_in_s * 1000),
             "attempt": {**attempt, "token": secrets.token_hex(8)},
         }
         rows = {str(e): _row(e) for e in (Event.INTENDED, Event.DEFERRED, Event.RETURNED)}
-        answer, now = await self.scripts.run("intend", ref.batch, ref.item, version, request, rows)
+        answer, now, *wait = await self.scripts.run("intend", ref.batch, ref.item, version, request, rows)
         word = answer.decode()
         if word != "stale":
             self._tell(Event(word), ref)
-        return word, int(now)
+        return word, int(now), wait[0] / 1000 if wait else 0.0
 
     async def accept(
         self,

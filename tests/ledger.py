@@ -76,7 +76,7 @@ def keys(answer: Answer) -> list[str]:
 
 async def intend(store: Store, claim: Claim, *, due_in_s: float = 60.0) -> int:
     """Write the intent of an admitted item; its version."""
-    word, version = await store.intend(claim.ref, claim.version, {}, pace=NO_PACE, due_in_s=due_in_s)
+    word, version, _ = await store.intend(claim.ref, claim.version, {}, pace=NO_PACE, due_in_s=due_in_s)
     assert word == "intended"
     return version
 

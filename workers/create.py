@@ -50,7 +50,7 @@ async def create(station: Station, item: Item) -> None:
         return
     # Taken before the intent: the send-by instant may only be early.
     send_by = time.monotonic() + line.deployment.create_timeout_s
-    answer, version = await station.store.intend(
+    answer, version, wait_s = await station.store.intend(
         item.ref,
         item.version,
         {
@@ -62,6 +62,7 @@ async def create(station: Station, item: Item) -> None:
         due_in_s=2 * line.deployment.create_timeout_s + line.deployment.settle_s,
     )
     if answer != "intended":
+        station.wake(wait_s)
         return
     if station.replicas and not await station.store.redis.wait(1, 1000):
         await station.store.apply(item.ref, version, _not_sent("no Redis replica confirmed the intent"))

@@ -2,7 +2,7 @@
 --
 -- ARGV  2 batch, 3 item, 4 version, 5 {interval_ms, burst, slack_ms, due_in_ms, attempt = {…}},
 --       6 rows of the table: {intended, deferred, returned}
--- Returns {'intended', version}; {'deferred', version} when it would follow the last create too closely
+-- Returns {'intended', version}; {'deferred', version, due again in ms} when it would follow the last create too closely
 -- (many may have been admitted before a slow step); {'returned', version} when the batch was paused or the
 -- deployment stopped meanwhile; {'stale', version} when somebody else has it.
 
@@ -28,7 +28,7 @@ if request.interval_ms > 0 then
   local tat, at = take_token(tonumber(d[2] or 0), now, request.interval_ms, request.burst, request.slack_ms)
   if not tat then
     redis.call('ZADD', open_key(i[4]), string.format('%.0f', at), attempt_ref(batch, id, n))
-    return {'deferred', move(batch, id, from, rows.deferred[from], now)}
+    return {'deferred', move(batch, id, from, rows.deferred[from], now), at - now}
   end
   redis.call('HSET', dkey, 'sent_tat', tat)
 end

@@ -173,11 +173,12 @@ async def test_a_create_right_behind_the_one_before_is_deferred_not_sent(store: 
     await submit(store, [item("a"), item("b")])
     first, second = (await admit(store, deployment())).admitted
     pace = {"interval_ms": 10_000, "burst": 1, "slack_ms": 0}
-    sent, _ = await store.intend(first.ref, first.version, {}, pace=pace, due_in_s=60)
-    held_back, version = await store.intend(second.ref, second.version, {}, pace=pace, due_in_s=60)
+    sent, *_ = await store.intend(first.ref, first.version, {}, pace=pace, due_in_s=60)
+    held_back, version, wait_s = await store.intend(second.ref, second.version, {}, pace=pace, due_in_s=60)
     assert (sent, held_back) == ("intended", "deferred")
     assert await state(store, "b") is State.ADMITTED
     assert version > second.version
+    assert 9 < wait_s <= 10
 
 
 async def test_deployments_of_one_resource_share_the_scope_of_their_listing() -> None:

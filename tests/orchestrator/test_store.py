@@ -88,7 +88,7 @@ async def test_the_same_intent_asked_twice_is_answered_once(store: Store) -> Non
     """A reply that was lost makes the connection ask again; another claim with that version is still stale."""
     (claim,) = await admitted(store, "a")
     await intend(store, claim)
-    word, _ = await store.intend(
+    word, *_ = await store.intend(
         claim.ref, claim.version, {}, pace={"interval_ms": 0, "burst": 1, "slack_ms": 0}, due_in_s=60
     )
     assert word == "stale"
@@ -97,7 +97,7 @@ async def test_the_same_intent_asked_twice_is_answered_once(store: Store) -> Non
 async def test_an_intent_of_a_stopped_deployment_returns_the_item_unsent(store: Store) -> None:
     (claim,) = await admitted(store, "a")
     await store.judge("east", {"stop": "auth", "message": "wrong key"})
-    word, _ = await store.intend(
+    word, *_ = await store.intend(
         claim.ref, claim.version, {}, pace={"interval_ms": 0, "burst": 1, "slack_ms": 0}, due_in_s=60
     )
     assert (word, await state(store, "a"), await slots(store)) == ("returned", State.WAITING, 0)
@@ -145,7 +145,7 @@ async def test_an_answer_that_comes_after_the_item_was_queued_again_stops_the_se
     (again,) = (await admit(store, deployment())).admitted
     await accept(store, claim, "video_1")
     assert await state(store, "a") is State.RENDERING
-    word, _ = await store.intend(again.ref, again.version, {}, pace={"interval_ms": 0}, due_in_s=60)
+    word, *_ = await store.intend(again.ref, again.version, {}, pace={"interval_ms": 0}, due_in_s=60)
     batch = await batch_of(store)
     assert (word, await slots(store), batch.reserved, batch.unknown) == ("stale", 1, 0, 400_000)
 

@@ -7,7 +7,7 @@ import pytest
 from orchestrator.states import Event
 from tests.ledger import deployment
 from workers.create import decide
-from workers.video_api import NotSent, Refused, RefusalKind, Unknown
+from workers.video_api import NotSent, RefusalKind, Refused, Unknown
 
 
 def refused(kind: RefusalKind, status: int = 400, retry_after_s: float | None = None) -> Refused:

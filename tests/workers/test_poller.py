@@ -21,9 +21,7 @@ DAY = 86_400.0
 def rendering(**fields: str) -> Item:
     spec = Spec("a", "prompt", "sora-2", "1280x720", 4, "v1:x", {})
     made = {"deployment": "east", "scope": "s", "remote_id": "video_1", "intent_at": str(NOW * 1000)}
-    return Item(
-        Ref("b", "a"), State.RENDERING, 3, spec, 1, Attempt.parse(1, made), None, None, "east", fields
-    )
+    return Item(Ref("b", "a"), State.RENDERING, 3, spec, 1, Attempt.parse(1, made), None, None, "east", fields)
 
 
 def job(status: RemoteStatus, **more: Any) -> RemoteJob:
