@@ -16,13 +16,6 @@ from workers.sinks.directory import DirectorySink
 from workers.sinks.errors import ArchiveUnavailable
 from workers.sinks.sink import Sink
 
-_LIMITS: dict[str, Any] = {
-    "max_single_put_size": BLOCK,
-    "max_block_size": BLOCK,
-    "connection_timeout": 10,
-    "read_timeout": 60,
-}
-
 
 def open_sink(
     settings: ArchiveSettings, environ: Mapping[str, str], identity: AsyncTokenCredential | None = None
@@ -34,12 +27,11 @@ def open_sink(
     """
     if settings.directory is not None:
         return DirectorySink(settings.directory)
-    # Few: the archive step tries again by itself, for hours if need be, and must be able to hand back its claim.
-    limits = {**_LIMITS, "retry_policy": LinearRetry(backoff=1, retry_total=2, random_jitter_range=1)}
+    options = client_options()
     connection_string, sas = settings.connection_string(environ), settings.sas_token(environ)
     if connection_string is not None:
         try:
-            service = BlobServiceClient.from_connection_string(connection_string.get_secret_value().strip(), **limits)
+            service = BlobServiceClient.from_connection_string(connection_string.get_secret_value().strip(), **options)
         except ValueError:
             # The SDK's own words might quote the string.
             raise ArchiveUnavailable(
@@ -50,10 +42,24 @@ def open_sink(
     address = address_of(settings.url)
     if sas is not None:
         token = AzureSasCredential(sas.get_secret_value().strip().lstrip("?"))
-        return BlobSink(BlobServiceClient(address.account, token, **limits), address)
+        return BlobSink(BlobServiceClient(address.account, token, **options), address)
     if identity is None:
         # Imported when needed: it costs a third of a second.
         from azure.identity.aio import DefaultAzureCredential
 
         identity = DefaultAzureCredential()
-    return BlobSink(BlobServiceClient(address.account, identity, **limits), address, identity)
+    return BlobSink(BlobServiceClient(address.account, identity, **options), address, identity)
+
+
+def client_options() -> dict[str, Any]:
+    """How an Azure client of ours behaves: flat memory, bounded waits, and few tries of its own.
+
+    (The archive step tries again by itself, for hours if need be, and must be able to hand back its claim.)
+    """
+    return {
+        "max_single_put_size": BLOCK,
+        "max_block_size": BLOCK,
+        "connection_timeout": 10,
+        "read_timeout": 60,
+        "retry_policy": LinearRetry(backoff=1, retry_total=2, random_jitter_range=1),
+    }
