@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncGenerator
 from typing import Protocol
 
+import httpx
 from azure.core.credentials_async import AsyncTokenCredential
 from pydantic import SecretStr
 
@@ -98,3 +100,15 @@ class EntraToken:
     async def aclose(self) -> None:
         if self._credential is not None:
             await self._credential.close()
+
+
+class Proof(httpx.Auth):
+    """A credential as httpx takes it: the header is set on each request as it leaves, and kept nowhere."""
+
+    def __init__(self, credential: Credential) -> None:
+        self._credential = credential
+
+    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        name, value = await self._credential.header()
+        request.headers[name] = value
+        yield request

@@ -74,7 +74,8 @@ def _refusal(status: int, message: str, words: frozenset[str], *, remix: bool) -
         return None
     if words & _MODERATED:
         return RefusalKind.MODERATED
-    if words & _OUT_OF_QUOTA or _OUT_OF_QUOTA_TEXT.search(message):
+    # A 400 may quote the prompt, so its words decide nothing; a gateway's 403 does not.
+    if words & _OUT_OF_QUOTA or (status == 403 and _OUT_OF_QUOTA_TEXT.search(message)):
         return RefusalKind.QUOTA_EXHAUSTED
     if status in (401, 403):
         return RefusalKind.AUTH

@@ -8,19 +8,19 @@ downloads. No call is ever sent a second time by itself, and no redirect is foll
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import httpx
 from azure.core.exceptions import AzureError, ClientAuthenticationError
 
-from workers.credentials import Credential
-from workers.video_api.answer import Answer, OversizedBody, answer_of, read_answer, request_id
+from workers.credentials import Credential, Proof
+from workers.video_api.answer import Answer, OversizedBody, answer_of, read_answer
 from workers.video_api.departure import Departure, SendByPassedError
 from workers.video_api.errors import ApiError, BadAnswer, Denied, Unreachable, error_for
+from workers.video_api.redirect import origin_of, target_of
 
 CONNECT_TIMEOUT_S = 10.0
 _QUESTION_CONNECTIONS = 8
@@ -54,7 +54,7 @@ class Wire:
         self.credential = credential
         self._create_timeout_s = create_timeout_s
         self._read_timeout_s = read_timeout_s
-        self._proof = _Proof(credential)
+        self._proof = Proof(credential)
         tls = httpx.create_ssl_context()
 
         def client(seconds: float, limits: httpx.Limits) -> httpx.AsyncClient:
@@ -151,7 +151,7 @@ class Wire:
         )
 
     async def _follow(self, url: httpx.URL) -> httpx.Response:
-        origin, trusted = _origin(url), True
+        origin, trusted = origin_of(url), True
         try:
             async with asyncio.timeout(self._read_timeout_s):
                 for _ in range(6):
@@ -161,8 +161,8 @@ class Wire:
                     if not response.has_redirect_location:
                         return response
                     await response.aclose()
-                    url = _target(url, response)
-                    trusted = trusted and _origin(url) == origin
+                    url = target_of(url, response)
+                    trusted = trusted and origin_of(url) == origin
         except Exception as error:
             raise self._as_api_error(error) from None
         raise BadAnswer(f"The download is redirected again and again, last to {url.host}.")
@@ -193,41 +193,3 @@ class Wire:
             return name
         first = str(error).strip().partition("\n")[0][:300]
         return self.credential.hide(f"{name}: {first}" if first else name)
-
-
-class _Proof(httpx.Auth):
-    def __init__(self, credential: Credential) -> None:
-        self._credential = credential
-
-    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
-        name, value = await self._credential.header()
-        request.headers[name] = value
-        yield request
-
-
-def _target(url: httpx.URL, response: httpx.Response) -> httpx.URL:
-    target = url.join(response.headers["location"])
-    if target.scheme in ("http", "https") and (url.scheme, target.scheme) != ("https", "http"):
-        return target
-    raise BadAnswer(
-        f"The download is redirected to {target.scheme}://{target.host}, which is not safe to follow.",
-        status=response.status_code,
-        request_id=request_id(response.headers),
-    )
-
-
-def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
-    port = url.port or {"http": 80, "https": 443}.get(url.scheme)
-    return url.scheme, url.host, port
-
-
-def _without_query(record: logging.LogRecord) -> bool:
-    """httpx logs each URL; the query of a redirect may be a signature that opens the video to anybody."""
-    if isinstance(record.args, tuple):
-        record.args = tuple(
-            str(part.copy_with(query=None)) if isinstance(part, httpx.URL) else part for part in record.args
-        )
-    return True
-
-
-logging.getLogger("httpx").addFilter(_without_query)

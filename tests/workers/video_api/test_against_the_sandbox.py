@@ -89,6 +89,15 @@ async def test_a_video_is_ordered_watched_fetched_byte_for_byte_listed_and_delet
             await api.get(order_taken.remote_id)
 
 
+@pytest.mark.parametrize("kind", ["videos", "jobs"])
+async def test_a_listing_longer_than_a_page_is_read_to_the_last_job_newest_first(sandbox: Any, kind: Any) -> None:
+    order, number = (SORA_2, 103) if kind == "videos" else (SORA_1, 23)
+    server = await sandbox(queue_s=60)
+    async with connect(kind, server.url, ApiKey("any"), **LIMITS) as api:
+        ids = [(await accepted(api, order)).remote_id for _ in range(number)]
+        assert [job.remote_id async for job in api.list(since=0)] == ids[::-1]
+
+
 async def test_a_remix_changes_a_finished_video(sandbox: Any) -> None:
     server = await sandbox(**FAST)
     async with connect("videos", server.url, Bearer("any"), **LIMITS) as api:

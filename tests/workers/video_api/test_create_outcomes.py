@@ -64,6 +64,7 @@ async def test_each_request_id_header_is_known(bench: Any, header: str) -> None:
     [
         (400, {"error": {"message": "Missing required parameter: 'model'."}}, RefusalKind.INVALID),
         (400, {"code": "invalid_value", "message": "n_seconds"}, RefusalKind.INVALID),
+        (400, {"detail": "Bad prompt: 'You exceeded your current quota'"}, RefusalKind.INVALID),
         (413, b"<html>Request Entity Too Large</html>", RefusalKind.INVALID),
         (415, {"detail": "Unsupported Media Type"}, RefusalKind.INVALID),
         (422, {"detail": [{"loc": ["body", "seconds"], "msg": "not allowed"}]}, RefusalKind.INVALID),
