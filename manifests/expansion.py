@@ -1,0 +1,210 @@
+"""Expansion: one row becomes one draft for each combination of its matrix and each of its variants."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from manifests.fields import SCALARS, nearest
+from manifests.problem import Problems, Spot, excerpt
+from manifests.row import Row
+from manifests.template import BadTemplate, Missing, fill, placeholders
+
+MOST_VARIANTS = 1_000
+MOST_COMBINATIONS = 100_000
+_WHOLE = re.compile(r"[0-9]{1,9}")
+# The fields in which placeholders are filled: texts of the user's own, and names that are built as keys are.
+_TEMPLATES = ("prompt", "key", "remix_of", "input_reference")
+_NO_AXES = ("key", "prompt", "variants")
+_CONTENT = ("model", "size", "seconds", "input_reference", "remix_of")
+
+
+@dataclass(slots=True)
+class Draft:
+    """One video as asked for, defaults laid under it and placeholders filled, nothing checked yet.
+
+    `fields` lacks what nobody gave, and what is no text or could not be filled (in `broken`). `own`: what
+    the row itself, not the defaults, says of the video. `take` counts variants from 1.
+    """
+
+    row: Row
+    defaults: Row | None
+    fields: dict[str, str]
+    labels: dict[str, str]
+    own: dict[str, str]
+    broken: frozenset[str]
+    take: int
+
+    def spot(self, name: str) -> Spot:
+        """Where to mend the value of a field. A default that was filled from the row is judged at the row."""
+        defaults = self.defaults
+        if name in _TEMPLATES and defaults is not None and "{" in defaults.fields.get(name, ""):
+            return self.row_spot(name)
+        return self.written_spot(name)
+
+    def written_spot(self, name: str) -> Spot:
+        """Where the value of a field stands: in the row, its matrix or the defaults; else the row's own place."""
+        row, defaults = self.row, self.defaults
+        if name in row.fields:
+            return row.spot(name)
+        for source in (row, defaults):
+            if source is not None and name in source.matrix:
+                return source.spot("matrix", name)
+        if defaults is not None and name in defaults.fields:
+            return defaults.spot(name)
+        return self.row_spot(name)
+
+    def row_spot(self, name: str) -> Spot:
+        """The place of a field in the row; the row's own where it leaves the field out."""
+        if name in self.row.fields:
+            return self.row.spot(name)
+        spot = self.row.spot()
+        return spot._replace(path=f"{spot.path}.{name}" if spot.path else name)
+
+    def label_spot(self, name: str) -> Spot:
+        """Where a label stands."""
+        for source in (self.row, self.defaults):
+            if source is not None and name in source.labels:
+                return source.spot("labels", name)
+            if source is not None and name in source.matrix:
+                return source.spot("matrix", name)
+        return self.row.spot()
+
+
+def expand(row: Row, defaults: Row | None, problems: Problems) -> Iterator[Draft]:
+    """The drafts of a row, in the order of its axes, the last one turning fastest; its variants side by side."""
+    fields, labels, matrix = row.fields, row.labels, row.matrix
+    if defaults is not None:
+        fields, labels = {**defaults.fields, **fields}, {**defaults.labels, **labels}
+        matrix = {**defaults.matrix, **matrix}
+    variants = _variants(fields.get("variants"), row, defaults, problems)
+    if not matrix:
+        yield from _drafts(row, defaults, fields, labels, {}, variants, problems)
+        return
+    if not _axes_hold(row, defaults, fields, labels, matrix, problems):
+        # One draft stands for all, so that what else is wrong with the row is found as well. It has no key.
+        first = {axis: next(filter(None, values), "?") for axis, values in matrix.items() if axis not in _NO_AXES}
+        for draft in _drafts(row, defaults, fields, labels, first, 1, problems):
+            draft.broken |= {"key"}
+            yield draft
+        return
+    for values in itertools.product(*matrix.values()):
+        yield from _drafts(row, defaults, fields, labels, dict(zip(matrix, values, strict=True)), variants, problems)
+
+
+def _drafts(
+    row: Row,
+    defaults: Row | None,
+    fields: dict[str, str],
+    labels: dict[str, str],
+    combination: dict[str, str],
+    variants: int,
+    problems: Problems,
+) -> Iterator[Draft]:
+    set_by_axis = {name: value for name, value in combination.items() if name in SCALARS}
+    own = {name: value for name, value in (row.fields | set_by_axis).items() if name in _CONTENT}
+    draft = Draft(row, defaults, {**fields, **set_by_axis}, labels, own, row.broken, 1)
+    if combination:
+        draft.labels = labels | {name: value for name, value in combination.items() if name not in SCALARS}
+    if not row.verbatim:
+        _fill(draft, combination, problems)
+    yield draft
+    for take in range(2, variants + 1):
+        yield Draft(row, defaults, draft.fields, draft.labels, draft.own, draft.broken, take)
+
+
+def _fill(draft: Draft, combination: dict[str, str], problems: Problems) -> None:
+    """Fills the placeholders of a draft's texts in place; what cannot be filled is told and taken out."""
+    known: dict[str, str] | None = None
+    fields = draft.fields
+    for name in _TEMPLATES:
+        text = fields.get(name)
+        if text is None or ("{" not in text and "}" not in text):
+            continue
+        if known is None:
+            plain = {field: value for field, value in fields.items() if field not in _TEMPLATES}
+            known = plain | draft.labels | combination
+        try:
+            filled = fill(text, known).strip()
+        except BadTemplate as error:
+            hint = "write {{ or }} for a brace that is meant as such, {name} for a placeholder"
+            problems.add(draft.written_spot(name), text, f"a brace stands alone: {excerpt(error.at)}", hint)
+        except Missing as error:
+            problems.add(*_missing(draft, name, text, error.name, known))
+        else:
+            if filled:
+                fields[name] = filled
+                if name in draft.own:
+                    draft.own[name] = filled
+                continue
+            problems.add(draft.spot(name), text, "is empty once its placeholders are filled", "write a text there too")
+        draft.broken |= {name}
+        del fields[name]
+        draft.own.pop(name, None)
+
+
+def _missing(draft: Draft, name: str, text: str, wanted: str, known: dict[str, str]) -> tuple[Spot, str, str, str]:
+    if wanted and draft.row.places.knows(wanted) and wanted not in _TEMPLATES:
+        message = f"{{{excerpt(wanted)}}} stands in the {name}, and this row has no {excerpt(wanted)}"
+        return draft.row.spot(wanted), text, message, "fill the cell, or take the placeholder out"
+    near = nearest(wanted, known)
+    names = ", ".join(f"{{{excerpt(label)}}}" for label in itertools.islice(known, 12))
+    hint = f"did you mean {{{near}}}? Else" if near else f"known here: {names};" if known else "no labels are given;"
+    hint += " write {{ and }} for braces that are meant as such"
+    return draft.written_spot(name), text, f"nothing is named {{{excerpt(wanted)}}}", hint
+
+
+def _variants(text: str | None, row: Row, defaults: Row | None, problems: Problems) -> int:
+    if text is None:
+        return 1
+    if _WHOLE.fullmatch(text) and 1 <= int(text) <= MOST_VARIANTS:
+        return int(text)
+    spot = row.spot("variants") if "variants" in row.fields or defaults is None else defaults.spot("variants")
+    message = f"must be a whole number from 1 to {MOST_VARIANTS}"
+    problems.add(spot, text, message, "write how many takes you want, or leave it out for one")
+    return 1
+
+
+def _axes_hold(
+    row: Row,
+    defaults: Row | None,
+    fields: dict[str, str],
+    labels: dict[str, str],
+    matrix: dict[str, list[str]],
+    problems: Problems,
+) -> bool:
+    """Whether the matrix can be expanded. Each axis must change the video's prompt, key or a field."""
+    used = _used(fields)
+    sound = all(values and all(values) for values in matrix.values())
+    for axis in matrix:
+        source = defaults if defaults is not None and axis not in row.matrix else row
+        spot = source.spot("matrix", axis)
+        if axis in _NO_AXES:
+            hint = f"give the axis another name and write {{{axis}_name}} where it shall stand"
+            problems.add(spot, axis, f"an axis cannot be named {axis}", hint)
+            sound = False
+        elif axis in row.fields or axis in labels:
+            what = "a field" if axis in row.fields else "a label"
+            hint = "take one of the two out, or rename it"
+            problems.add(spot, axis, f"{excerpt(axis)} is {what} and an axis at once", hint)
+            sound = False
+        elif used is not None and matrix[axis] and axis not in used and axis not in SCALARS:
+            message = f"the axis {excerpt(axis)} changes nothing: the same video would be ordered again and again"
+            problems.add(spot, axis, message, f"write {{{excerpt(axis)}}} in prompt or key; for more takes, variants")
+            sound = False
+    if (count := math.prod(map(len, matrix.values()))) > MOST_COMBINATIONS:
+        message = f"the matrix makes {count:,} items, and a row may make {MOST_COMBINATIONS:,}"
+        problems.add(row.spot("matrix"), "", message, "take values out, or write the rows into a CSV")
+        sound = False
+    return sound
+
+
+def _used(fields: dict[str, str]) -> frozenset[str] | None:
+    """The placeholders of all texts; None when a text is broken, which is told elsewhere."""
+    try:
+        return frozenset().union(*(placeholders(fields.get(name, "")) for name in _TEMPLATES))
+    except BadTemplate:
+        return None

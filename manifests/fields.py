@@ -1,0 +1,103 @@
+"""The names that a manifest may use, and what to say about those it may not."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+
+HEADER = ("version", "name", "defaults", "budget_usd", "items", "items_from")
+SCALARS = (
+    "key",
+    "prompt",
+    "model",
+    "size",
+    "seconds",
+    "variants",
+    "input_reference",
+    "remix_of",
+    "priority",
+)
+FIELDS = (*SCALARS, "labels", "matrix")
+
+_NOT_YET = "take it out: this version cannot carry it out"
+_NO_SUCH = "take it out: the video APIs have no such setting"
+# Refused by name, so that nobody believes them to be in force.
+UNABLE: Mapping[str, str] = {
+    "deployment": f"{_NOT_YET}; every deployment of the model may take an item",
+    "deployments": f"{_NOT_YET}; deployments are set in dailies.yaml",
+    "window": _NOT_YET,
+    "windows": _NOT_YET,
+    "weight": _NOT_YET,
+    "seed": _NO_SUCH,
+    "fps": _NO_SUCH,
+    "negative_prompt": f"{_NO_SUCH}; say in the prompt what to leave out",
+}
+# What other tools call our fields.
+_ALSO_CALLED: Mapping[str, str] = {
+    "custom_id": "key",
+    "id": "key",
+    "name": "key",
+    "text": "prompt",
+    "description": "prompt",
+    "duration": "seconds",
+    "n_seconds": "seconds",
+    "length": "seconds",
+    "resolution": "size",
+    "dimensions": "size",
+    "n": "variants",
+    "count": "variants",
+    "n_variants": "variants",
+    "takes": "variants",
+    "image": "input_reference",
+    "input_image": "input_reference",
+    "reference": "input_reference",
+    "remix": "remix_of",
+    "tags": "labels",
+    "metadata": "labels",
+}
+
+
+def unknown_field(name: str) -> tuple[str, str]:
+    """(message, hint) for a field that an item cannot have."""
+    if name in UNABLE:
+        return f"{name} is not a field of this version", UNABLE[name]
+    if name in HEADER:
+        return f"{name} is not a field of an item", "it belongs at the top of a YAML manifest, beside items"
+    return f"{name} is not a field of an item", _likely(name, FIELDS)
+
+
+def unknown_header(name: str) -> tuple[str, str]:
+    """(message, hint) for a name that cannot stand at the top of a YAML manifest."""
+    if name in UNABLE:
+        return f"{name} is not a field of this version", UNABLE[name]
+    if name in FIELDS:
+        return f"{name} belongs to the items", "put it under defaults to set it for all items, or into each item"
+    near = nearest(name, HEADER)
+    hint = f"did you mean {near}?" if near else f"known here: {', '.join(HEADER)}"
+    return f"{name} is not a field of a manifest", hint
+
+
+def near_field(column: str) -> str | None:
+    """The field for which a column's name was surely meant, or None for an honest label."""
+    plain = "_".join(column.casefold().replace("-", " ").replace("_", " ").split())
+    if plain in SCALARS:
+        return plain
+    return next(iter(difflib.get_close_matches(plain, SCALARS, n=1, cutoff=0.85)), None)
+
+
+def likely_prompts(columns: Iterable[str]) -> list[str]:
+    """The columns that probably hold the prompts."""
+    words = ("prompt", "text", "description", "scene", "shot", "idea", "script")
+    return [column for column in columns if any(word in column.casefold() for word in words)]
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """The name that is most like `name`, None when none is."""
+    by_case = {known.casefold(): known for known in names}
+    found = difflib.get_close_matches(name.casefold(), by_case, n=1, cutoff=0.6)
+    return by_case[found[0]] if found else None
+
+
+def _likely(name: str, names: Iterable[str]) -> str:
+    near = _ALSO_CALLED.get(name.casefold()) or nearest(name, names)
+    return f"did you mean {near}?" if near else f"put it under labels; an item's fields are {', '.join(names)}"

@@ -1,0 +1,143 @@
+"""The heading: what a manifest says of the whole batch, above its items."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+
+from manifests.fields import HEADER, unknown_header
+from manifests.key import is_batch_name, name_from_file, safe
+from manifests.node import NodePlaces, row_of
+from manifests.row import Reading, Row
+from manifests.yaml_reader import Header, read_header
+
+VERSION = "1"
+ROW_FILES = (".csv", ".jsonl", ".ndjson")
+_USD = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,6})?")
+
+
+@dataclass(slots=True)
+class Heading:
+    """`name` still has its `{date}` and `{time}`. `has_items`: the file itself has items. `rows`: where others are."""
+
+    name: str
+    budget_usd: Decimal | None = None
+    defaults: Row | None = None
+    has_items: bool = True
+    rows: Path | None = None
+    default_columns: dict[str, None] = field(default_factory=dict)
+
+
+def read_heading(path: Path, reading: Reading) -> Heading | None:
+    """The heading of any manifest; of CSV and JSONL it is only a name. None when the file cannot be read."""
+    heading = Heading(name_from_file(path.stem))
+    if path.suffix.lower() not in (".yaml", ".yml"):
+        return heading
+    header = read_header(path, reading)
+    if header is None:
+        return None
+    for name, node in header.values.items():
+        if name not in HEADER:
+            message, hint = unknown_header(name)
+            reading.problem(node.key_line, node.key_column, name, name, message, hint)
+    _check_version(header, reading)
+    heading.name = _name(header, heading.name, reading)
+    heading.budget_usd = _budget(header, reading)
+    heading.defaults = _defaults(header, heading, reading)
+    heading.rows = _rows(header, path, reading)
+    heading.has_items = _has_items(header, reading)
+    return heading
+
+
+def _check_version(header: Header, reading: Reading) -> None:
+    node = header.values.get("version")
+    if node is not None and node.text != VERSION:
+        message = "only version 1 of manifests is known to this program"
+        reading.problem(node.line, node.column, "version", node.text, message, "write version: 1, or update dailies")
+
+
+def _name(header: Header, default: str, reading: Reading) -> str:
+    node = header.values.get("name")
+    if node is None or node.content is None:
+        return default
+    name = node.text
+    if is_batch_name(name):
+        return name
+    rule = "must be 1 to 100 of the letters A to Z and a to z, digits, dots, underscores and hyphens, no dot in front"
+    better = safe(name.replace("{date}", "0DATE0").replace("{time}", "0TIME0"))[:100]
+    better = better.replace("0DATE0", "{date}").replace("0TIME0", "{time}")
+    hint = f"write name: {better}" if is_batch_name(better) else "write name: spring, for example"
+    if "{" in name:
+        hint += "; only {date} and {time} can stand in a name"
+    reading.problem(node.line, node.column, "name", name, rule, hint)
+    return default
+
+
+def _budget(header: Header, reading: Reading) -> Decimal | None:
+    node = header.values.get("budget_usd")
+    if node is None or node.content is None:
+        return None
+    if _USD.fullmatch(node.text) and (budget := Decimal(node.text)) > 0:
+        return budget
+    message = "must be an amount in US dollars, more than 0"
+    hint = "write it plainly, with a dot and no sign: budget_usd: 120.50"
+    reading.problem(node.line, node.column, "budget_usd", node.text, message, hint)
+    return None
+
+
+def _defaults(header: Header, heading: Heading, reading: Reading) -> Row | None:
+    node = header.values.get("defaults")
+    if node is None or node.content is None:
+        return None
+    if not isinstance(node.content, dict):
+        message = f"must be a mapping of fields, and this is {node.kind}"
+        hint = "write defaults: {model: sora-2, seconds: 8}"
+        reading.problem(node.line, node.column, "defaults", node.text, message, hint)
+        return None
+    own = Reading(reading.file, reading.problems, heading.default_columns)
+    return row_of(node, NodePlaces(reading.file, "defaults", node, shared=True), node.line or 1, own)
+
+
+def _rows(header: Header, path: Path, reading: Reading) -> Path | None:
+    node = header.values.get("items_from")
+    if node is None or node.content is None:
+        return None
+    rows = path.parent / node.text
+    wrong = None
+    if not node.text:
+        wrong = "must be the path of a file", "write items_from: rows.csv"
+    elif rows.suffix.lower() not in ROW_FILES:
+        wrong = "must be a CSV or JSONL file", f"its name must end in {', '.join(ROW_FILES[:-1])} or {ROW_FILES[-1]}"
+    elif why := unreadable(rows):
+        wrong = why, f"the path is relative to the manifest's folder, {path.parent.resolve()}"
+    if wrong is None:
+        return rows
+    reading.problem(node.line, node.column, "items_from", node.text, *wrong)
+    return None
+
+
+def _has_items(header: Header, reading: Reading) -> bool:
+    items = header.items
+    if items is None or items.content is None:
+        if "items_from" not in header.values:
+            hint = "write items: and below it a list, each item beginning with -"
+            reading.problem(None, None, "items", "", "there are no items", hint)
+        return False
+    if isinstance(items.content, list):
+        return True
+    hint = "begin each item with - on a line of its own"
+    reading.problem(items.line, items.column, "items", items.text, f"must be a list, and this is {items.kind}", hint)
+    return False
+
+
+def unreadable(path: Path) -> str | None:
+    """Why a file cannot be read as a manifest, None when it can."""
+    try:
+        if path.is_file():
+            with path.open("rb"):
+                return None
+        return "is not a file" if path.exists() else "there is no such file"
+    except (OSError, ValueError) as error:
+        return f"cannot be read: {getattr(error, 'strerror', None) or error}"

@@ -1,0 +1,69 @@
+"""Keys and batch names: what a person writes becomes a name that every file system and blob store takes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+
+from anyascii import anyascii
+
+LONGEST = 100
+_SAFE = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_-])?")
+_UNSAFE = re.compile(r"[^A-Za-z0-9._]+")
+_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
+_REMOTE = re.compile(r"(?:video|task)_[A-Za-z0-9_=.~-]+")
+_COPY = re.compile(r"\s*\(\d+\)$")
+_WORD = re.compile(r"[a-z0-9]+")
+_ARTICLES = frozenset({"a", "an", "the"})
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # base 32 as Crockford's: no letter that looks like a digit
+# Files of the archive's own, and names that Windows keeps for its devices.
+_RESERVED = frozenset({"results", "index"})
+_DEVICES = frozenset({"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))})
+
+
+def safe(text: str) -> str:
+    """`Åre 42/blå` → `Are-42-bla`; a text that is safe already stays as it is. May become empty."""
+    if _SAFE.fullmatch(text):
+        return text
+    return _UNSAFE.sub("-", anyascii(text)).strip("-.")
+
+
+def reserved(key: str) -> str | None:
+    """Why a safe key cannot be used, None when it can."""
+    if key.casefold() in _RESERVED:
+        return f"{key} is the name of a file that the archive keeps for itself"
+    if key.casefold().split(".")[0] in _DEVICES:
+        return f"{key} cannot be the name of a file on Windows"
+    return None
+
+
+def is_remote_id(text: str) -> bool:
+    """Whether a text has the form of a provider's video id."""
+    return _REMOTE.fullmatch(text) is not None
+
+
+def default_key(prompt: str, content: Mapping[str, str]) -> str:
+    """First words of the prompt and a hash: `paper-boat-3f9a1c7b2k4d`.
+
+    `content` is what the row itself says of the video (never labels, priority or defaults), so that mending a
+    label or a default leaves the key as it is. Stable across releases.
+    """
+    words = _WORD.findall(anyascii(prompt[:200]).lower())
+    while len(words) > 1 and words[0] in _ARTICLES:
+        del words[0]
+    canonical = json.dumps([prompt, sorted(content.items())], separators=(",", ":"), ensure_ascii=True)
+    number = int.from_bytes(hashlib.sha256(canonical.encode("ascii")).digest()[:8], "big")
+    digits = "".join(_ALPHABET[number >> (5 * place) & 31] for place in range(12))
+    return "-".join([*(word[:20] for word in words[:2] or ["item"]), digits])
+
+
+def name_from_file(stem: str) -> str:
+    """A batch's name from its file's, the same for each download: `Spring plan - Sheet1 (1)` → `Spring-plan-Sheet1`."""
+    return _UNSAFE.sub("-", anyascii(_COPY.sub("", stem))).strip("-.")[:LONGEST] or "batch"
+
+
+def is_batch_name(name: str) -> bool:
+    """1 to 100 of letters, digits, `.`, `_` and `-`, no dot in front, once `{date}` and `{time}` are filled in."""
+    return _NAME.fullmatch(name.replace("{date}", "2026-01-31").replace("{time}", "2359")) is not None

@@ -1,0 +1,110 @@
+"""What holds only for all items together: keys are unique, and remixes lead to a source."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from manifests.expansion import Draft
+from manifests.fields import nearest
+from manifests.item import Item
+from manifests.key import is_remote_id
+from manifests.problem import Problems, Spot, excerpt
+
+_MOST_COMPARED = 10_000
+
+
+Kind = tuple[str, str, int]  # model, size, seconds
+
+
+class _Remix(NamedTuple):
+    source: str
+    kind: Kind
+    spot: Spot
+
+
+class Register:
+    """Sees each item once and keeps its key, its place and what a remix of it would inherit, never its texts."""
+
+    def __init__(self, problems: Problems) -> None:
+        self._problems = problems
+        self._first: dict[str, tuple[str, int, str]] = {}  # key without case → file, line, key as it is
+        self._made: dict[str, Kind] = {}
+        self._kinds: dict[Kind, Kind] = {}  # each kind once, however many items are of it
+        self._remixes: dict[str, _Remix] = {}
+        self._complete = True
+
+    def note(self, key: str | None, item: Item | None, draft: Draft) -> None:
+        """One item. `key` or `item` is None where it has problems."""
+        if key is None:
+            self._complete = False
+            return
+        folded = key.casefold()
+        if (first := self._first.get(folded)) is not None:
+            file, line, same = first
+            spot = draft.row_spot("key")
+            where = f"line {line}" if file == spot.file else f"{file}, line {line}"
+            also = f", written {same}" if same != key else ""
+            message = f"the key {key} is taken by the item on {where}{also}"
+            hint = "give one of them another key; for several takes of one prompt write variants"
+            self._problems.add(spot, key, message, hint)
+            return
+        self._first[folded] = (draft.row.places.file, draft.row.line, key)
+        if item is None:
+            return
+        kind = (item.model, item.size, item.seconds)
+        kind = self._made[key] = self._kinds.setdefault(kind, kind)
+        if item.remix_of is not None:
+            self._remixes[key] = _Remix(item.remix_of, kind, draft.spot("remix_of"))
+
+    def finish(self) -> None:
+        """After the last item: every remix needs a source, and no chain of remixes may close."""
+        self._problems.begin_row()
+        for key, remix in self._remixes.items():
+            self._check_source(key, remix)
+        self._check_cycles()
+
+    def _check_source(self, key: str, remix: _Remix) -> None:
+        source, spot = remix.source, remix.spot
+        known = self._first.get(source.casefold())
+        if known is None:
+            if not is_remote_id(source) and self._complete:
+                near = nearest(source, self._first) if len(self._first) <= _MOST_COMPARED else None
+                hint = f"did you mean {self._first[near][2]}?" if near else "write an item's key, or video_… or task_…"
+                self._problems.add(spot, source, f"no item has the key {excerpt(source)}", hint)
+        elif known[2] != source:
+            self._problems.add(spot, source, f"no item has the key {source}", f"did you mean {known[2]}?")
+        elif is_remote_id(source):
+            message = f"{source} is the key of an item and could be the id of a remote video"
+            hint = "give that item a key that does not begin with video_ or task_"
+            self._problems.add(spot, source, message, hint)
+        elif source == key:
+            self._problems.add(spot, source, "an item cannot be a remix of itself", "write the key of another item")
+        else:
+            self._check_kept(remix)
+
+    def _check_kept(self, remix: _Remix) -> None:
+        """A remix is made by its source's deployment, at its source's size and length: nothing else can be ordered."""
+        made = self._made.get(remix.source)
+        if made is None or made == remix.kind:
+            return
+        model, size, seconds = made
+        message = f"a remix is made like its source, and {remix.source} is {model}, {size}, {seconds} seconds"
+        hint = f"give this item model: {model}, size: {size} and seconds: {seconds} too"
+        self._problems.add(remix.spot, remix.source, message, hint)
+
+    def _check_cycles(self) -> None:
+        settled: set[str] = set()
+        for start in self._remixes:
+            chain: dict[str, None] = {}
+            key = start
+            while key in self._remixes and key not in settled and key not in chain:
+                chain[key] = None
+                key = self._remixes[key].source
+            if key in chain:
+                members = list(chain)[list(chain).index(key) :]
+                if len(members) > 1:
+                    first = self._remixes[members[0]]
+                    shown = [*members[:6], *(["…"] if len(members) > 6 else []), members[0]]
+                    message = f"these remixes go round in a circle: {' → '.join(shown)}"
+                    self._problems.add(first.spot, first.source, message, "let one of them begin anew: no remix_of")
+            settled.update(chain)

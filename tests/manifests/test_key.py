@@ -1,0 +1,83 @@
+"""Keys and batch names are safe names of files, and stay the same as long as the video does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from manifests import load
+from manifests.key import default_key, is_batch_name, name_from_file, safe
+
+
+@pytest.mark.parametrize(
+    ("written", "key"),
+    [
+        ("hero", "hero"),
+        ("Hero_1.2-b", "Hero_1.2-b"),
+        ("a--b", "a--b"),
+        ("Åre 42/blå", "Are-42-bla"),
+        ("Åre - blå", "Are-bla"),
+        ("hero~2", "hero-2"),
+        (".hidden", "hidden"),
+        ("-option", "option"),
+        ("../../etc/passwd", "etc-passwd"),
+        ("ends.", "ends"),
+        ("日本", "RiBen"),
+        ("…", ""),
+    ],
+)
+def test_a_written_key_becomes_a_safe_name(written: str, key: str) -> None:
+    assert safe(written) == key
+
+
+@given(st.text())
+def test_any_text_becomes_a_safe_name_that_then_stays(written: str) -> None:
+    key = safe(written)
+    assert re.fullmatch(r"[A-Za-z0-9._-]*", key)
+    assert not key.startswith((".", "-"))
+    assert safe(key) == key
+
+
+def test_a_row_without_a_key_has_this_key_for_ever() -> None:
+    """If this fails, do not change the value: rows without keys would be rendered and paid for again."""
+    assert default_key("A paper boat crossing a street", {}) == "paper-boat-weawbyh5t4et"
+    assert default_key("A paper boat crossing a street", {"size": "1280x720"}) == "paper-boat-57818mdjpypx"
+
+
+def test_mending_a_label_a_priority_or_a_default_leaves_the_key(tmp_path: Path) -> None:
+    """The row is known again, so nothing is rendered anew for a mended label."""
+    path = tmp_path / "spring.yaml"
+    path.write_text("items: [{prompt: A boat, labels: {market: SE}, priority: 1}]")
+    (before,) = load(path).items()
+    path.write_text("defaults: {seconds: 8}\nitems: [{prompt: A boat, labels: {market: Sweden}, priority: 2}]")
+    (after,) = load(path).items()
+    assert after.key == before.key
+
+
+@pytest.mark.parametrize(
+    ("stem", "name"),
+    [
+        ("spring", "spring"),
+        ("Spring plan - Sheet1 (1)", "Spring-plan-Sheet1"),
+        ("Vår/2026", "Var-2026"),
+        ("???", "batch"),
+        ("x" * 200, "x" * 100),
+    ],
+)
+def test_a_file_names_its_batch(stem: str, name: str) -> None:
+    assert name_from_file(stem) == name
+    assert is_batch_name(name)
+
+
+@pytest.mark.parametrize("name", ["spring", "spring-{date}-{time}", "a" * 100, "_1.b"])
+def test_these_are_names_of_batches(name: str) -> None:
+    assert is_batch_name(name)
+
+
+@pytest.mark.parametrize("name", ["", ".spring", "a b", "spring/1", "a" * 101, "{day}", "a" * 95 + "{date}", "å"])
+def test_these_are_no_names_of_batches(name: str) -> None:
+    assert not is_batch_name(name)
