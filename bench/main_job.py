@@ -69,7 +69,9 @@ def sandbox(*knobs: str) -> Iterator[str]:
         process.terminate()
 
 
-async def night(url: str, redis_url: str, count: int, quota: Quota, poll: Poll, folder: Path, name: str) -> dict[str, Any]:
+async def night(
+    url: str, redis_url: str, count: int, quota: Quota, poll: Poll, folder: Path, name: str
+) -> dict[str, Any]:
     """Render `count` items; what the sandbox saw, and when each was archived (Unix seconds)."""
     redis = connect(redis_url)
     store = Store(redis, name)
@@ -82,7 +84,7 @@ async def night(url: str, redis_url: str, count: int, quota: Quota, poll: Poll, 
     api = connect_api("videos", url, ApiKey("any"), create_timeout_s=30, read_timeout_s=30)
     worker = Worker(store, {"east": Line(east, api)}, sink, claim_s=30)
     working = asyncio.create_task(worker.run())
-    while (batch := await views.batch(store, name)) is None or not batch.reported:
+    while (batch := await views.batch(store, name)) is None or not batch.reported_at:
         await asyncio.sleep(0.2)
     worker.stop()
     await working
@@ -119,12 +121,13 @@ async def main() -> None:
     count = wanted.items
     with tempfile.TemporaryDirectory() as folder, EmbeddedRedis(Path(folder)) as redis:
         poll = Poll(first_s=1.5, every_s=0.5, min_s=0.2)
-        with sandbox("--deployment", "name=sora-2,api=videos,per_minute=120", "--render-s", "2:2", "--queue-s", "0",
-                     "--rate-window-s", "10") as url:
+        paced = ("--deployment", "name=sora-2,api=videos,per_minute=120", "--rate-window-s", "10")
+        with sandbox(*paced, "--render-s", "2:2", "--queue-s", "0") as url:
             quota = Quota(per_minute=120, burst=1, concurrent=None)
             seen = await night(url, redis.url, count, quota, poll, Path(folder) / "a", "rate")
             report("rate-bound (120 a minute, strict windows of 10 s)", seen, (count - 1) * 0.5)
-        with sandbox("--deployment", "name=sora-2,api=videos,concurrent=4", "--render-s", "2:2", "--queue-s", "0") as url:
+        slotted = ("--deployment", "name=sora-2,api=videos,concurrent=4")
+        with sandbox(*slotted, "--render-s", "2:2", "--queue-s", "0") as url:
             quota = Quota(per_minute=None, burst=1, concurrent=4)
             seen = await night(url, redis.url, count, quota, poll, Path(folder) / "b", "slots")
             report("slot-bound (4 at once, renders of 2 s)", seen, (count / 4 - 1) * 2)

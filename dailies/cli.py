@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from dailies import looking, running, serving
+from dailies import looking, running, serving, submitting
 from dailies.documents import batch_document
 from dailies.exits import Exit, finish, problem_lines, say
 from manifests import ManifestError
@@ -96,7 +96,7 @@ def validate(manifests: Manifests, config: Config = None, sandbox: Sandboxed = F
         settings = _settings(config, sandbox)
         items, error = 0, None
         try:
-            items = sum(m.item_count for m in running.load_all(manifests, settings))
+            items = sum(m.item_count for m in submitting.load_all(manifests, settings))
         except ManifestError as found:
             error = found
         problems, count = (error.problems, error.problem_count) if error else ([], 0)

@@ -8,7 +8,7 @@ from typing import Any
 from orchestrator.prices import usd
 from orchestrator.records import Attempt, Batch, Item
 from orchestrator.results import row
-from orchestrator.states import BatchState, State
+from orchestrator.states import MOVING, BatchState, State
 from orchestrator.views import Stoppage
 
 
@@ -16,6 +16,8 @@ def batch_document(batch: Batch, stoppage: Stoppage | None, archive: str | None)
     """A batch as `run --json` and `status BATCH --json` print it. Instants are Unix seconds."""
     final = batch.state is BatchState.FINAL
     started = batch.started_at or batch.created_at
+    done = batch.total - batch.moving(*MOVING)
+    created = batch.total - batch.moving(State.WAITING, State.ADMITTED)
     ended = batch.final_at if final and batch.final_at else time.time()
     place = f"{archive}{batch.name}/" if archive else None
     return {
@@ -32,6 +34,8 @@ def batch_document(batch: Batch, stoppage: Stoppage | None, archive: str | None)
         },
         "started_at": int(started),
         "elapsed_s": round(max(ended - started, 0.0), 1),
+        "creates_per_minute": round(created * 60 / max(ended - started, 1.0), 2),
+        "expected_end_at": None if final or not done else int(ended + (ended - started) * (batch.total - done) / done),
         "archive": place,
         "results": f"{place}results.csv" if place else None,
     }

@@ -82,6 +82,9 @@ def summary(document: dict[str, Any]) -> str:
         f"{document['batch']}: {items['total']} items ({states})",
         f"  spent ${cost['confirmed']:.2f}" + (f", and ${cost['unknown']:.2f} unknown" if cost["unknown"] else ""),
     ]
+    if not document["final"]:
+        end = rfc3339(document["expected_end_at"]) or "not known yet"
+        lines.append(f"  {document['creates_per_minute']:.1f} creates a minute so far, expected end {end}")
     if document["stopped"]:
         lines.append(f"  stopped: {document['stopped']['reason']} – {document['stopped']['resume']}")
     if document["final"] and document["archive"]:

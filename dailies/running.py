@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import signal
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
-from itertools import count
 from pathlib import Path
 
 from redis.exceptions import RedisError
 from rich.console import Console
 
-from dailies.exits import Exit, UsageError, say
+from dailies.crew import crew, stop_on_signals
+from dailies.exits import Exit, Unusable, UsageError, say
 from dailies.panel import Panel
 from dailies.session import Session, open_all, probe_stopped
-from manifests import Manifest, ManifestError, load
+from dailies.submitting import load_all, submit_all
 from orchestrator import views
 from orchestrator.clock import rfc3339
 from orchestrator.records import Batch
 from orchestrator.settings import Settings
-from orchestrator.states import BatchState, State
-from orchestrator.submission import Submission, Submitted, batch_name
+from orchestrator.states import State
 from orchestrator.views import Stoppage
 from sandbox.config import SandboxConfig
-from sandbox.server import SandboxServer
-from workers.inputs import stored
 from workers.worker import Worker
 
 LOOK_S = 0.5
@@ -55,72 +50,19 @@ class Outcome:
         return Exit.DONE if complete and not self.stoppages else Exit.INCOMPLETE
 
 
-def load_all(paths: Sequence[Path], settings: Settings) -> list[Manifest]:
-    """Every manifest, or every problem of all of them. Two of one name are refused."""
-    manifests, problems, found = [], [], 0
-    for path in paths:
-        try:
-            manifests.append(load(path, models=settings.model_rules() or None))
-        except ManifestError as error:
-            problems += error.problems
-            found += error.problem_count
-    if problems:
-        raise ManifestError(problems, found)
-    names = [m.name for m in manifests]
-    if twice := {name for name in names if names.count(name) > 1}:
-        raise UsageError(f"two manifests are named {sorted(twice)[0]}: give one of them another name")
-    return manifests
-
-
 @asynccontextmanager
 async def sandboxed(settings: Settings) -> AsyncIterator[Settings]:
     """The bundled sandbox, and settings that touch nothing else. Its jobs survive a restart, so that a run that was
     interrupted goes on."""
+    try:
+        from sandbox.server import SandboxServer  # imported here: it brings a server and a video encoder with it
+    except ImportError as error:
+        raise Unusable(f"the sandbox needs {error.name}: install it with pip install 'dailies[sandbox]'") from None
     directory = settings.state_dir / "sandbox"
     directory.mkdir(parents=True, exist_ok=True)
     config = SandboxConfig(render_s=(1.0, 4.0), state=directory / "provider.sqlite")
     async with SandboxServer(config) as server:
         yield settings.for_sandbox(server.url)
-
-
-async def submit_all(session: Session, manifests: Sequence[Manifest], *, new: bool) -> list[Submitted]:
-    """Queue every manifest; what became of its rows, said and returned."""
-    done = []
-    for manifest in manifests:
-        name = await _name(session, manifest.name, new=new)
-        submission = Submission(
-            session.store,
-            name,
-            deployments=session.settings.deployments,
-            progress=partial(_rows_in, name),
-        )
-        result = await submission.submit(
-            stored(manifest.items(), session.archive(), name),
-            columns=manifest.columns,
-            budget_usd=manifest.budget_usd,
-            template=manifest.name,
-        )
-        say(f"{name}: {result.new} new, {result.changed} changed, {result.unchanged + result.updated} unchanged")
-        done.append(result)
-    return done
-
-
-def _rows_in(name: str, rows: int) -> None:
-    if rows and not rows % 5000:
-        say(f"{name}: {rows} rows in")
-
-
-async def _name(session: Session, template: str, *, new: bool) -> str:
-    """A name with {date} or {time} is fixed at the first submit: while that batch is unsettled it goes on."""
-    name = batch_name(template, dt.datetime.now().astimezone())
-    if name == template:
-        return name
-    known = {b.name: b for b in await views.batches(session.store)}
-    if new:
-        numbered = (name if n == 1 else f"{name}-{n}" for n in count(1))
-        return next(free for free in numbered if free not in known)
-    going_on = [b for b in known.values() if b.fields.get("template") == template and b.state is not BatchState.FINAL]
-    return going_on[-1].name if going_on else name
 
 
 async def run(
@@ -139,15 +81,7 @@ async def run(
         submitted = await submit_all(session, manifests, new=new)
         await probe_stopped(session)
         names = [s.batch for s in submitted]
-        worker = Worker(
-            session.store,
-            session.lines,
-            session.archive(),
-            claim_s=settings.claim_s,
-            batches=names,
-            replicas=session.replicas,
-            delete_remote=settings.archive.delete_remote,
-        )
+        worker = crew(session, batches=names)
         stopped = stop_on_signals(worker)
         outcome = Outcome()
         working = asyncio.create_task(worker.run())
@@ -160,26 +94,6 @@ async def run(
         if outcome.interrupted:
             await _say_what_is_at_risk(session)
         return outcome, session.archive().url
-
-
-def stop_on_signals(worker: Worker) -> Mapping[str, signal.Signals]:
-    """SIGINT and SIGTERM drain the worker; a second one ends the process at once. Says which came."""
-    came: dict[str, signal.Signals] = {}
-    loop = asyncio.get_running_loop()
-
-    def stop(number: signal.Signals) -> None:
-        if came:
-            loop.remove_signal_handler(number)
-            signal.signal(number, signal.SIG_DFL)
-            signal.raise_signal(number)
-        came["signal"] = number
-        say("stopping: creates under way are finished first; press again to stop at once")
-        worker.stop()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with suppress(NotImplementedError):
-            loop.add_signal_handler(number, stop, number)
-    return came
 
 
 async def _watch(
@@ -199,11 +113,20 @@ async def _watch(
         except (RedisError, OSError):  # the worker says so, and waits
             await asyncio.sleep(LOOK_S)
             continue
-        gates = {a.gate for a in worker.dispatcher.answers.values()} - {"none", "empty"}
-        panel.update(batches, ", ".join(sorted(gates)))
-        if all(b.reported or b.name in outcome.stoppages for b in batches):
+        panel.update(batches, _gates(worker))
+        if all(b.reported_at or b.name in outcome.stoppages for b in batches):
             return
         await asyncio.wait([working], timeout=LOOK_S)
+
+
+def _gates(worker: Worker) -> str:
+    """What keeps the next create of each deployment waiting, in words, with the time where it is long."""
+    words = {}
+    for name, answer in worker.dispatcher.answers.items():
+        if answer.gate not in ("none", "empty"):
+            long = answer.ask_again_in_s is not None and answer.ask_again_in_s >= 60
+            words[name] = f"{answer.gate} ({(answer.ask_again_in_s or 0) / 60:.0f} min)" if long else answer.gate
+    return ", ".join(f"{name}: {word}" for name, word in sorted(words.items()))
 
 
 async def _say_what_is_at_risk(session: Session) -> None:

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from dailies.crew import crew, stop_on_signals
 from dailies.documents import batch_document
 from dailies.exits import Exit, UsageError
-from dailies.running import load_all, stop_on_signals, submit_all
 from dailies.session import open_all, open_archive, probe_stopped
+from dailies.submitting import load_all, submit_all
 from orchestrator import views
 from orchestrator.settings import Settings
-from workers.worker import STEPS, Worker
+from workers.worker import STEPS
 
 
 async def submit(settings: Settings, paths: Sequence[Path], *, new: bool) -> list[dict[str, Any]]:
@@ -41,15 +42,7 @@ async def work(settings: Settings, only: str) -> int:
         raise UsageError("no deployment is configured: write dailies.yaml or set AZURE_OPENAI_ENDPOINT")
     async with open_all(settings) as session:
         await probe_stopped(session)
-        worker = Worker(
-            session.store,
-            session.lines,
-            session.archive(),
-            claim_s=settings.claim_s,
-            steps=steps,
-            replicas=session.replicas,
-            delete_remote=settings.archive.delete_remote,
-        )
+        worker = crew(session, steps=steps)
         stop_on_signals(worker)
         await worker.run()
     return Exit.DONE

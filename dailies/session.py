@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -14,6 +15,8 @@ from redis.exceptions import RedisError
 from dailies.exits import Unusable, UsageError
 from orchestrator.admission import scope
 from orchestrator.embedded_redis import EmbeddedRedis
+from orchestrator.keys import Keys
+from orchestrator.redaction import redact
 from orchestrator.redis_connection import check_durability, connect
 from orchestrator.settings import Deployment, Settings
 from orchestrator.store import Store
@@ -25,6 +28,8 @@ from workers.video_api import connect as connect_api
 
 log = structlog.get_logger("dailies.session")
 
+#: How long a command waits for a Redis that does not answer at its start (seconds).
+REDIS_TIMEOUT_S = 8.0
 #: Time limit of one read from a video API (seconds).
 READ_TIMEOUT_S = 30.0
 
@@ -108,14 +113,17 @@ async def _store(settings: Settings, stack: AsyncExitStack) -> tuple[Store, int]
         url = embedded.url
     else:
         url = settings.redis.url.get_secret_value()
-    redis = connect(url)
+    redis = connect(url, queue_name=Keys(settings.redis.namespace).steps_queue)
     stack.push_async_callback(redis.aclose)
     try:
-        await redis.ping()
-        replication = await redis.info("replication")
+        # The connection tries for longer by itself: it is made to outlive a restart, which this is not.
+        async with asyncio.timeout(REDIS_TIMEOUT_S):
+            await redis.ping()
+            replication = await redis.info("replication")
     except (RedisError, OSError) as error:
         mend = "check redis.url, or leave it out for an embedded one"
-        raise Unusable(f"Redis cannot be reached: {error}; {mend}") from None
+        reason = redact(str(error)) or f"no answer within {REDIS_TIMEOUT_S:.0f} s"
+        raise Unusable(f"Redis cannot be reached: {reason}; {mend}") from None
     return Store(redis, settings.redis.namespace), int(replication.get("connected_slaves", 0))
 
 

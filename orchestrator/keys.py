@@ -26,6 +26,7 @@ class Keys:
     LASTING = (
         "meta",
         "batches",
+        "reports",
         "batch:*",
         "item:*",
         "attempt:*",
@@ -43,13 +44,14 @@ class Keys:
         self.prefix = f"{{{namespace}}}:"
         self.meta = f"{self.prefix}meta"  # hash: schema, archive's closing time
         self.batches = f"{self.prefix}batches"  # zset: batch name → created_at, ms
-        self.reports_due = f"{self.prefix}reports"  # zset: final batch → when its report is next due, ms
+        self.reports_due = f"{self.prefix}reports"  # zset: final batch → when to report it, or then to forget it, ms
         self.archive_ready = f"{self.prefix}archive:ready"  # zset: item ref → expires_at, ms
         self.archive_due = f"{self.prefix}archive:due"  # zset: item ref → when its claim or pause ends, ms
         self.deployments = f"{self.prefix}deployments"  # set: every deployment ever admitted to
         self.orphans = f"{self.prefix}orphans"  # hash: "SCOPE remote id" → attempt
-        self.steps_queue = f"{self.prefix}arq:steps"  # arq: create and reconcile
-        self.archive_queue = f"{self.prefix}arq:archive"  # arq: archive and report
+        # The version grows with the steps' arguments: two releases side by side do not take each other's steps.
+        self.steps_queue = f"{self.prefix}arq:v1:steps"  # arq: create and reconcile
+        self.archive_queue = f"{self.prefix}arq:v1:archive"  # arq: archive and report
 
     def batch(self, name: str) -> str:
         """Hash: the batch's state, counters, money in micro-dollars, settings."""

@@ -146,7 +146,7 @@ class Batch:
     created_at: float
     started_at: float | None
     final_at: float | None
-    reported: bool
+    reported_at: float | None
     fields: Fields
 
     @classmethod
@@ -166,7 +166,7 @@ class Batch:
             _instant(fields, "created_at") or 0.0,
             _instant(fields, "started_at"),
             _instant(fields, "final_at"),
-            "reported_at" in fields,
+            _instant(fields, "reported_at"),
             fields,
         )
 

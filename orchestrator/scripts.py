@@ -13,6 +13,7 @@ _NAMES = (
     "admit",
     "claim",
     "end_report",
+    "forget",
     "intend",
     "judge",
     "open_batch",
@@ -35,7 +36,10 @@ class Scripts:
         }
         self._meta_key, self._prefix = meta_key, prefix
 
-    async def run(self, name: str, *arguments: object) -> Any:
-        """Run one script. Dicts and lists go as JSON; the answer comes as Redis gave it (bytes, ints, lists)."""
+    async def run(self, name: str, *arguments: object, client: Redis | None = None) -> Any:
+        """Run one script. Dicts and lists go as JSON; the answer comes as Redis gave it (bytes, ints, lists).
+
+        `client`: run it there, for what must follow on the same connection.
+        """
         plain: list[Any] = [json.dumps(a) if isinstance(a, dict | list) else a for a in arguments]
-        return await self._scripts[name](keys=[self._meta_key], args=[self._prefix, *plain])
+        return await self._scripts[name](keys=[self._meta_key], args=[self._prefix, *plain], client=client)

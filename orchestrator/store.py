@@ -21,6 +21,12 @@ from orchestrator.states import ROWS, TABLE, Event
 
 log = structlog.get_logger("orchestrator.store")
 
+#: How long a replica may take to confirm an intent (milliseconds).
+REPLICA_WAIT_MS = 1000
+
+#: Items dropped in one script, which holds up everybody else for a few milliseconds.
+FORGET_CHUNK = 500
+
 Money = Literal["none", "reserved", "unknown", "confirmed"]
 How = Literal["answer", "prompt", "time"]
 
@@ -109,10 +115,12 @@ class Store:
         *,
         pace: Mapping[str, object],
         due_in_s: float,
+        replicas: int = 0,
     ) -> tuple[str, int, float]:
-        """Write the intent to create. Answers ("intended" | "deferred" | "returned" | "stale", version, seconds).
+        """Write the intent to create. Answers (word, version, seconds until a deferred item is due again).
 
-        The seconds say when a deferred item is due again.
+        The word is intended, deferred, returned or stale; or unconfirmed: written, but where Redis has replicas none
+        of them had it within a second, so that a failover could forget it.
         """
         request = {
             **pace,
@@ -120,8 +128,16 @@ class Store:
             "attempt": {**attempt, "token": secrets.token_hex(8)},
         }
         rows = {str(e): _row(e) for e in (Event.INTENDED, Event.DEFERRED, Event.RETURNED)}
-        answer, now, *wait = await self.scripts.run("intend", ref.batch, ref.item, version, request, rows)
-        word = answer.decode()
+        # WAIT speaks of the writes of its own connection.
+        async with self.redis.client() as connection:
+            answer, now, *wait = await self.scripts.run(
+                "intend", ref.batch, ref.item, version, request, rows, client=connection
+            )
+            word = answer.decode()
+            confirmed = not replicas or word != "intended" or await connection.wait(1, REPLICA_WAIT_MS)
+        if not confirmed:
+            log.warning("intent.was_not_replicated", batch=ref.batch, key=ref.item)
+            return "unconfirmed", int(now), 0.0
         if word != "stale":
             self._tell(Event(word), ref)
         return word, int(now), wait[0] / 1000 if wait else 0.0
@@ -190,9 +206,19 @@ class Store:
         """Stop, cool or resume a deployment (see `lua/judge.lua`)."""
         await self.scripts.run("judge", deployment, dict(verdict))
 
-    async def end_report(self, batch: str, version: int) -> bool:
-        """The batch's results are out. False when it moved on meanwhile: the report stays due."""
-        return bool(await self.scripts.run("end_report", batch, version))
+    async def end_report(self, batch: str, version: int, *, keep_s: float) -> bool:
+        """The batch's results are out; it is kept for so long. False when it moved on meanwhile: still due."""
+        return bool(await self.scripts.run("end_report", batch, version, round(keep_s * 1000)))
+
+    async def forget(self, batch: str) -> bool:
+        """Drop a final batch, a few hundred items a call. False when it is not final: then nothing is dropped."""
+        gone = False
+        while not gone:
+            left, gone = await self.scripts.run("forget", batch, FORGET_CHUNK)
+            if left < 0:
+                return False
+        log.info("batch.forgotten", batch=batch)
+        return True
 
     async def remote_owner(self, scope: str, remote_ids: Sequence[str]) -> dict[str, str]:
         """Which of these remote ids belong to an attempt: remote id → attempt ref."""

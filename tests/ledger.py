@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from manifests import Item
+from orchestrator import views
 from orchestrator.admission import Admission, Answer
 from orchestrator.keys import Ref
 from orchestrator.records import Batch, Claim
@@ -15,12 +16,13 @@ from orchestrator.settings import Auth, Deployment, Quota
 from orchestrator.states import State
 from orchestrator.store import Store
 from orchestrator.submission import Submission, Submitted
-from orchestrator import views
 
 ALLOWANCE_S = 30.0
 
 
-def deployment(name: str = "east", *, per_minute: int | None = None, concurrent: int | None = None, **more: Any) -> Deployment:
+def deployment(
+    name: str = "east", *, per_minute: int | None = None, concurrent: int | None = None, **more: Any
+) -> Deployment:
     """A deployment of sora-2 without limits, unless told otherwise."""
     quota = Quota(per_minute=per_minute, burst=more.pop("burst", 1), concurrent=concurrent)
     facts = {"api": "videos", "endpoint": "http://127.0.0.1:1", "model": "sora-2", "auth": Auth.with_key("k")}

@@ -40,7 +40,8 @@ async def archive(station: Station, item: Item) -> None:
         decision = await work
     except asyncio.CancelledError:
         work.cancel()
-        await asyncio.shield(station.store.renew(item.ref, item.version, 0))
+        await asyncio.wait([work])
+        await station.store.renew(item.ref, item.version, 0)
         return
     finally:
         renewal.cancel()

@@ -60,12 +60,13 @@ async def create(station: Station, item: Item) -> None:
         },
         pace=pace(line.deployment),
         due_in_s=2 * line.deployment.create_timeout_s + line.deployment.settle_s,
+        replicas=station.replicas,
     )
+    if answer == "unconfirmed":
+        await station.store.apply(item.ref, version, _not_sent("no Redis replica confirmed the intent"))
+        return
     if answer != "intended":
         station.wake(wait_s)
-        return
-    if station.replicas and not await station.store.redis.wait(1, 1000):
-        await station.store.apply(item.ref, version, _not_sent("no Redis replica confirmed the intent"))
         return
     await asyncio.shield(_send(station, item, version, order, send_by))
 

@@ -24,6 +24,8 @@ log = structlog.get_logger("workers.poller")
 AT_ONCE = 32
 #: A job that a get does not find counts as gone after so many looks, over at least so many seconds (promise 21).
 MISSING_LOOKS, MISSING_S = 3, 120.0
+#: However long a server asks not to be polled, a video that is finished must still be found (seconds).
+LONGEST_S = 600.0
 #: From this progress (percent) on, a job is about to be done.
 NEARLY_DONE = 80
 
@@ -129,7 +131,7 @@ def decide_error(error: ApiError, item: Item, deployment: Deployment, now: float
         return Decision(Event.OBSERVED, fields, due_in_s=max(deployment.poll.every_s, MISSING_S / 2))
     log.warning("look.was_refused", status=error.status, error=str(error))
     wait = error.retry_after_s if isinstance(error, Throttled) else None
-    return Decision(Event.OBSERVED, due_in_s=max(deployment.poll.every_s, wait or 0))
+    return Decision(Event.OBSERVED, due_in_s=max(deployment.poll.every_s, min(wait or 0, LONGEST_S)))
 
 
 def next_look(poll: Poll, progress: int | None) -> float:

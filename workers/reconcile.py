@@ -114,6 +114,8 @@ def decide(item: Item, listing: Listing, deployment: Deployment) -> Finding:
         and _same_shape(job, item)
     ]
     by_prompt = [job for job in free if job.prompt == item.spec.prompt]
+    if deployment.shared and len(by_prompt) > 1:
+        return Hold("several jobs have this prompt, and other programs create here too")
     if by_prompt:
         # Several of one prompt are takes of the same order: any of them is as good, the nearest in time is best.
         return Adopt(min(by_prompt, key=lambda job: abs((job.created_at or intent_at) - intent_at)).remote_id)

@@ -1,4 +1,5 @@
-"""The report step: a batch that became final gets its results and its contact sheet, however often workers die."""
+"""The report step: a batch that became final gets its results and its contact sheet, however often workers die; and
+`keep_days` later it is forgotten here, while the archive keeps it."""
 
 from __future__ import annotations
 
@@ -15,13 +16,17 @@ log = structlog.get_logger("workers.report")
 
 
 async def report(station: Station, name: str, version: int) -> None:
-    """Write `results.csv`, `results.jsonl` and `index.html` of a final batch, then say that they are out.
+    """Write `results.csv`, `results.jsonl` and `index.html` of a final batch, then say that they are out; or forget a
+    batch that was reported long ago.
 
     Raises ArchiveError; the report then stays due.
     """
     store, sink = station.store, station.sink
     batch = await views.batch(store, name)
     if batch is None:
+        return
+    if batch.reported_at is not None and station.clock() >= batch.reported_at + station.keep_s:
+        await store.forget(name)
         return
     documents = {
         "results.csv": ("text/csv; charset=utf-8", as_csv(views.items(store, name), batch.columns)),
@@ -37,7 +42,7 @@ async def report(station: Station, name: str, version: int) -> None:
             claim=f"{name}:report:{version}",
             replace=True,
         )
-    if await store.end_report(name, version):
+    if await store.end_report(name, version, keep_s=station.keep_s):
         log.info("batch.reported", batch=name, archive=f"{sink.url}{name}/")
 
 

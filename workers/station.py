@@ -29,6 +29,7 @@ class Station:
     wake      begins a round of the dispatcher in so many seconds (0: at once, since a slot came free)
     replicas  how many replicas Redis has: an intent must reach one of them
     delete_remote  delete the remote video once its archive is proven
+    keep_s    for how long a batch is kept in the ledger after its report
     """
 
     store: Store
@@ -39,6 +40,7 @@ class Station:
     claim_s: float
     replicas: int = 0
     delete_remote: bool = False
+    keep_s: float = 30 * 86_400.0
 
     def line(self, item: Item) -> Line:
         """The line that the item's newest attempt went to: polls and downloads always go there."""

@@ -52,10 +52,13 @@ class Worker:
         batches: Sequence[str] | None = None,
         replicas: int = 0,
         delete_remote: bool = False,
+        keep_s: float = 30 * 86_400.0,
     ) -> None:
         """`steps`: those it runs. `batches`: the only ones it admits items of; all else in flight it finishes."""
         self._store = store
-        self._station = Station(store, lines, sink, time.time, self._wake, claim_s, replicas, delete_remote)
+        self._station = Station(
+            store, lines, sink, time.time, self._wake, claim_s, replicas, delete_remote, keep_s
+        )
         self._poller = Poller(self._station)
         self.name = secrets.token_hex(4)
         deployments = [line.deployment for line in lines.values()]

@@ -11,7 +11,10 @@ local now = now_ms()
 local claims, next_due = {-1}, nil
 local STEP = {admitted = 'create', creating = 'reconcile', rendering = 'poll'}
 
-local function consider(at)
+-- What is due now but found no free slot does not count: the slot's end is what to wait for.
+local function consider_first(set)
+  local first = redis.call('ZRANGEBYSCORE', set, '(' .. now, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+  local at = tonumber(first[2])
   if at and (not next_due or at < next_due) then next_due = at end
 end
 
@@ -39,8 +42,7 @@ for _, deployment in ipairs(request.deployments) do
       redis.call('ZADD', open, take(step, batch, id, tonumber(n)), ref)
     end
   end
-  local first = redis.call('ZRANGEBYSCORE', open, '(' .. now, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
-  consider(tonumber(first[2]))
+  consider_first(open)
 end
 
 local ready, due = P .. 'archive:ready', P .. 'archive:due'
@@ -58,8 +60,7 @@ if pool.archive then
     local attempt = tonumber(redis.call('HGET', item_key(batch, id), 'attempt'))
     redis.call('ZADD', due, take('archive', batch, id, attempt), ref)
   end
-  local first = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')
-  consider(tonumber(first[2]))
+  consider_first(due)
 end
 
 if pool.report then
@@ -70,8 +71,7 @@ if pool.report then
     redis.call('ZADD', reports, string.format('%.0f', now + allowance.report), batch)
     claims[#claims + 1] = {'report', batch, '', redis.call('HINCRBY', batch_key(batch), 'report_v', 1), 0}
   end
-  local first = redis.call('ZRANGE', reports, 0, 0, 'WITHSCORES')
-  consider(tonumber(first[2]))
+  consider_first(reports)
 end
 if next_due then claims[1] = math.max(next_due - now, 0) end
 return claims

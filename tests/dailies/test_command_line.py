@@ -167,6 +167,20 @@ async def test_an_archive_that_cannot_be_written_is_exit_3_before_anything_is_pa
     assert await witness.jobs() == []
 
 
+async def test_a_redis_that_cannot_be_reached_is_exit_3(tmp_path: Path, rows: Path) -> None:
+    path = config(
+        tmp_path / "dailies.yaml",
+        redis_url="redis://:hush@127.0.0.1:1/0",
+        namespace="cli",
+        archive={"url": str(tmp_path / "archive")},
+        deployments=[deployment("east", "http://127.0.0.1:1")],
+    )
+    code, _, said = await dailies("run", str(rows), "--config", str(path))
+    assert code == 3
+    assert "redis.url" in said
+    assert "hush" not in said
+
+
 async def test_ctrl_c_says_by_when_to_run_again_and_the_same_command_goes_on(
     sandbox: Sandbox, rows: Path, tmp_path: Path
 ) -> None:
@@ -237,7 +251,8 @@ async def test_an_input_image_and_a_remix_reach_the_provider(
     import av
     import numpy as np
 
-    server = await sandbox(queue_s=0, render_s=(0.1, 0.2), deployments=(SandboxDeployment("sora-2"), SandboxDeployment("sora", "jobs")))
+    served = (SandboxDeployment("sora-2"), SandboxDeployment("sora", "jobs"))
+    server = await sandbox(queue_s=0, render_s=(0.1, 0.2), deployments=served)
     path = config(
         tmp_path / "dailies.yaml",
         redis_url=None,

@@ -97,7 +97,8 @@ async def test_three_workers_render_two_batches_within_quota_and_every_byte_arri
         for each in crew:
             each.send(signal.SIGTERM)
         assert [await each.end() for each in crew] == [0, 0, 0]
-        takers = {line["batch"] + line["key"] for each in crew for line in each.lines if line["event"] == "item.archived"}
+        lines = [line for each in crew for line in each.lines]
+        takers = {line["batch"] + line["key"] for line in lines if line["event"] == "item.archived"}
         assert len(takers) == 60
         assert sum(any(line["event"] == "item.intended" for line in each.lines) for each in crew) > 1
 

@@ -8,9 +8,8 @@ import pytest
 
 from orchestrator.admission import interval_s, scope
 from orchestrator.settings import Auth
-from orchestrator.states import State
+from orchestrator.states import Event, State
 from orchestrator.store import Decision, Store
-from orchestrator.states import Event
 from tests.ledger import accept, admit, batch_of, deployment, intend, item, keys, state, submit
 
 pytestmark = pytest.mark.asyncio

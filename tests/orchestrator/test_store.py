@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import signal
+from pathlib import Path
+
 import pytest
 
 from orchestrator.dispatcher import POOLS
 from orchestrator.records import Claim
+from orchestrator.redis_connection import connect
 from orchestrator.states import MOVING, OPEN, TABLE, BatchState, Event, State, mermaid
 from orchestrator.store import Decision, Store
 from tests.ledger import HOUSE, accept, admit, batch_of, deployment, intend, item, state, submit
+from tests.servers import redis_process
 
 pytestmark = pytest.mark.asyncio
 
@@ -209,8 +216,8 @@ async def test_a_batch_is_final_when_nothing_moves_and_stays_due_until_it_is_rep
     (report,) = await claims(store, report=0.0)
     assert report.step == "report"
     (again,) = await claims(store)
-    assert not await store.end_report("spring", report.version)
-    assert await store.end_report("spring", again.version)
+    assert not await store.end_report("spring", report.version, keep_s=60)
+    assert await store.end_report("spring", again.version, keep_s=60)
     assert await claims(store) == []
 
 
@@ -246,3 +253,32 @@ async def test_slots_are_the_attempts_that_are_open(store: Store) -> None:
     assert await slots(store) == 1
     await store.apply(claim.ref, version, Decision(Event.FAILED, {"reason": "moderation_blocked"}, money="unknown"))
     assert await slots(store) == 0
+
+
+async def test_a_forgotten_batch_leaves_nothing_behind(store: Store) -> None:
+    claim, version = await rendering(store)
+    assert not await store.forget("spring")
+    await store.apply(claim.ref, version, Decision(Event.FAILED, {"reason": "no_video"}, money="unknown"))
+    assert await store.forget("spring")
+    left = {key.decode().removeprefix(store.keys.prefix) async for key in store.redis.scan_iter()}
+    assert left == {"deployments", "deployment:east", "newest:sandbox-videos", "virtual:sora-2"}
+
+
+async def test_an_intent_that_no_replica_confirms_is_not_sent(namespace: str, tmp_path: Path) -> None:
+    """A failover could forget it: promise 1."""
+    with redis_process(tmp_path / "main", None, "--repl-diskless-sync-delay", "0") as main:
+        port = main.url.rsplit(":", 1)[1].split("/")[0]
+        with redis_process(tmp_path / "replica", None, "--replicaof", "127.0.0.1", port) as replica:
+            redis = connect(main.url)
+            store = Store(redis, namespace)
+            async with asyncio.timeout(30):
+                while (await redis.info("replication")).get("slave0", {}).get("state") != "online":
+                    await asyncio.sleep(0.02)
+            first, second = await admitted(store, "a", "b")
+            none: dict[str, object] = {"interval_ms": 0, "burst": 1, "slack_ms": 0}
+            word, *_ = await store.intend(first.ref, first.version, {}, pace=none, due_in_s=60, replicas=1)
+            assert word == "intended"
+            os.kill(replica.pid, signal.SIGSTOP)
+            word, *_ = await store.intend(second.ref, second.version, {}, pace=none, due_in_s=60, replicas=1)
+            assert word == "unconfirmed"
+            await redis.aclose()
