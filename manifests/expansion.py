@@ -6,8 +6,8 @@ import itertools
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from manifests.draft import TEMPLATES, Draft
 from manifests.fields import SCALARS, nearest
 from manifests.problem import Problems, Spot, excerpt
 from manifests.row import Row
@@ -16,62 +16,8 @@ from manifests.template import BadTemplate, Missing, fill, placeholders
 MOST_VARIANTS = 1_000
 MOST_COMBINATIONS = 100_000
 _WHOLE = re.compile(r"[0-9]{1,9}")
-# The fields in which placeholders are filled: texts of the user's own, and names that are built as keys are.
-_TEMPLATES = ("prompt", "key", "remix_of", "input_reference")
 _NO_AXES = ("key", "prompt", "variants")
 _CONTENT = ("model", "size", "seconds", "input_reference", "remix_of")
-
-
-@dataclass(slots=True)
-class Draft:
-    """One video as asked for, defaults laid under it and placeholders filled, nothing checked yet.
-
-    `fields` lacks what nobody gave, and what is no text or could not be filled (in `broken`). `own`: what
-    the row itself, not the defaults, says of the video. `take` counts variants from 1.
-    """
-
-    row: Row
-    defaults: Row | None
-    fields: dict[str, str]
-    labels: dict[str, str]
-    own: dict[str, str]
-    broken: frozenset[str]
-    take: int
-
-    def spot(self, name: str) -> Spot:
-        """Where to mend the value of a field. A default that was filled from the row is judged at the row."""
-        defaults = self.defaults
-        if name in _TEMPLATES and defaults is not None and "{" in defaults.fields.get(name, ""):
-            return self.row_spot(name)
-        return self.written_spot(name)
-
-    def written_spot(self, name: str) -> Spot:
-        """Where the value of a field stands: in the row, its matrix or the defaults; else the row's own place."""
-        row, defaults = self.row, self.defaults
-        if name in row.fields:
-            return row.spot(name)
-        for source in (row, defaults):
-            if source is not None and name in source.matrix:
-                return source.spot("matrix", name)
-        if defaults is not None and name in defaults.fields:
-            return defaults.spot(name)
-        return self.row_spot(name)
-
-    def row_spot(self, name: str) -> Spot:
-        """The place of a field in the row; the row's own where it leaves the field out."""
-        if name in self.row.fields:
-            return self.row.spot(name)
-        spot = self.row.spot()
-        return spot._replace(path=f"{spot.path}.{name}" if spot.path else name)
-
-    def label_spot(self, name: str) -> Spot:
-        """Where a label stands."""
-        for source in (self.row, self.defaults):
-            if source is not None and name in source.labels:
-                return source.spot("labels", name)
-            if source is not None and name in source.matrix:
-                return source.spot("matrix", name)
-        return self.row.spot()
 
 
 def expand(row: Row, defaults: Row | None, problems: Problems) -> Iterator[Draft]:
@@ -120,12 +66,12 @@ def _fill(draft: Draft, combination: dict[str, str], problems: Problems) -> None
     """Fills the placeholders of a draft's texts in place; what cannot be filled is told and taken out."""
     known: dict[str, str] | None = None
     fields = draft.fields
-    for name in _TEMPLATES:
+    for name in TEMPLATES:
         text = fields.get(name)
         if text is None or ("{" not in text and "}" not in text):
             continue
         if known is None:
-            plain = {field: value for field, value in fields.items() if field not in _TEMPLATES}
+            plain = {field: value for field, value in fields.items() if field not in TEMPLATES}
             known = plain | draft.labels | combination
         try:
             filled = fill(text, known).strip()
@@ -147,14 +93,17 @@ def _fill(draft: Draft, combination: dict[str, str], problems: Problems) -> None
 
 
 def _missing(draft: Draft, name: str, text: str, wanted: str, known: dict[str, str]) -> tuple[Spot, str, str, str]:
-    if wanted and draft.row.places.knows(wanted) and wanted not in _TEMPLATES:
+    if wanted and draft.row.places.knows(wanted) and wanted not in TEMPLATES:
         message = f"{{{excerpt(wanted)}}} stands in the {name}, and this row has no {excerpt(wanted)}"
         return draft.row.spot(wanted), text, message, "fill the cell, or take the placeholder out"
     near = nearest(wanted, known)
     names = ", ".join(f"{{{excerpt(label)}}}" for label in itertools.islice(known, 12))
     hint = f"did you mean {{{near}}}? Else" if near else f"known here: {names};" if known else "no labels are given;"
     hint += " write {{ and }} for braces that are meant as such"
-    return draft.written_spot(name), text, f"nothing is named {{{excerpt(wanted)}}}", hint
+    spot, row = draft.written_spot(name), draft.row.spot()
+    if spot.shared:  # told once for all rows, so it names the first
+        hint = f"first missed by the item on line {row.line} of {row.file}; {hint}"
+    return spot, text, f"nothing is named {{{excerpt(wanted)}}}", hint
 
 
 def _variants(text: str | None, row: Row, defaults: Row | None, problems: Problems) -> int:
@@ -205,6 +154,6 @@ def _axes_hold(
 def _used(fields: dict[str, str]) -> frozenset[str] | None:
     """The placeholders of all texts; None when a text is broken, which is told elsewhere."""
     try:
-        return frozenset().union(*(placeholders(fields.get(name, "")) for name in _TEMPLATES))
+        return frozenset().union(*(placeholders(fields.get(name, "")) for name in TEMPLATES))
     except BadTemplate:
         return None

@@ -68,8 +68,8 @@ class Problems:
         self.count = 0
         self._kept: list[tuple[int, int, int, int, Problem]] = []
         self._files: dict[str, int] = {}
-        self._of_row: set[Problem] = set()
-        self._shared: set[Problem] = set()
+        self._of_row: set[tuple[Spot, str]] = set()
+        self._shared: set[tuple[Spot, str]] = set()
 
     def begin_file(self, file: str) -> None:
         """Files are sorted as they were begun."""
@@ -81,14 +81,14 @@ class Problems:
 
     def add(self, spot: Spot, value: str, message: str, hint: str) -> None:
         """One more problem. `value` is cut to a readable length."""
-        file, path, message, hint = map(_printable, (spot.file, spot.path, message, hint))
-        problem = Problem(file, spot.line, spot.column, path, excerpt(value), message, hint)
         seen = self._shared if spot.shared else self._of_row
-        if problem in seen:
+        if (spot, message) in seen:
             return
         if len(seen) < _REMEMBERED:
-            seen.add(problem)
+            seen.add((spot, message))
         self.count += 1
+        file, path, message, hint = map(_printable, (spot.file, spot.path, message, hint))
+        problem = Problem(file, spot.line, spot.column, path, excerpt(value), message, hint)
         rank = self._files.setdefault(spot.file, len(self._files))
         self._kept.append((rank, spot.line or 0, spot.column or 0, self.count, problem))
         if len(self._kept) >= 4 * KEPT:

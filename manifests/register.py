@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from manifests.expansion import Draft
+from manifests.draft import Draft
 from manifests.fields import nearest
 from manifests.item import Item
 from manifests.key import is_remote_id

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from manifests.expansion import Draft
+from manifests.draft import Draft
 from manifests.fields import nearest
 from manifests.image import UnusableImage, look_at
 from manifests.item import Item

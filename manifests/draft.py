@@ -1,0 +1,63 @@
+"""A draft: one video as a row asks for it, between expansion and validation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from manifests.problem import Spot
+from manifests.row import Row
+
+# The fields in which placeholders are filled: texts of the user's own, and names that are built as keys are.
+TEMPLATES = ("prompt", "key", "remix_of", "input_reference")
+
+
+@dataclass(slots=True)
+class Draft:
+    """One video as asked for, defaults laid under it and placeholders filled, nothing checked yet.
+
+    `fields` lacks what nobody gave, and what is no text or could not be filled (in `broken`). `own`: what
+    the row itself, not the defaults, says of the video. `take` counts variants from 1.
+    """
+
+    row: Row
+    defaults: Row | None
+    fields: dict[str, str]
+    labels: dict[str, str]
+    own: dict[str, str]
+    broken: frozenset[str]
+    take: int
+
+    def spot(self, name: str) -> Spot:
+        """Where to mend the value of a field. A default that was filled from the row is judged at the row."""
+        defaults = self.defaults
+        if name in TEMPLATES and defaults is not None and "{" in defaults.fields.get(name, ""):
+            return self.row_spot(name)
+        return self.written_spot(name)
+
+    def written_spot(self, name: str) -> Spot:
+        """Where the value of a field stands: in the row, its matrix or the defaults; else the row's own place."""
+        row, defaults = self.row, self.defaults
+        if name in row.fields:
+            return row.spot(name)
+        for source in (row, defaults):
+            if source is not None and name in source.matrix:
+                return source.spot("matrix", name)
+        if defaults is not None and name in defaults.fields:
+            return defaults.spot(name)
+        return self.row_spot(name)
+
+    def row_spot(self, name: str) -> Spot:
+        """The place of a field in the row; the row's own where it leaves the field out."""
+        if name in self.row.fields:
+            return self.row.spot(name)
+        spot = self.row.spot()
+        return spot._replace(path=f"{spot.path}.{name}" if spot.path else name)
+
+    def label_spot(self, name: str) -> Spot:
+        """Where a label stands."""
+        for source in (self.row, self.defaults):
+            if source is not None and name in source.labels:
+                return source.spot("labels", name)
+            if source is not None and name in source.matrix:
+                return source.spot("matrix", name)
+        return self.row.spot()
