@@ -13,15 +13,15 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from bench.orders import as_they_come, items
 from bench.submit import submit_ratio
-from manifests import Item
 from orchestrator import logs, views
 from orchestrator.embedded_redis import EmbeddedRedis
 from orchestrator.redis_connection import connect
@@ -33,30 +33,6 @@ from workers.sinks import open_sink
 from workers.station import Line
 from workers.video_api import connect as connect_api
 from workers.worker import Worker
-
-
-def items(count: int) -> Iterator[Item]:
-    """Small, quick videos, each with a prompt of its own."""
-    for n in range(count):
-        yield Item(
-            key=f"k{n:06}",
-            prompt=f"A paper boat crossing a rain-soaked neon street at night, slow dolly-in, take {n}",
-            model="sora-2",
-            size="1280x720",
-            seconds=4,
-            input_reference=None,
-            image_sha256=None,
-            remix_of=None,
-            priority=0,
-            labels={},
-            line=n + 1,
-        )
-
-
-async def as_they_come(found: Iterator[Item]) -> AsyncIterator[Item]:
-    """The items for a submission."""
-    for item in found:
-        yield item
 
 
 @contextmanager

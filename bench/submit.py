@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import AsyncIterator
 
-from manifests import Item
+from bench.orders import as_they_come, items
 from orchestrator.keys import Ref
 from orchestrator.redis_connection import connect
 from orchestrator.settings import Auth, Deployment, Quota
@@ -19,8 +18,6 @@ ROUNDS = 3
 async def submit_ratio(redis_url: str, rows: int) -> tuple[float, int]:
     """Time of a submit ÷ time of a pipeline that writes each row's spec and fields, the two in turn: the median of
     three rounds, and the rows of each."""
-    from bench.main_job import items
-
     found = list(items(rows))
     redis = connect(redis_url)
     east = Deployment(
@@ -34,26 +31,22 @@ async def submit_ratio(redis_url: str, rows: int) -> tuple[float, int]:
     for turn in range(ROUNDS):
         store = Store(redis, f"bench{turn}")
 
-        async def stream() -> AsyncIterator[Item]:
-            for item in found:
-                yield item
-
         began = time.perf_counter()
         submission = Submission(store, "many", deployments=[east], progress=lambda _: None)
-        await submission.submit(stream(), columns=(), budget_usd=None, template="many")
+        await submission.submit(as_they_come(found), columns=(), budget_usd=None, template="many")
         ours = time.perf_counter() - began
 
         written = []
         for item in found:
             key = store.keys.item(Ref("many", item.key))
             written.append((key, await store.read(key), item.key))
-        specs = await redis.hgetall(store.keys.specs("many"))
+        specs = await store.read(store.keys.specs("many"))
         began = time.perf_counter()
         for start in range(0, rows, CHUNK):
             pipe = redis.pipeline(transaction=False)
             for key, fields, name in written[start : start + CHUNK]:
                 pipe.hset(f"bare:{key}", mapping=fields)
-                pipe.hset("bare:specs", name, specs[name.encode()])
+                pipe.hset("bare:specs", name, specs[name])
             await pipe.execute()
         ratios.append(ours / (time.perf_counter() - began))
         await redis.flushdb()

@@ -47,7 +47,10 @@ def row(item: Item, columns: Sequence[str]) -> dict[str, object]:
     own: dict[str, object] = {}
     for column in columns:
         named = column.strip().lower()
-        own[column] = getattr(spec, named) if named in _SPEC_COLUMNS else spec.labels.get(column)
+        if named == "priority":
+            own[column] = int(fields["priority"])
+        else:
+            own[column] = getattr(spec, named) if named in _SPEC_COLUMNS else spec.labels.get(column)
     archived = item.state is State.ARCHIVED
     return own | {
         "key": item.ref.item,

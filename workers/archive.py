@@ -11,9 +11,9 @@ from contextlib import suppress
 
 import structlog
 
+from orchestrator.decision import Decision
 from orchestrator.records import Item
 from orchestrator.states import Event, State
-from orchestrator.store import Decision
 from workers.delivery import Delivery, NotWhole, already_there, deliver
 from workers.receipt import receipt
 from workers.sinks import ArchiveError, ArchiveUnavailable

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 import structlog
 
 from orchestrator.admission import pace
+from orchestrator.decision import Decision
 from orchestrator.records import Item
 from orchestrator.settings import Deployment
 from orchestrator.states import Event, State
-from orchestrator.store import Decision
 from workers.inputs import InputUnusable, stored_image
 from workers.sinks import ArchiveError, ArchiveUnavailable
 from workers.station import Station

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 import structlog
 from redis.exceptions import RedisError
 
+from orchestrator.decision import Decision
 from orchestrator.records import Claim, Item
 from orchestrator.settings import Deployment, Poll
 from orchestrator.states import Event, State
-from orchestrator.store import Decision
 from workers.station import Station
 from workers.video_api import ApiError, Missing, RemoteJob, RemoteStatus, Throttled
 
@@ -62,13 +62,7 @@ class Poller:
                 item = await station.store.load(claim.ref, claim.attempt)
                 if item is None or item.version != claim.version or item.state is not State.RENDERING:
                     return
-                with structlog.contextvars.bound_contextvars(
-                    batch=item.ref.batch,
-                    key=item.ref.item,
-                    deployment=item.deployment,
-                    remote_id=item.remote_id,
-                    attempt=item.attempts,
-                ):
+                with station.bound(item):
                     await self._observe(item)
         except (RedisError, OSError) as error:
             log.warning("look.was_lost", error=str(error))  # due again by itself

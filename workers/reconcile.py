@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import structlog
 
+from orchestrator.decision import Decision
 from orchestrator.keys import Ref
 from orchestrator.records import Item
 from orchestrator.settings import Deployment
 from orchestrator.states import Event, State
-from orchestrator.store import Decision
 from workers.station import Station
 from workers.video_api import ApiError, RemoteJob
 

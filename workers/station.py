@@ -4,7 +4,10 @@ that a slot came free."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+
+import structlog
 
 from orchestrator.records import Item
 from orchestrator.settings import Deployment
@@ -41,6 +44,16 @@ class Station:
     replicas: int = 0
     delete_remote: bool = False
     keep_s: float = 30 * 86_400.0
+
+    def bound(self, item: Item) -> AbstractContextManager[None]:
+        """Log lines of this block carry the item, its deployment, its remote id and its attempt."""
+        return structlog.contextvars.bound_contextvars(
+            batch=item.ref.batch,
+            key=item.ref.item,
+            deployment=item.deployment,
+            remote_id=item.remote_id,
+            attempt=item.attempts,
+        )
 
     def line(self, item: Item) -> Line:
         """The line that the item's newest attempt went to: polls and downloads always go there."""

@@ -151,13 +151,7 @@ class Worker:
                 item = await self._store.load(claim.ref, claim.attempt)
                 if item is None or item.version != claim.version:
                     return
-                with structlog.contextvars.bound_contextvars(
-                    batch=item.ref.batch,
-                    key=item.ref.item,
-                    deployment=item.deployment,
-                    remote_id=item.remote_id,
-                    attempt=item.attempts,
-                ):
+                with self._station.bound(item):
                     await step(self._station, item)
             except (RedisError, OSError) as error:
                 log.warning("step.was_lost", step=claim.step, item=str(claim.ref), error=str(error))

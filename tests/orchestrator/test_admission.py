@@ -7,9 +7,10 @@ import asyncio
 import pytest
 
 from orchestrator.admission import interval_s, scope
+from orchestrator.decision import Decision
 from orchestrator.settings import Auth
 from orchestrator.states import Event, State
-from orchestrator.store import Decision, Store
+from orchestrator.store import Store
 from tests.ledger import accept, admit, batch_of, deployment, intend, item, keys, state, submit
 
 pytestmark = pytest.mark.asyncio

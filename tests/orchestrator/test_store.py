@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.decision import Decision
 from orchestrator.dispatcher import POOLS
 from orchestrator.records import Claim
 from orchestrator.redis_connection import connect
 from orchestrator.states import MOVING, OPEN, TABLE, BatchState, Event, State, mermaid
-from orchestrator.store import Decision, Store
+from orchestrator.store import Store
 from tests.ledger import HOUSE, accept, admit, batch_of, deployment, intend, item, state, submit
 from tests.servers import redis_process
 

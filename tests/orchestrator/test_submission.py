@@ -8,9 +8,10 @@ import datetime as dt
 import pytest
 
 from orchestrator import views
+from orchestrator.decision import Decision
 from orchestrator.keys import Ref
 from orchestrator.states import BatchState, Event, State
-from orchestrator.store import Decision, Store
+from orchestrator.store import Store
 from orchestrator.submission import AlreadySubmitting, UnknownPrice, batch_name
 from tests.ledger import admit, batch_of, deployment, intend, item, keys, submit
 
