@@ -1,0 +1,69 @@
+"""The chart as Helm itself renders it, for sets of values like those that people write."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+#: Helm 4 as a library. There is none for musl, nor for macOS on Intel: there these tests are skipped, and say so.
+helm = pytest.importorskip("helm_python", reason="helm-python-sdk has no build for this platform", exc_type=ImportError)
+
+ROOT = Path(__file__).resolve().parents[2]
+CHART = ROOT / "helm/dailies"
+VALUES = {path.stem: path for path in sorted((Path(__file__).parent / "values").glob("*.yaml"))}
+RELEASE, NAMESPACE = "night", "films"
+
+Values = dict[str, Any]
+Document = dict[str, Any]
+
+
+def values_of(name: str, changes: Values | None = None) -> Values:
+    """A set of values by its file's name. `changes`: dotted path → what stands there instead."""
+    values: Values = yaml.safe_load(VALUES[name].read_text())
+    for path, value in (changes or {}).items():
+        *levels, last = path.split(".")
+        level: Any = values
+        for key in levels:
+            level = level[int(key)] if key.isdecimal() else level.setdefault(key, {})
+        level[last] = copy.deepcopy(value)
+    return values
+
+
+def render_text(values: Values, *, release: str = RELEASE) -> dict[str, str]:
+    """Each template's text by its file's name. Raises HelmError with what Helm says."""
+    with helm.Chart.load(CHART) as chart:
+        chart.validate_schema(values)
+        rendered: dict[str, str] = chart.render(values, name=release, namespace=NAMESPACE)
+    return {Path(path).name: text for path, text in rendered.items()}
+
+
+def render(values: Values, *, release: str = RELEASE) -> list[Document]:
+    """The objects that Kubernetes would be given."""
+    texts = render_text(values, release=release)
+    texts.pop("NOTES.txt")
+    return [document for text in texts.values() for document in yaml.safe_load_all(text) if document]
+
+
+def one(documents: list[Document], kind: str, name: str | None = None) -> Document:
+    """The only object of a kind, or the one of that name."""
+    found = [d for d in documents if d["kind"] == kind and name in (None, d["metadata"]["name"])]
+    assert len(found) == 1, f"{len(found)} of {kind} {name or ''}"
+    return found[0]
+
+
+def pods(documents: list[Document]) -> dict[str, Document]:
+    """Every pod's spec, by the name of the object that makes it."""
+    templates = {d["metadata"]["name"]: d["spec"] for d in documents if d["kind"] in ("Deployment", "CronJob")}
+    specs = {name: spec.get("jobTemplate", {}).get("spec", spec) for name, spec in templates.items()}
+    return {name: spec["template"]["spec"] for name, spec in specs.items()}
+
+
+def refusal(values: Values) -> str:
+    """What Helm says to values that it refuses."""
+    with pytest.raises(helm.HelmError) as refused:
+        render_text(values)
+    return str(refused.value)

@@ -1,0 +1,50 @@
+"""Values that could not work are refused at install, each with a sentence that says what to set."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.helm.chart import refusal, render, values_of
+
+OURS = {"name": "dailies", "key": "key"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"image.repository": ""}, "Set image.repository to where your image is"),
+        ({"config.redis": {}}, "Set config.redis.url, for example redis://redis:6379/0;"),
+        ({"config.redis.url": "redis://:hunter2@redis:6379/0"}, "name that by secretEnv.DAILIES_REDIS__URL"),
+        ({"config.redis.url": "rediss://me:hunter2@redis/0"}, "name that by secretEnv.DAILIES_REDIS__URL"),
+        ({"config.redis.url": "redis://redis/0?password=hunter2"}, "name that by secretEnv.DAILIES_REDIS__URL"),
+        ({"config.archive": {"url": "./archive"}}, "Set config.archive.url to a container"),
+        ({"config.archive": {}}, "Set config.archive.url to a container"),
+        ({"config.deployments": []}, "Set config.deployments to at least one deployment"),
+        ({"secretEnv": {}}, "Add the variable that config.deployments[0].auth.api_key_env names to secretEnv"),
+        ({"secretEnv": {}}, "Add the variable that config.archive.auth.connection_string_env names to secretEnv"),
+        ({"secretEnv.DAILIES_ARCHIVE__URL": OURS}, "Move secretEnv.DAILIES_ARCHIVE__URL into config"),
+        ({"secretEnv.DAILIES_CONFIG": OURS}, "Move secretEnv.DAILIES_CONFIG into config"),
+        ({"worker.terminationGracePeriodSeconds": 180}, "Set worker.terminationGracePeriodSeconds above 180"),
+        (
+            {"schedules": {"n" * 40: {"schedule": "@daily", "manifest": {"configMap": "m", "key": "n.yaml"}}}},
+            "or set fullnameOverride: the CronJob's name",
+        ),
+    ],
+)
+def test_a_sentence_says_what_to_set(changes: dict[str, Any], sentence: str) -> None:
+    said = refusal(values_of("smallest", changes))
+    assert sentence in said
+    assert "hunter2" not in said
+
+
+def test_every_problem_is_said_at_once() -> None:
+    said = refusal({})
+    for what in ("image.repository", "config.redis.url", "config.archive.url", "config.deployments"):
+        assert said.count(f"Set {what} ") + said.count(f"Set {what},") == 1
+
+
+@pytest.mark.parametrize("url", ["rediss://redis:6380", "redis://user@redis:6379/0", "redis://[::1]:6379/0"])
+def test_a_redis_without_a_password_is_taken(url: str) -> None:
+    assert render(values_of("smallest", {"config.redis.url": url}))

@@ -1,0 +1,186 @@
+"""What the rendered workers do: drain in time, read the very settings, and hold secrets by reference alone."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from orchestrator.redis_connection import connect
+from orchestrator.settings import Settings, load_settings
+from orchestrator.store import Store
+from tests.helm.chart import VALUES, Document, Values, one, pods, render, render_text, values_of
+from workers.credentials import ApiKey
+from workers.sinks.directory import DirectorySink
+from workers.station import Line
+from workers.video_api import connect as connect_api
+from workers.worker import Worker
+
+
+def environment(pod: Document) -> dict[str, Document]:
+    (container,) = pod["containers"]
+    return {variable["name"]: variable for variable in container["env"]}
+
+
+def settings_of(documents: list[Document], folder: Path, **environ: str) -> Settings:
+    """The settings as the program itself reads them from the ConfigMap."""
+    file = folder / "dailies.yaml"
+    file.write_text(one(documents, "ConfigMap")["data"]["dailies.yaml"])
+    return load_settings(file, {"DAILIES_REDIS__URL": "redis://:password@redis:6379/0", **environ})
+
+
+def completion_wait_s(settings: Settings, folder: Path) -> float:
+    """For how long a real worker with these settings waits for its creates when it is stopped."""
+    lines = {}
+    for d in settings.deployments:
+        api = connect_api(d.api, d.endpoint, ApiKey("any"), create_timeout_s=d.create_timeout_s, read_timeout_s=30)
+        lines[d.name] = Line(d, api)
+    store = Store(connect("redis://127.0.0.1:1/0"), settings.redis.namespace)  # connects at its first command
+    worker = Worker(store, lines, DirectorySink(folder), claim_s=settings.claim_s)
+    return float(worker._queues["steps"]._arq._job_completion_wait)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("smallest", {}),
+        ("smallest", {"config.deployments.0.create_timeout_s": 0.5}),
+        ("smallest", {"config.deployments.0.create_timeout_s": 600}),
+        ("overnight", {}),
+        ("identity", {}),
+    ],
+)
+async def test_the_grace_period_outlasts_the_drain(name: str, changes: Values, tmp_path: Path) -> None:
+    """create_timeout_s < completion wait < grace period: no create is cut, and then one that may be paid for lost.
+
+    The wait is asked of a worker made from the rendered configuration. Half a minute more lets the last look at a
+    remote job end.
+    """
+    documents = render(values_of(name, changes))
+    settings = settings_of(documents, tmp_path)
+    wait_s = completion_wait_s(settings, tmp_path)
+    grace_s = one(documents, "Deployment")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
+    assert max(d.create_timeout_s for d in settings.deployments) < wait_s
+    assert wait_s + 30 < grace_s
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_the_program_reads_what_was_written_under_config(name: str, tmp_path: Path) -> None:
+    """Value for value: null, which is no limit, and large numbers too."""
+    values = values_of(name)
+    settings = settings_of(render(values), tmp_path)
+    for read, written in zip(settings.deployments, values["config"]["deployments"], strict=True):
+        assert read == type(read).model_validate(written)
+    assert settings.archive == type(settings.archive).model_validate(values["config"]["archive"])
+    assert settings.keep_days == values["config"].get("keep_days", 30)
+
+
+def test_a_quota_without_a_limit_stays_without(tmp_path: Path) -> None:
+    """Helm takes null for a wish to remove a key; here it is a value, and its default another."""
+    sweden = settings_of(render(values_of("overnight")), tmp_path).deployments[1]
+    assert (sweden.quota.per_minute, sweden.retention_s) == (None, 1_209_600)
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_secrets_are_there_by_reference_alone(name: str) -> None:
+    """Every variable is from a Secret, but for two that are none; and the chart makes no Secret."""
+    values = values_of(name)
+    documents = render(values)
+    assert not [d for d in documents if d["kind"] == "Secret"]
+    for pod in pods(documents).values():
+        variables = environment(pod)
+        assert {n for n, v in variables.items() if "value" in v} <= {"DAILIES_CONFIG", "TZ"}
+        referred = {n: v["valueFrom"]["secretKeyRef"] for n, v in variables.items() if "valueFrom" in v}
+        assert referred == values["secretEnv"]
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_each_secret_that_the_settings_name_is_in_the_environment(name: str, tmp_path: Path) -> None:
+    """The program finds every key: none of its own questions for a secret fails."""
+    documents = render(values_of(name))
+    pod = one(documents, "Deployment")["spec"]["template"]["spec"]
+    environ = {variable: "secret" for variable, v in environment(pod).items() if "valueFrom" in v}
+    settings = settings_of(documents, tmp_path)
+    for deployment in settings.deployments:
+        assert deployment.auth.entra or deployment.api_key(environ)
+    assert settings.archive.auth is not None
+    if not settings.archive.auth.entra:
+        assert settings.archive.connection_string(environ) or settings.archive.sas_token(environ)
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_the_configuration_lies_where_the_program_looks(name: str) -> None:
+    documents = render(values_of(name))
+    config = one(documents, "ConfigMap")["metadata"]["name"]
+    for pod in pods(documents).values():
+        folder, file = environment(pod)["DAILIES_CONFIG"]["value"].rsplit("/", 1)
+        (container,) = pod["containers"]
+        (mount,) = [m for m in container["volumeMounts"] if m["mountPath"] == folder]
+        (volume,) = [v for v in pod["volumes"] if v["name"] == mount["name"]]
+        assert volume["configMap"] == {"name": config}
+        assert file in one(documents, "ConfigMap")["data"]
+
+
+def checksum(values: Values) -> str:
+    annotations = one(render(values), "Deployment")["spec"]["template"]["metadata"]["annotations"]
+    return str(annotations["checksum/config"])
+
+
+def test_workers_are_replaced_when_the_configuration_changes_and_only_then() -> None:
+    before = checksum(values_of("smallest"))
+    assert checksum(values_of("smallest", {"config.keep_days": 31})) != before
+    assert checksum(values_of("smallest", {"worker.replicas": 9})) == before
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_a_deployment_selects_its_own_pods_and_no_scheduled_ones(name: str) -> None:
+    documents = render(values_of(name))
+    worker = one(documents, "Deployment")["spec"]
+    chosen = worker["selector"]["matchLabels"].items()
+    assert chosen <= worker["template"]["metadata"]["labels"].items()
+    for job in (d for d in documents if d["kind"] == "CronJob"):
+        assert not chosen <= job["spec"]["jobTemplate"]["spec"]["template"]["metadata"]["labels"].items()
+
+
+def test_workers_run_the_worker_command() -> None:
+    (container,) = one(render(values_of("smallest")), "Deployment")["spec"]["template"]["spec"]["containers"]
+    assert container["command"] == ["dailies", "worker"]
+
+
+def test_a_name_that_looks_like_a_number_stays_a_name() -> None:
+    """YAML would take 1e3 for a thousand, and Kubernetes refuse it."""
+    documents = render(values_of("smallest", {"fullnameOverride": "1e3", "serviceAccount.name": "007"}), release="2026")
+    assert {d["metadata"]["name"] for d in documents} == {"1e3", "007"}
+    assert {d["metadata"]["labels"]["app.kubernetes.io/instance"] for d in documents} == {"2026"}
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_the_notes_end_in_three_commands_for_this_release(name: str) -> None:
+    values = values_of(name)
+    notes = render_text(values)["NOTES.txt"]
+    steps = re.findall(r"(?m)^(\d)\. .+\n\n   (kubectl .+)$", notes)
+    assert [number for number, _ in steps] == ["1", "2", "3"]
+    names = set(pods(render(values)))
+    for _, command in steps:
+        assert "-n films" in command
+        assert set(re.findall(r"(?:deployment|cronjob)/([\w-]+)", command)) <= names
+
+
+def test_workload_identity_reaches_every_pod() -> None:
+    """Azure's webhook looks for the label on the pod, and for the client id on its ServiceAccount."""
+    schedules = values_of("overnight")["schedules"]
+    documents = render(values_of("identity", {"schedules": schedules}))
+    account = one(documents, "ServiceAccount")["metadata"]
+    assert account["annotations"] == values_of("identity")["serviceAccount"]["annotations"]
+    for pod in pods(documents).values():
+        assert pod["serviceAccountName"] == account["name"]
+    for document in (d for d in documents if d["kind"] in ("Deployment", "CronJob")):
+        spec = document["spec"].get("jobTemplate", {}).get("spec", document["spec"])
+        assert spec["template"]["metadata"]["labels"]["azure.workload.identity/use"] == "true"
+
+
+def test_a_service_account_that_is_there_already_is_used() -> None:
+    documents = render(values_of("smallest", {"serviceAccount": {"create": False, "name": "ours"}}))
+    assert not [d for d in documents if d["kind"] == "ServiceAccount"]
+    assert {pod["serviceAccountName"] for pod in pods(documents).values()} == {"ours"}
