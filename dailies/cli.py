@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -196,8 +197,16 @@ def _settings(config: Path | None, sandbox: bool) -> Settings:
     return settings.for_sandbox("http://127.0.0.1:8787") if sandbox else settings
 
 
+def _terminate(*_: object) -> None:
+    raise SystemExit(Exit.TERMINATED)
+
+
 def entry() -> None:
-    """Run the command line; typer's own errors have exit code 2 already."""
+    """Run the command line; typer's own errors have exit code 2 already.
+
+    SIGTERM ends a command that does not drain: as a container's first process it would be ignored by default.
+    """
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         app()
     except KeyboardInterrupt:

@@ -66,10 +66,10 @@ def finish(work: Callable[[], Coroutine[Any, Any, int]]) -> int:
             say(line)
         say(f"{error.problem_count} problem(s): nothing was queued")
         return Exit.USAGE
-    except (SettingsError, UsageError, AlreadySubmitting, UnknownPrice, InputUnusable) as error:
+    except (SettingsError, UsageError, UnknownPrice, InputUnusable) as error:
         say(str(error))
         return Exit.USAGE
-    except (Unusable, EmbeddedRedisError, ArchiveError) as error:
+    except (Unusable, AlreadySubmitting, EmbeddedRedisError, ArchiveError) as error:
         say(str(error))
         return Exit.UNUSABLE
     except (RedisError, ConnectionError) as error:

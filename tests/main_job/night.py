@@ -109,10 +109,13 @@ class Process:
         os.kill(self.pid, number)
 
     async def end(self) -> int:
-        """Its exit code, once it has ended."""
-        async with asyncio.timeout(PATIENCE_S):
-            code = await self._process.wait()
-            await self._reading
+        """Its exit code, once it has ended. One that does not end is quoted."""
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                code = await self._process.wait()
+                await self._reading
+        except TimeoutError:
+            raise AssertionError(f"did not end: {self.text[-20:]} {self.lines[-20:]}") from None
         return code
 
     async def output(self) -> str:
