@@ -20,6 +20,7 @@ from dailies.submitting import load_all, submit_all
 from orchestrator import views
 from orchestrator.clock import rfc3339
 from orchestrator.records import Batch
+from orchestrator.redaction import redact
 from orchestrator.settings import Settings
 from orchestrator.states import State
 from orchestrator.views import Stoppage
@@ -110,7 +111,9 @@ async def _watch(
                 stuck[batch.name] = stuck.get(batch.name, 0) + 1 if stoppage else 0
                 if stoppage and stuck[batch.name] >= LOOKS_TO_STOP:
                     outcome.stoppages[batch.name] = stoppage
-        except (RedisError, OSError):  # the worker says so, and waits
+        except (RedisError, OSError) as error:  # the worker says so, and waits
+            if session.settings.redis.url is None:  # ours: it was started again, or cannot be
+                raise Unusable(f"the embedded Redis cannot be used: {redact(str(error))}") from error
             await asyncio.sleep(LOOK_S)
             continue
         panel.update(batches, _gates(worker))

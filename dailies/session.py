@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from dailies.exits import Unusable, UsageError
 from orchestrator.admission import scope
-from orchestrator.embedded_redis import EmbeddedRedis
+from orchestrator.embedded_redis import EmbeddedRedis, EmbeddedRedisError
 from orchestrator.keys import Keys
 from orchestrator.redaction import redact
 from orchestrator.redis_connection import check_durability, connect
@@ -30,6 +30,8 @@ log = structlog.get_logger("dailies.session")
 
 #: How long a command waits for a Redis that does not answer at its start (seconds).
 REDIS_TIMEOUT_S = 8.0
+#: How often to see whether the embedded Redis still runs (seconds).
+GUARD_S = 2.0
 #: Time limit of one read from a video API (seconds).
 READ_TIMEOUT_S = 30.0
 
@@ -111,6 +113,8 @@ async def _store(settings: Settings, stack: AsyncExitStack) -> tuple[Store, int]
     if settings.redis.url is None:
         embedded = await stack.enter_async_context(EmbeddedRedis(settings.state_dir))
         url = embedded.url
+        guard = asyncio.create_task(_guard(embedded))
+        stack.callback(guard.cancel)
     else:
         url = settings.redis.url.get_secret_value()
     redis = connect(url, queue_name=Keys(settings.redis.namespace).steps_queue)
@@ -125,6 +129,18 @@ async def _store(settings: Settings, stack: AsyncExitStack) -> tuple[Store, int]
         reason = redact(str(error)) or f"no answer within {REDIS_TIMEOUT_S:.0f} s"
         raise Unusable(f"Redis cannot be reached: {reason}; {mend}") from None
     return Store(redis, settings.redis.namespace), int(replication.get("connected_slaves", 0))
+
+
+async def _guard(embedded: EmbeddedRedis) -> None:
+    """Start the embedded Redis again when it ended; nobody else would."""
+    while True:
+        await asyncio.sleep(GUARD_S)
+        try:
+            if await asyncio.to_thread(embedded.revive):
+                log.warning("redis.was_started_again")
+        except EmbeddedRedisError as error:
+            log.error("redis.ended", error=str(error))
+            return
 
 
 async def _line(deployment: Deployment, stack: AsyncExitStack) -> Line:

@@ -90,6 +90,23 @@ class EmbeddedRedis:
     ) -> None:
         await asyncio.shield(asyncio.to_thread(self.__exit__, kind, error, at))
 
+    def revive(self) -> bool:
+        """Start the server again if it has ended while in use (killed for its memory, say); whether it had.
+
+        Its data is as it was: each write was synced before it was acknowledged. Raises EmbeddedRedisError when it
+        cannot start, or only at another address, which those who use it do not know.
+        """
+        if not self._is_down():
+            return False
+        with self._turn():
+            if not self._is_down():
+                return False
+            address = self.url
+            self.url = self._start()
+            if self.url != address:
+                raise EmbeddedRedisError(f"the embedded Redis ended: see {self.directory / 'redis.log'}; run again")
+            return True
+
     def _join(self) -> str:
         """The address of the server that runs, once it takes commands; empty when there is none."""
         if self._is_down():

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from redis import Redis
 
 from sandbox.config import SandboxDeployment
 from tests.main_job.night import Witness, config, deployment, running
@@ -179,6 +181,27 @@ async def test_a_redis_that_cannot_be_reached_is_exit_3(tmp_path: Path, rows: Pa
     assert code == 3
     assert "redis.url" in said
     assert "hush" not in said
+
+
+async def test_an_embedded_redis_that_is_killed_is_started_again_and_the_run_goes_on(
+    sandbox: Sandbox, rows: Path, tmp_path: Path
+) -> None:
+    server = await sandbox(queue_s=0, render_s=(1.0, 1.0))
+    path = config(
+        tmp_path / "dailies.yaml",
+        redis_url=None,
+        namespace="cli",
+        archive={"url": str(tmp_path / "archive")},
+        deployments=[deployment("east", server.url)],
+    )
+    async with running("-m", "dailies", "run", str(rows), "--config", str(path), "--json") as run:
+        await run.saw("item.accepted", key="lamp")
+        url = json.loads((tmp_path / "state/redis/server.json").read_text())["url"]
+        with Redis.from_url(url) as client:
+            os.kill(int(client.info("server")["process_id"]), signal.SIGKILL)
+        assert await run.end() == 0
+        assert json.loads(await run.output())["items"]["archived"] == 2
+    assert set((await Witness(server.url).created()).values()) == {1}
 
 
 async def test_ctrl_c_says_by_when_to_run_again_and_the_same_command_goes_on(
