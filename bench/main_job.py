@@ -20,7 +20,7 @@ from typing import Any
 
 import httpx
 
-from bench.orders import as_they_come, items
+from bench.orders import items
 from bench.submit import submit_ratio
 from orchestrator import logs, views
 from orchestrator.embedded_redis import EmbeddedRedis
@@ -55,7 +55,7 @@ async def night(
         name="east", api="videos", endpoint=url, model="sora-2", auth=Auth.with_key("any"), quota=quota, poll=poll
     )
     submission = Submission(store, name, deployments=[east], progress=lambda _: None)
-    await submission.submit(as_they_come(items(count)), columns=(), budget_usd=None, template=name)
+    await submission.submit(items(count), kinds=(), columns=(), budget_usd=None, template=name)
     sink = open_sink(ArchiveSettings(url=str(folder)), os.environ)
     api = connect_api("videos", url, ApiKey("any"), create_timeout_s=30, read_timeout_s=30)
     worker = Worker(store, {"east": Line(east, api)}, sink, claim_s=30)

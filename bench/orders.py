@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import Iterator
 
 from manifests import Item
 
@@ -23,9 +23,3 @@ def items(count: int) -> Iterator[Item]:
             labels={},
             line=n + 1,
         )
-
-
-async def as_they_come(found: Iterable[Item]) -> AsyncIterator[Item]:
-    """The items for a submission."""
-    for item in found:
-        yield item

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 
-from bench.orders import as_they_come, items
+from bench.orders import items
 from orchestrator.keys import Ref
 from orchestrator.redis_connection import connect
 from orchestrator.settings import Auth, Deployment, Quota
@@ -33,7 +33,7 @@ async def submit_ratio(redis_url: str, rows: int) -> tuple[float, int]:
 
         began = time.perf_counter()
         submission = Submission(store, "many", deployments=[east], progress=lambda _: None)
-        await submission.submit(as_they_come(found), columns=(), budget_usd=None, template="many")
+        await submission.submit(found, kinds=(), columns=(), budget_usd=None, template="many")
         ours = time.perf_counter() - began
 
         written = []

@@ -9,7 +9,7 @@ from orchestrator.prices import usd
 from orchestrator.records import Attempt, Batch, Item
 from orchestrator.results import row
 from orchestrator.states import MOVING, BatchState, State
-from orchestrator.views import Stoppage
+from orchestrator.stoppage import Stoppage
 
 
 def batch_document(batch: Batch, stoppage: Stoppage | None, archive: str | None) -> dict[str, Any]:

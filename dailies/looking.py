@@ -21,6 +21,7 @@ from orchestrator.records import Batch
 from orchestrator.results import as_csv, as_jsonl
 from orchestrator.settings import Settings
 from orchestrator.states import State
+from orchestrator.stoppage import stoppage
 from orchestrator.store import Store
 
 
@@ -42,8 +43,8 @@ async def status(settings: Settings, name: str, *, items: bool, state: State | N
         found = [await _batch(session.store, name)] if name else await views.batches(session.store)
         documents = []
         for batch in found:
-            stoppage = await views.stoppage(session.store, batch, settings.deployments)
-            documents.append(batch_document(batch, stoppage, archive_url(settings)))
+            stopped = await stoppage(session.store, batch, settings.deployments)
+            documents.append(batch_document(batch, stopped, archive_url(settings)))
         if not name:
             return {"batches": documents}
         if items:

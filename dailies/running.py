@@ -12,7 +12,7 @@ from pathlib import Path
 from redis.exceptions import RedisError
 from rich.console import Console
 
-from dailies.crew import crew, stop_on_signals
+from dailies.crew import DAY_S, crew, stop_on_signals
 from dailies.exits import Exit, Unusable, UsageError, say
 from dailies.panel import Panel
 from dailies.session import Session, open_all, probe_stopped
@@ -23,7 +23,7 @@ from orchestrator.records import Batch
 from orchestrator.redaction import redact
 from orchestrator.settings import Settings
 from orchestrator.states import State
-from orchestrator.views import Stoppage
+from orchestrator.stoppage import Stoppage, stoppage
 from sandbox.config import SandboxConfig
 from workers.worker import Worker
 
@@ -107,10 +107,10 @@ async def _watch(
             batches = [b for n in names if (b := await views.batch(session.store, n))]
             outcome.stoppages = {}
             for batch in batches:
-                stoppage = await views.stoppage(session.store, batch, session.settings.deployments)
-                stuck[batch.name] = stuck.get(batch.name, 0) + 1 if stoppage else 0
-                if stoppage and stuck[batch.name] >= LOOKS_TO_STOP:
-                    outcome.stoppages[batch.name] = stoppage
+                stopped = await stoppage(session.store, batch, session.settings.deployments)
+                stuck[batch.name] = stuck.get(batch.name, 0) + 1 if stopped else 0
+                if stopped and stuck[batch.name] >= LOOKS_TO_STOP:
+                    outcome.stoppages[batch.name] = stopped
         except (RedisError, OSError) as error:  # the worker says so, and waits
             if session.settings.redis.url is None:  # ours: it was started again, or cannot be
                 raise Unusable(f"the embedded Redis cannot be used: {redact(str(error))}") from error
@@ -141,7 +141,8 @@ async def _say_what_is_at_risk(session: Session) -> None:
         async for item in views.items(session.store, batch.name, {State.CREATING, State.RENDERING, State.ARCHIVING}):
             if item.attempt is None or item.attempt.intent_at is None:
                 continue
-            retention = session.lines[item.attempt.deployment].deployment.retention_s
+            line = session.lines.get(item.attempt.deployment)
+            retention = line.deployment.retention_s if line else DAY_S
             expires = item.expires_at or item.attempt.intent_at + retention
             at_risk, earliest = at_risk + 1, min(expires, earliest or expires)
     if at_risk:

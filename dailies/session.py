@@ -183,9 +183,9 @@ async def _refuse_moved_deployments(store: Store, deployments: tuple[Deployment,
         fields = await store.read(store.keys.deployment(name))
         if configured.get(name) == fields.get("scope"):
             continue
-        if await store.redis.zcard(store.keys.open(name)):
+        if await store.redis.exists(store.keys.open(name), store.keys.fetch(name)):
             what = "has another endpoint or api" if name in configured else "is missing"
             raise Unusable(
-                f"the deployment {name} {what} in the configuration, but jobs of it are still open: "
+                f"the deployment {name} {what} in the configuration, but videos of it are still to be made or fetched: "
                 "put it back until they are archived"
             )

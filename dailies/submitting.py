@@ -15,7 +15,7 @@ from orchestrator import views
 from orchestrator.settings import Settings
 from orchestrator.states import BatchState
 from orchestrator.submission import Submission, Submitted, batch_name
-from workers.inputs import stored
+from workers.inputs import store_images, with_images
 
 #: After so many rows, progress is said.
 SAY_EVERY = 5000
@@ -49,8 +49,10 @@ async def submit_all(session: Session, manifests: Sequence[Manifest], *, new: bo
             deployments=session.settings.deployments,
             progress=partial(_rows_in, name),
         )
+        hashes = await store_images(manifest.images, session.archive(), name)
         result = await submission.submit(
-            stored(manifest.items(), session.archive(), name),
+            with_images(manifest.items(), hashes),
+            kinds=manifest.kinds,
             columns=manifest.columns,
             budget_usd=manifest.budget_usd,
             template=manifest.name,

@@ -29,6 +29,7 @@ _READERS: Mapping[str, Callable[[Path, Reading], Iterator[Row]]] = {
     ".ndjson": jsonl_reader.read_rows,
 }
 
+Kind = tuple[str, str, int]
 Stamp = tuple[tuple[int, int, int], ...]
 
 
@@ -41,6 +42,8 @@ class Manifest:
     - `columns`: the manifest's own columns in order: all of a CSV's header; of YAML and JSONL the fields, labels and
       axes as they first appear
     - `item_count`: after expansion
+    - `kinds`: which model, size and seconds occur, so that prices can be checked before anything is queued
+    - `images`: every input_reference that occurs
     """
 
     path: Path
@@ -48,6 +51,8 @@ class Manifest:
     budget_usd: Decimal | None
     columns: tuple[str, ...]
     item_count: int
+    kinds: frozenset[Kind]
+    images: frozenset[str]
     _heading: Heading
     _models: Mapping[str, ModelRule] | None
     _stamp: Stamp
@@ -93,13 +98,31 @@ def load(path: Path, *, models: Mapping[str, ModelRule] | None = None) -> Manife
     stamp = _stamp(path, heading)
     register = Register(problems)
     columns: dict[str, None] = {}
-    count = sum(1 for _ in _items(path, heading, models, problems, columns, register))
+    count = 0
+    kinds: set[Kind] = set()
+    images: set[str] = set()
+    for item in _items(path, heading, models, problems, columns, register):
+        count += 1
+        kinds.add((item.model, item.size, item.seconds))
+        if item.input_reference is not None:
+            images.add(item.input_reference)
     register.finish()
     if count == 0 and problems.count == 0:
         reading.problem(None, None, "", "", "there are no items", "write at least one, with a prompt")
     problems.raise_if_any()
     columns.update(heading.default_columns)
-    return Manifest(path, heading.name, heading.budget_usd, tuple(columns), count, heading, models, stamp)
+    return Manifest(
+        path=path,
+        name=heading.name,
+        budget_usd=heading.budget_usd,
+        columns=tuple(columns),
+        item_count=count,
+        kinds=frozenset(kinds),
+        images=frozenset(images),
+        _heading=heading,
+        _models=models,
+        _stamp=stamp,
+    )
 
 
 def _items(

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from orchestrator.prices import micro
 from orchestrator.records import Claim
 from orchestrator.settings import Deployment
-from orchestrator.states import ROWS, Event
 from orchestrator.store import Store, log
 
 #: How much slower than the quota creates are admitted, and sent.
@@ -82,7 +81,7 @@ class Admission:
         """Admit up to `most` items; each is due again after `allowance_s` unless its create step moves it on."""
         request = {**self._request, "most": most, "allowance_ms": round(allowance_s * 1000)}
         gate, in_ms, *admitted = await self._store.scripts.run(
-            "admit", self.deployment.name, request, ROWS[Event.ADMITTED]
+            "admit", self.deployment.name, request
         )
         claims = tuple(Claim.parse([b"create", *raw]) for raw in admitted)
         for claim in claims:

@@ -35,7 +35,7 @@ class Keys:
         "deployments",
         "deployment:*",
         "remote:*",
-        "newest:*",
+        "known:*",
         "virtual:*",
         "orphans",
     )
@@ -85,9 +85,17 @@ class Keys:
         """Hash: remote id → the one attempt it belongs to, for one endpoint and key."""
         return f"{self.prefix}remote:{scope}"
 
-    def newest(self, scope: str) -> str:
-        """Hash: the newest remote job known there: remote_id, created_at (Unix seconds)."""
-        return f"{self.prefix}newest:{scope}"
+    def known(self, scope: str) -> str:
+        """Sorted set: the newest remote ids known there → created_at, Unix seconds."""
+        return f"{self.prefix}known:{scope}"
+
+    def fetch(self, deployment: str) -> str:
+        """Set: items whose finished video is still to be fetched from a deployment."""
+        return f"{self.prefix}fetch:{deployment}"
+
+    def remixes(self, ref: Ref) -> str:
+        """Set: items to be made from this one, until they are."""
+        return f"{self.prefix}remixes:{ref.batch}/{ref.item}"
 
     def job(self, step: str, ref: Ref, version: int) -> str:
         """The arq job id of a step at a version: enqueued twice, it runs once."""

@@ -88,7 +88,8 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One item as it stands. `version` fences decisions; `attempt` is None before the first admission."""
+    """One item as it stands. `version` fences decisions; `attempt`, number `attempts`, is the one that counts: None and
+    0 before the first admission."""
 
     ref: Ref
     state: State
@@ -117,6 +118,11 @@ class Item:
             fields.get("deployment"),
             fields,
         )
+
+    @property
+    def made(self) -> int:
+        """How many attempts there were: more than `attempts` says when late evidence brought an earlier one back."""
+        return _int(self.fields, "made")
 
     @property
     def remote_id(self) -> str | None:

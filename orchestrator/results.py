@@ -64,7 +64,7 @@ def row(item: Item, columns: Sequence[str]) -> dict[str, object]:
         "sha256": fields.get("sha256"),
         "deployment": item.deployment,
         "remote_id": item.remote_id,
-        "attempts": item.attempts,
+        "attempts": item.made,
         "created_at": rfc3339(_created_at(item)) or None,
         "archived_at": fields.get("archived_at"),
     }

@@ -8,6 +8,8 @@ from typing import Any
 
 from redis.asyncio import Redis
 
+from orchestrator.states import lua_constants
+
 _NAMES = (
     "accept",
     "admit",
@@ -29,7 +31,7 @@ class Scripts:
 
     def __init__(self, redis: Redis, *, meta_key: str, prefix: str) -> None:
         folder = files("orchestrator") / "lua"
-        shared = (folder / "_ledger.lua").read_text("utf-8")
+        shared = lua_constants() + (folder / "_ledger.lua").read_text("utf-8")
         self._scripts = {
             name: redis.register_script(shared + (folder / f"{name}.lua").read_text("utf-8"))
             for name in _NAMES

@@ -1,7 +1,7 @@
 """The states of an item, the events that move it, and the one table that says which is allowed where.
 
-Nothing else in the program names a next state: each Lua script that moves an item is handed its row of
-`TABLE` and refuses what is not in it. The diagram in `docs/states.md` is drawn from here.
+Nothing else in the program names a next state: the Lua scripts that move an item are loaded with `TABLE` and refuse
+what is not in it. The diagram in `docs/states.md` is drawn from here.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ TABLE: dict[Event, dict[State, State]] = {
         S.ADMITTED: S.RENDERING,
     },
     E.ADOPTED: {S.CREATING: S.RENDERING, S.HELD: S.RENDERING},
-    E.DISOWNED: {S.RENDERING: S.CREATING},
+    E.DISOWNED: {S.RENDERING: S.CREATING, S.ARCHIVING: S.CREATING},
     E.RESENT: {S.CREATING: S.WAITING},
     E.HELD: {S.CREATING: S.HELD},
     E.OBSERVED: {S.RENDERING: S.RENDERING},
@@ -93,8 +93,12 @@ MOVING = (S.WAITING, S.ADMITTED, S.CREATING, S.RENDERING, S.ARCHIVING)
 #: States whose attempt occupies a slot of its deployment.
 OPEN = (S.ADMITTED, S.CREATING, S.RENDERING)
 
-#: Each event's row of the table as the Lua scripts take it: `{"from": "to", …}`.
-ROWS = {event: json.dumps({str(a): str(b) for a, b in row.items()}) for event, row in TABLE.items()}
+
+def lua_constants() -> str:
+    """The table and the two groups as Lua locals, for `lua/_ledger.lua`: the scripts know no states of their own."""
+    table = {str(event): {str(a): str(b) for a, b in row.items()} for event, row in TABLE.items()}
+    parts = {"TABLE": table, "MOVING": [str(s) for s in MOVING], "OPEN": {str(s): True for s in OPEN}}
+    return "".join(f"local {name} = cjson.decode('{json.dumps(value)}')\n" for name, value in parts.items())
 
 
 def mermaid() -> str:

@@ -8,22 +8,27 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Literal
 
 import structlog
 from arq.connections import ArqRedis
+from redis.asyncio.lock import Lock
+from redis.exceptions import LockError
 
 from orchestrator.decision import Decision
 from orchestrator.keys import Keys, Ref
 from orchestrator.records import Claim, Item, decode
 from orchestrator.scripts import Scripts
-from orchestrator.states import ROWS, TABLE, Event
+from orchestrator.states import TABLE, Event
 
 log = structlog.get_logger("orchestrator.store")
 
 #: How long a replica may take to confirm an intent (milliseconds).
 REPLICA_WAIT_MS = 1000
 
+#: For how long a submit may be silent before another may begin (seconds).
+LOCK_S = 60.0
 #: Items dropped in one script, which holds up everybody else for a few milliseconds.
 FORGET_CHUNK = 500
 
@@ -65,7 +70,7 @@ class Store:
     async def apply(self, ref: Ref, version: int, decision: Decision) -> int | None:
         """Carry out a decision; the item's new version, or None when it is stale. One log line a transition."""
         done, state, now = await self.scripts.run(
-            "transition", ref.batch, ref.item, version, ROWS[decision.event], decision.patch()
+            "transition", ref.batch, ref.item, version, str(decision.event), decision.patch()
         )
         if not done:
             log.info("decision.went_stale", batch=ref.batch, key=ref.item, decided=str(decision.event))
@@ -93,11 +98,10 @@ class Store:
             "due_in_ms": round(due_in_s * 1000),
             "attempt": {**attempt, "token": secrets.token_hex(8)},
         }
-        rows = {str(e): _row(e) for e in (Event.INTENDED, Event.DEFERRED, Event.RETURNED)}
         # WAIT speaks of the writes of its own connection.
         async with self.redis.client() as connection:
             answer, now, *wait = await self.scripts.run(
-                "intend", ref.batch, ref.item, version, request, rows, client=connection
+                "intend", ref.batch, ref.item, version, request, client=connection
             )
             word = answer.decode()
             confirmed = not replicas or word != "intended" or await connection.wait(1, REPLICA_WAIT_MS)
@@ -122,7 +126,6 @@ class Store:
         """Record whose a remote id is. Answers ("accepted", version), ("taken", owner), ("stale", version) or
         ("orphan", 0). An answer needs no version: it is evidence, not a decision."""
         event = Event.ACCEPTED if how == "answer" else Event.ADOPTED
-        rows = {"accepted": _row(event), "disowned": _row(Event.DISOWNED)}
         answer, detail = await self.scripts.run(
             "accept",
             ref.batch,
@@ -131,7 +134,7 @@ class Store:
             remote_id,
             how,
             "" if version is None else version,
-            rows,
+            str(event),
             {"attempt": dict(fields), "due_in_ms": round(due_in_s * 1000)},
         )
         word = answer.decode()
@@ -164,6 +167,11 @@ class Store:
         next_due, *claims = await self.scripts.run("claim", request)
         return [Claim.parse(raw) for raw in claims], None if next_due < 0 else next_due / 1000
 
+    async def head(self, batch: str, lane: str) -> Ref | None:
+        """The first item that waits in a lane of a batch, or None."""
+        ids = await self.redis.zrange(f"{self.keys.prefix}queue:{lane}:{batch}", 0, 0)
+        return Ref(batch, ids[0].decode()) if ids else None
+
     async def renew(self, ref: Ref, version: int, due_in_s: float) -> bool:
         """Prolong a claim (0: hand it back). False: it is somebody else's by now, so stop."""
         return bool(await self.scripts.run("renew", ref.batch, ref.item, version, round(due_in_s * 1000)))
@@ -177,14 +185,27 @@ class Store:
         return bool(await self.scripts.run("end_report", batch, version, round(keep_s * 1000)))
 
     async def forget(self, batch: str) -> bool:
-        """Drop a final batch, a few hundred items a call. False when it is not final: then nothing is dropped."""
-        gone = False
-        while not gone:
-            left, gone = await self.scripts.run("forget", batch, FORGET_CHUNK)
-            if left < 0:
-                return False
+        """Drop a final batch, a few hundred items a call. False when it is not final, or being submitted: then
+        nothing is dropped."""
+        lock = self.submit_lock(batch)
+        if not await lock.acquire():
+            return False
+        try:
+            gone = False
+            while not gone:
+                await lock.reacquire()
+                left, gone = await self.scripts.run("forget", batch, FORGET_CHUNK)
+                if left < 0:
+                    return False
+        finally:
+            with suppress(LockError):
+                await lock.release()
         log.info("batch.forgotten", batch=batch)
         return True
+
+    def submit_lock(self, batch: str) -> Lock:
+        """Whoever adds to a batch or drops it holds this; it lets go by itself a minute after its holder died."""
+        return self.redis.lock(self.keys.submit_lock(batch), timeout=LOCK_S, blocking=False, thread_local=False)
 
     async def remote_owner(self, scope: str, remote_ids: Sequence[str]) -> dict[str, str]:
         """Which of these remote ids belong to an attempt: remote id → attempt ref."""
@@ -197,13 +218,17 @@ class Store:
 
     async def newest_remote(self, scope: str) -> tuple[str, float] | None:
         """The newest remote job known at a place: its id and when it was created (Unix seconds)."""
-        known = await self.read(self.keys.newest(scope))
-        return (known["remote_id"], float(known["created_at"])) if known else None
+        found = await self.redis.zrange(self.keys.known(scope), -1, -1, withscores=True)
+        return (found[0][0].decode(), float(found[0][1])) if found else None
+
+    async def needed(self, ref: Ref) -> bool:
+        """Whether items are still to be made from this one's remote video."""
+        return bool(await self.redis.exists(self.keys.remixes(ref)))
+
+    async def deleted_remote(self, scope: str, remote_id: str) -> None:
+        """A remote job was deleted there: no listing shows it any more."""
+        await self.redis.zrem(self.keys.known(scope), remote_id)
 
     def _tell(self, event: Event, ref: Ref, **fields: Any) -> None:
         moved = any(a is not b for a, b in TABLE[event].items())
         (log.info if moved else log.debug)(f"item.{event}", batch=ref.batch, key=ref.item, **fields)
-
-
-def _row(event: Event) -> dict[str, str]:
-    return {str(a): str(b) for a, b in TABLE[event].items()}

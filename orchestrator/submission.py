@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import islice
+
+from redis.asyncio.lock import Lock
+from redis.exceptions import LockError
 
 from manifests import Item as ManifestItem
 from orchestrator.prices import micro, price
@@ -22,7 +25,6 @@ from orchestrator.settings import Deployment
 from orchestrator.store import Store, log
 
 CHUNK = 500  # rows a round trip: about 300 kB
-LOCK_S = 60.0
 
 
 class AlreadySubmitting(Exception):
@@ -68,49 +70,67 @@ class Submission:
         """`progress` is told how many rows are in so far."""
         self._store, self._name, self._progress = store, name, progress
         self._deployments = deployments
-        # The dearest deployment of a model: an estimate may come out lower, never higher.
-        self._overrides: dict[str, Decimal] = {}
-        for d in deployments:
-            if d.price_per_second_usd is not None:
-                self._overrides[d.model] = max(d.price_per_second_usd, self._overrides.get(d.model, Decimal(0)))
 
     async def submit(
-        self, items: AsyncIterator[ManifestItem], *, columns: Sequence[str], budget_usd: Decimal | None, template: str
+        self,
+        items: Iterable[ManifestItem],
+        *,
+        kinds: Iterable[tuple[str, str, int]],
+        columns: Sequence[str],
+        budget_usd: Decimal | None,
+        template: str,
     ) -> Submitted:
-        """Queue the items. Raises AlreadySubmitting, UnknownPrice (before anything is queued to run)."""
-        async with self._alone() as prolong:
-            settings: dict[str, object] = {"columns": json.dumps(list(columns)), "template": template}
-            if budget_usd is not None:
-                settings["budget"] = micro(budget_usd)
-            await self._store.scripts.run("open_batch", self._name, settings)
-            counts = [0, 0, 0, 0]
-            lanes = {d.model for d in self._deployments} | {f"@{d.name}" for d in self._deployments}
-            chunk: list[dict[str, object]] = []
-            place = 0
-            async for item in items:
-                chunk.append(self._row(place, item, lanes, budget_usd))
-                place += 1
-                if len(chunk) == CHUNK:
-                    await prolong()
-                    counts = await self._add(chunk, counts)
-                    chunk = []
-            counts = await self._add(chunk, counts)
-            await self._store.scripts.run("seal_batch", self._name, *sorted(lanes))
+        """Queue the items; `kinds` are the models, sizes and seconds among them.
+
+        Raises UnknownPrice and AlreadySubmitting before anything is written.
+        """
+        if budget_usd is not None:
+            for model, size, seconds in kinds:
+                if self._price(model, size, seconds) is None:
+                    raise UnknownPrice(model, size)
+        lock = self._store.submit_lock(self._name)
+        if not await lock.acquire():
+            raise AlreadySubmitting(self._name)
+        try:
+            counts = await self._write(
+                items,
+                {
+                    "columns": json.dumps(list(columns)),
+                    "template": template,
+                    "budget": "" if budget_usd is None else micro(budget_usd),
+                },
+                lock,
+            )
+        finally:
+            with suppress(LockError):  # it let go by itself
+                await lock.release()
         done = Submitted(self._name, *counts)
         log.info("batch.submitted", batch=self._name, new=done.new, changed=done.changed, unchanged=done.unchanged)
         return done
 
-    async def _add(self, chunk: Sequence[dict[str, object]], counts: list[int]) -> list[int]:
-        added = await self._store.scripts.run("submit", self._name, *chunk)
-        total = [before + int(more) for before, more in zip(counts, added, strict=True)]
-        self._progress(sum(total))
-        return total
+    async def _write(self, items: Iterable[ManifestItem], settings: dict[str, object], lock: Lock) -> list[int]:
+        await self._store.scripts.run("open_batch", self._name, settings)
+        lanes = {d.model for d in self._deployments} | {f"@{d.name}" for d in self._deployments}
+        counts = [0, 0, 0, 0]
+        rows = enumerate(items)
+        while chunk := [self._row(place, item) for place, item in islice(rows, CHUNK)]:
+            await lock.reacquire()
+            lanes.update(str(row["model"]) for row in chunk)
+            added = await self._store.scripts.run("submit", self._name, *chunk)
+            counts = [before + int(more) for before, more in zip(counts, added, strict=True)]
+            self._progress(sum(counts))
+        await self._store.scripts.run("seal_batch", self._name, *sorted(lanes))
+        return counts
 
-    def _row(self, place: int, item: ManifestItem, lanes: set[str], budget: Decimal | None) -> dict[str, object]:
-        cost = price(item.model, item.size, item.seconds, self._overrides.get(item.model))
-        if cost is None and budget is not None:
-            raise UnknownPrice(item.model, item.size)
-        lanes.add(item.model)
+    def _price(self, model: str, size: str, seconds: int) -> int | None:
+        """At the dearest deployment of the model: an estimate may come out lower, never higher. None: unknown."""
+        serving = [d for d in self._deployments if d.model == model]
+        prices = [price(model, size, seconds, d.price_per_second_usd) for d in serving] or [price(model, size, seconds)]
+        known = [p for p in prices if p is not None]
+        return max(known) if len(known) == len(prices) else None
+
+    def _row(self, place: int, item: ManifestItem) -> dict[str, object]:
+        cost = self._price(item.model, item.size, item.seconds)
         spec = Spec(
             key=item.key,
             prompt=item.prompt,
@@ -134,18 +154,6 @@ class Submission:
             "price": "" if cost is None else cost,
             "source": item.remix_of if item.remix_of and not is_remote_id(item.remix_of) else "",
         }
-
-    @asynccontextmanager
-    async def _alone(self) -> AsyncIterator[Callable[[], Awaitable[object]]]:
-        """One submit of a name at a time; a submit that died lets the next one in after a minute."""
-        key, token = self._store.keys.submit_lock(self._name), secrets.token_hex(8)
-        lock = self._store.redis.lock(key, timeout=LOCK_S, blocking=False, thread_local=False)
-        if not await lock.acquire(token=token):
-            raise AlreadySubmitting(self._name)
-        try:
-            yield lock.reacquire
-        finally:
-            await lock.release()
 
 
 def is_remote_id(source: str) -> bool:

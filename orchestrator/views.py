@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 from orchestrator.keys import Ref
 from orchestrator.records import Attempt, Batch, Item, decode
-from orchestrator.settings import Deployment
-from orchestrator.states import BatchState, State
+from orchestrator.states import State
 from orchestrator.store import Store
 
 PAGE = 500
@@ -27,14 +26,6 @@ class DeploymentView:
     message: str | None
     cool_until: float | None
     cool_reason: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Stoppage:
-    """Why nothing of a batch can move without a person, and what that person can do."""
-
-    reason: str
-    resume: str
 
 
 async def batch(store: Store, name: str) -> Batch | None:
@@ -75,7 +66,7 @@ async def items(store: Store, name: str, states: Collection[State] = ()) -> Asyn
 async def attempts(store: Store, item: Item) -> list[Attempt]:
     """All attempts of an item, oldest first."""
     pipe = store.redis.pipeline(transaction=False)
-    numbers = range(1, item.attempts + 1)
+    numbers = range(1, item.made + 1)
     for number in numbers:
         pipe.hgetall(store.keys.attempt(item.ref, number))
     return [Attempt.parse(n, decode(f)) for n, f in zip(numbers, await pipe.execute(), strict=True)]
@@ -97,40 +88,3 @@ async def deployment(store: Store, name: str) -> DeploymentView:
         cool or None,
         fields.get("cool_reason"),
     )
-
-
-async def stoppage(store: Store, found: Batch, deployments: Collection[Deployment]) -> Stoppage | None:
-    """Whether only a person can move the batch on: it waits, and pause, budget or every deployment bars it."""
-    if found.state is BatchState.FINAL or not found.counts[State.WAITING]:
-        return None
-    if found.moving(State.ADMITTED, State.CREATING, State.RENDERING, State.ARCHIVING):
-        return None
-    if found.state is BatchState.PAUSED:
-        return Stoppage("paused", f"dailies resume {found.name}")
-    models = await _models_waiting(store, found.name, deployments)
-    standing = [(d, await deployment(store, d.name)) for d in deployments if d.model in models]
-    if not standing:
-        return Stoppage("no_deployment", "add a deployment that serves its model to the configuration")
-    if all(view.stopped for _, view in standing):
-        why = "; ".join(f"{view.name}: {view.stopped} ({view.message})" for _, view in standing)
-        return Stoppage("deployments_stopped", f"mend the deployment and run again; {why}")
-    if found.budget is not None and await _short_of_money(store, found):
-        return Stoppage("budget", "raise budget_usd in the manifest and submit it again")
-    return None
-
-
-async def _models_waiting(store: Store, name: str, deployments: Collection[Deployment]) -> set[str]:
-    """Models (of configured deployments) that items of the batch wait for; pinned items count for their model."""
-    waiting = set()
-    for d in deployments:
-        for lane in (d.model, f"@{d.name}"):
-            if await store.redis.zcard(f"{store.keys.prefix}queue:{lane}:{name}"):
-                waiting.add(d.model)
-    return waiting
-
-
-async def _short_of_money(store: Store, found: Batch) -> bool:
-    spent = found.reserved + found.unknown + found.confirmed
-    async for item in items(store, found.name, {State.WAITING}):
-        return spent + int(item.fields.get("price") or 0) > (found.budget or 0)
-    return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -47,11 +47,6 @@ def item(key: str, **more: Any) -> Item:
     return Item(**{**facts, **more})
 
 
-async def _as_they_come(items: Iterable[Item]) -> AsyncIterator[Item]:
-    for each in items:
-        yield each
-
-
 async def submit(
     store: Store,
     items: Iterable[Item],
@@ -63,7 +58,9 @@ async def submit(
     """Queue items as the batch."""
     submission = Submission(store, batch, deployments=tuple(deployments) or (deployment(),), progress=lambda _: None)
     budget = None if budget_usd is None else Decimal(budget_usd)
-    return await submission.submit(_as_they_come(items), columns=("prompt",), budget_usd=budget, template=batch)
+    found = items if isinstance(items, Iterator) else list(items)
+    kinds = () if isinstance(found, Iterator) else {(i.model, i.size, i.seconds) for i in found}
+    return await submission.submit(found, kinds=kinds, columns=("prompt",), budget_usd=budget, template=batch)
 
 
 async def admit(store: Store, at: Deployment, most: int = 100, batches: list[str] | None = None) -> Answer:

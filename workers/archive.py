@@ -7,6 +7,7 @@ video is gone.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
 
 import structlog
@@ -15,6 +16,7 @@ from orchestrator.decision import Decision
 from orchestrator.records import Item
 from orchestrator.states import Event, State
 from workers.delivery import Delivery, NotWhole, already_there, deliver
+from workers.missing import AGAIN_S, missed
 from workers.receipt import receipt
 from workers.sinks import ArchiveError, ArchiveUnavailable
 from workers.station import Line, Station
@@ -78,27 +80,36 @@ async def _receipted(station: Station, line: Line, item: Item, delivery: Deliver
     paper = receipt(item, delivery, station.clock())
     await station.sink.write(f"{delivery.name.removesuffix('.mp4')}.json", paper.dump(), "application/json")
     if station.delete_remote:
-        with suppress(ApiError):  # it expires by itself
-            await line.api.delete(item.remote_id or "")
+        await _delete_remote(station, line, item)
     if delivery.mismatch:
         log.warning("video.is_not_as_ordered", mismatch=list(delivery.mismatch))
     return Decision(Event.ARCHIVED, paper.fields(delivery.name), {"outcome": "archived"}, money="confirmed")
 
 
+async def _delete_remote(station: Station, line: Line, item: Item) -> None:
+    """Best effort: it expires by itself. Not while a remix is still to be made from it."""
+    if item.attempt is None or not item.remote_id or await station.store.needed(item.ref):
+        return
+    with suppress(ApiError):
+        await line.api.delete(item.remote_id)
+        await station.store.deleted_remote(item.attempt.scope, item.remote_id)
+
+
 async def _confirm_missing(station: Station, line: Line, item: Item, error: Missing) -> Decision:
     """The content answered 404 or 410: only the job itself says whether the video is gone (promise 21)."""
+    fields: dict[str, object] = {"missing": 0}
+    now = station.clock()
     try:
         job = await line.api.get(item.remote_id or "")
     except Missing:
-        gone = True
+        gone, fields = missed(item, now)
     except ApiError as other:
         return _postponed(item, str(other))
     else:
         gone = job.status in (RemoteStatus.GONE, RemoteStatus.FAILED)
-        expires = job.expires_at or item.expires_at
-        gone = gone or (expires is not None and station.clock() > expires)
+    gone = gone or (item.expires_at is not None and now > item.expires_at)
     if not gone:
-        return _postponed(item, str(error))
+        return _postponed(item, str(error), fields=fields, least_s=AGAIN_S if fields["missing"] else 0)
     try:
         delivery = await already_there(station.sink, item)
         if delivery is not None:
@@ -110,13 +121,20 @@ async def _confirm_missing(station: Station, line: Line, item: Item, error: Miss
     return Decision(Event.LOST, fields, {"outcome": "expired"}, money="confirmed")
 
 
-def _postponed(item: Item, message: str, *, closed_s: float | None = None) -> Decision:
+def _postponed(
+    item: Item,
+    message: str,
+    *,
+    fields: Mapping[str, object] | None = None,
+    least_s: float = 0,
+    closed_s: float | None = None,
+) -> Decision:
     """Another try, later and later."""
     first, most = RETRY_S
     tries = int(item.fields.get("archive_tries") or 0)
     return Decision(
         Event.POSTPONED,
-        {"archive_tries": tries + 1, "message": message},
-        due_in_s=min(first * 2**tries, most),
+        {"archive_tries": tries + 1, "message": message, **(fields or {})},
+        due_in_s=max(min(first * 2 ** min(tries, 16), most), least_s),
         archive_closed_s=closed_s,
     )

@@ -141,6 +141,8 @@ def mismatches(item: Item, video: VideoFacts) -> tuple[str, ...]:
         return tuple(found)
     if video.duration_s is not None and abs(video.duration_s - spec.seconds) > DURATION_S:
         found.append(f"duration {video.duration_s:.1f} s instead of {spec.seconds} s")
+    if spec.model.startswith("sora-2") and not video.has_audio:
+        found.append("no sound")
     if video.width and f"{video.width}x{video.height}" != spec.size:
         found.append(f"size {video.width}x{video.height} instead of {spec.size}")
     return tuple(found)

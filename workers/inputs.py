@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import hashlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import httpx
@@ -24,25 +25,28 @@ class InputUnusable(Exception):
     """An input image cannot be fetched or is no image that the API takes. The text names it and says why."""
 
 
-async def stored(items: Iterable[ManifestItem], sink: Sink, batch: str) -> AsyncIterator[ManifestItem]:
-    """The items as they come, each image put into the archive before its item is handed on.
+async def store_images(references: Iterable[str], sink: Sink, batch: str) -> dict[str, str]:
+    """Put every image into the archive; reference → hex SHA-256 of its bytes.
 
-    An image given by URL is fetched here, so that what is rendered is what was there at submit; its hash becomes
-    part of the item. Raises InputUnusable, and ArchiveError where the archive cannot take it.
+    One given by URL is fetched here, so that what is rendered is what was there at submit. Raises InputUnusable, and
+    ArchiveError where the archive cannot take it.
     """
-    there: dict[str, str] = {}
+    hashes = {}
+    for reference in references:
+        data = await _bytes_of(reference)
+        _, _, content_type = _kind(data, reference)
+        hashes[reference] = hashlib.sha256(data).hexdigest()
+        await sink.write(_name(batch, hashes[reference]), data, content_type)
+    return hashes
+
+
+def with_images(items: Iterable[ManifestItem], hashes: Mapping[str, str]) -> Iterator[ManifestItem]:
+    """The items as they come, each naming the image that was stored for it."""
     for item in items:
         if item.input_reference is None:
             yield item
-            continue
-        sha256 = there.get(item.input_reference)
-        if sha256 is None:
-            data = await _bytes_of(item)
-            _, _, content_type = _kind(data, item.input_reference)
-            sha256 = hashlib.sha256(data).hexdigest()
-            await sink.write(_name(batch, sha256), data, content_type)
-            there[item.input_reference] = sha256
-        yield dataclasses.replace(item, image_sha256=sha256)
+        else:
+            yield dataclasses.replace(item, image_sha256=hashes[item.input_reference])
 
 
 async def stored_image(sink: Sink, batch: str, sha256: str) -> Image:
@@ -63,18 +67,17 @@ def _kind(data: bytes, place: str) -> tuple[bytes, str, str]:
     raise InputUnusable(f"{place} is not a jpeg, png or webp image")
 
 
-async def _bytes_of(item: ManifestItem) -> bytes:
-    place = str(item.input_reference)
-    if not place.startswith(("http://", "https://")):
-        return Path(place).read_bytes()  # noqa: ASYNC240 - at submit, nothing else runs in this loop
+async def _bytes_of(reference: str) -> bytes:
+    if not reference.startswith(("http://", "https://")):
+        return await asyncio.to_thread(Path(reference).read_bytes)
     try:
-        async with httpx.AsyncClient(timeout=30) as web, web.stream("GET", place) as answer:
+        async with httpx.AsyncClient(timeout=30) as web, web.stream("GET", reference) as answer:
             answer.raise_for_status()
             data = bytearray()
             async for chunk in answer.aiter_bytes():
                 data += chunk
                 if len(data) > MAX_BYTES:
-                    raise InputUnusable(f"item {item.key}: {place} is over {MAX_BYTES >> 20} MiB")
+                    raise InputUnusable(f"{reference} is over {MAX_BYTES >> 20} MiB")
     except httpx.HTTPError as error:
-        raise InputUnusable(f"item {item.key}: {place} cannot be fetched: {error}") from error
+        raise InputUnusable(f"{reference} cannot be fetched: {error}") from error
     return bytes(data)

@@ -15,6 +15,7 @@ from orchestrator.decision import Decision
 from orchestrator.records import Claim, Item
 from orchestrator.settings import Deployment, Poll
 from orchestrator.states import Event, State
+from workers.missing import AGAIN_S, missed
 from workers.station import Station
 from workers.video_api import ApiError, Missing, RemoteJob, RemoteStatus, Throttled
 
@@ -22,8 +23,6 @@ log = structlog.get_logger("workers.poller")
 
 #: Looks at once; more only wait for the connection pool.
 AT_ONCE = 32
-#: A job that a get does not find counts as gone after so many looks, over at least so many seconds (promise 21).
-MISSING_LOOKS, MISSING_S = 3, 120.0
 #: However long a server asks not to be polled, a video that is finished must still be found (seconds).
 LONGEST_S = 600.0
 #: From this progress (percent) on, a job is about to be done.
@@ -117,12 +116,12 @@ def decide(job: RemoteJob, item: Item, deployment: Deployment, now: float) -> De
 def decide_error(error: ApiError, item: Item, deployment: Deployment, now: float) -> Decision:
     """What a failed look means: hardly ever anything (promise 21). A 404 counts after three in two minutes."""
     if isinstance(error, Missing):
-        looks = int(item.fields.get("missing") or 0) + 1
-        since = float(item.fields.get("missing_since") or 0) / 1000 if looks > 1 else now
-        if looks >= MISSING_LOOKS and now - since >= MISSING_S:
+        gone, fields = missed(item, now)
+        if gone:
             return _ended("remote_missing", "the provider no longer knows the remote job")
-        fields = {"missing": looks, "missing_since": round(since * 1000)}
-        return Decision(Event.OBSERVED, fields, due_in_s=max(deployment.poll.every_s, MISSING_S / 2))
+        return Decision(Event.OBSERVED, fields, due_in_s=max(deployment.poll.every_s, AGAIN_S))
+    if now > _created_at(item, now) + deployment.retention_s:
+        return _ended("out_of_sight", f"no look succeeded until the provider deletes it; the last said: {error}")
     log.warning("look.was_refused", status=error.status, error=str(error))
     wait = error.retry_after_s if isinstance(error, Throttled) else None
     return Decision(Event.OBSERVED, due_in_s=max(deployment.poll.every_s, min(wait or 0, LONGEST_S)))

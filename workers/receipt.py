@@ -80,7 +80,7 @@ def receipt(item: Item, delivery: Delivery, now: float) -> Receipt:
         deployment=attempt.deployment,
         remote_id=attempt.remote_id or "",
         adopted=attempt.adopted or "answer",
-        attempts=item.attempts,
+        attempts=item.made,
         request_ids=[i for i in (attempt.fields.get("request_id"),) if i],
         created_at=rfc3339(float(created) if created else None),
         completed_at=rfc3339(int(completed) / 1000 if completed else None),

@@ -2,14 +2,18 @@
 --
 -- KEYS[1]  the meta key: it names the cluster slot in which all others live
 -- ARGV[1]  the prefix of every key, '{NAMESPACE}:'
+-- TABLE, MOVING, OPEN: from orchestrator/states.py
 -- Times are Redis's own, in integer milliseconds; money is in integer micro-dollars.
 
 local P = ARGV[1]
-local MOVING = {'waiting', 'admitted', 'creating', 'rendering', 'archiving'}
-local OPEN = {admitted = true, creating = true, rendering = true}
 local PRIORITY_STEP = 4294967296      -- 2^32: a queue's score is -priority * 2^32 + place in the manifest
 local URGENCY_STEP = 1099511627776    -- 2^40: the ready index's score is -urgency * 2^40 + pass
+local KNOWN_MOST = 200                -- remote jobs remembered for each listing, the newest
 local PASS_STEP = 1024                -- what one admission costs a batch of weight 1
+
+-- Ended without a video; and not yet sent, so that what it is made from is still needed.
+local ENDED = {failed = true, cancelled = true, expired = true, held = true}
+local UNMADE = {waiting = true, admitted = true, creating = true}
 
 local function now_ms()
   local t = redis.call('TIME')
@@ -74,6 +78,15 @@ local function settle(batch, id, n, bucket)
   redis.call('HSET', key, 'money', bucket)
 end
 
+-- A final batch that got something to do runs again; its results will be written anew.
+local function reopen_batch(batch)
+  local key = batch_key(batch)
+  if redis.call('HGET', key, 'state') ~= 'final' then return end
+  redis.call('HSET', key, 'state', 'running')
+  redis.call('HDEL', key, 'final_at', 'reported_at')
+  redis.call('ZREM', P .. 'reports', batch)
+end
+
 local function end_batch_when_settled(batch, now)
   local key = batch_key(batch)
   if redis.call('HGET', key, 'state') == 'loading' then return end
@@ -81,8 +94,22 @@ local function end_batch_when_settled(batch, now)
     if tonumber(redis.call('HGET', key, 'n:' .. state) or 0) > 0 then return end
   end
   redis.call('HSET', key, 'state', 'final', 'final_at', now)
+  redis.call('HDEL', key, 'reported_at')
   redis.call('ZADD', P .. 'reports', now, batch)
 end
+
+-- Whether no create may leave for a deployment right now: until when, and why. A time further off than any server's
+-- word or any refusal explains comes of a clock that stepped back.
+local LONGEST_COOLING, LONGEST_CLOSING = 86400000, 600000
+local function closed_until(dkey, now)
+  local archive = math.min(tonumber(redis.call('HGET', KEYS[1], 'archive_closed_until') or 0), now + LONGEST_CLOSING)
+  if archive > now then return archive, 'archive' end
+  local cooling = math.min(tonumber(redis.call('HGET', dkey, 'cool_until') or 0), now + LONGEST_COOLING)
+  if cooling > now then return cooling, 'cooling' end
+end
+
+-- The items made from an item that still need it.
+local function remixes_of(batch, id) return P .. 'remixes:' .. batch .. '/' .. id end
 
 local follow    -- defined below: what a change of state means for the items made from this one
 
@@ -90,7 +117,7 @@ local follow    -- defined below: what a change of state means for the items mad
 -- the items made from it, and the batch's end. Every move adds one to the version.
 local function move(batch, id, from, to, now)
   local key = item_key(batch, id)
-  local i = redis.call('HMGET', key, 'attempt', 'deployment', 'expires_at')
+  local i = redis.call('HMGET', key, 'attempt', 'deployment', 'expires_at', 'source')
   local ref = batch .. '/' .. id
   if from == 'waiting' and to ~= 'waiting' then unqueue(batch, id) end
   if OPEN[from] and not OPEN[to] then
@@ -99,6 +126,7 @@ local function move(batch, id, from, to, now)
   if from == 'archiving' and to ~= 'archiving' then
     redis.call('ZREM', P .. 'archive:ready', ref)
     redis.call('ZREM', P .. 'archive:due', ref)
+    redis.call('SREM', P .. 'fetch:' .. i[2], ref)
   end
   local version = redis.call('HINCRBY', key, 'v', 1)
   redis.call('HSET', key, 'state', to, 'changed_at', now)
@@ -106,7 +134,12 @@ local function move(batch, id, from, to, now)
     redis.call('HINCRBY', batch_key(batch), 'n:' .. from, -1)
     redis.call('HINCRBY', batch_key(batch), 'n:' .. to, 1)
     if to == 'waiting' then enqueue(batch, id) end
-    if to == 'archiving' then redis.call('ZADD', P .. 'archive:ready', i[3] or now, ref) end
+    if to == 'archiving' then
+      redis.call('ZADD', P .. 'archive:ready', i[3] or now, ref)
+      redis.call('SADD', P .. 'fetch:' .. i[2], ref)
+    end
+    -- Until a remix is made, its source must stay at the provider.
+    if i[4] and not UNMADE[to] then redis.call('SREM', remixes_of(batch, i[4]), id) end
     follow(batch, id, to, now)
     end_batch_when_settled(batch, now)
   end
@@ -116,24 +149,22 @@ end
 -- A remix waits, outside every queue, for its source: it becomes admissible on the source's own deployment
 -- when the source succeeds, and fails at once when the source ends in any other way.
 follow = function(batch, id, to, now)
-  local waiting_key = P .. 'remixes:' .. batch .. '/' .. id
-  if redis.call('EXISTS', waiting_key) == 0 then return end
+  local remixes = redis.call('SMEMBERS', remixes_of(batch, id))
+  if #remixes == 0 then return end
   local source = redis.call('HMGET', item_key(batch, id), 'deployment', 'remote_id')
-  local ended = to == 'failed' or to == 'cancelled' or to == 'expired' or to == 'held'
-  if to ~= 'archiving' and not ended then return end
-  for _, remix in ipairs(redis.call('SMEMBERS', waiting_key)) do
+  if to ~= 'archiving' and not ENDED[to] then return end
+  for _, remix in ipairs(remixes) do
     local remix_key = item_key(batch, remix)
-    if redis.call('HGET', remix_key, 'state') == 'waiting' then
-      if ended then
-        redis.call('HSET', remix_key, 'reason', 'source_' .. to)
-        move(batch, remix, 'waiting', 'failed', now)
-      else
-        redis.call('HSET', remix_key, 'lane', '@' .. source[1], 'source_id', source[2])
-        enqueue(batch, remix)
-      end
+    local r = redis.call('HMGET', remix_key, 'state', 'lane')
+    local after = TABLE.abandoned[r[1]]
+    if ENDED[to] and after then
+      redis.call('HSET', remix_key, 'reason', 'source_' .. to)
+      move(batch, remix, r[1], after, now)
+    elseif to == 'archiving' and r[1] == 'waiting' and r[2] == '' then
+      redis.call('HSET', remix_key, 'lane', '@' .. source[1], 'source_id', source[2])
+      enqueue(batch, remix)
     end
   end
-  redis.call('DEL', waiting_key)
 end
 
 -- Closes a deployment's admission for a while, or until somebody or a probe opens it again.

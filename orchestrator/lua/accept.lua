@@ -2,69 +2,67 @@
 -- A real answer is believed whatever was decided meanwhile: late evidence is never thrown away.
 --
 -- ARGV  2 batch, 3 item, 4 attempt, 5 remote id, 6 how: answer, prompt or time,
---       7 version (only an adoption needs it; '' for an answer), 8 rows of the table: {accepted, disowned},
+--       7 version (only an adoption needs it; '' for an answer), 8 event: accepted or adopted,
 --       9 {attempt = {field = value}, due_in_ms}
 -- Returns {'accepted', version}; {'taken', owner} when the id belongs to another attempt;
--- {'stale', version} for an adoption that comes too late; {'orphan', 0} when the item cannot take it.
+-- {'stale', version} for an adoption that comes too late; {'orphan', 0} when the item cannot take it: it has
+-- another remote job by now, or was changed since.
 
 local batch, id, n, remote_id, how = ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6]
-local rows, patch = cjson.decode(ARGV[8]), cjson.decode(ARGV[9])
-local row = rows.accepted
+local row, patch = TABLE[ARGV[8]], cjson.decode(ARGV[9])
 local key, akey, me = item_key(batch, id), attempt_key(batch, id, n), attempt_ref(batch, id, n)
 local now = now_ms()
-local a = redis.call('HMGET', akey, 'deployment', 'scope')
-local i = redis.call('HMGET', key, 'state', 'v', 'attempt')
-local state, current = i[1], tonumber(i[3])
+local a = redis.call('HMGET', akey, 'deployment', 'scope', 'fingerprint')
+local i = redis.call('HMGET', key, 'state', 'v', 'attempt', 'remote_id', 'deployment', 'fingerprint')
+local state, current = i[1], tonumber(i[3] or 0)
+if not a[2] then return {'orphan', 0} end                      -- the batch was forgotten
 if ARGV[7] ~= '' and (i[2] ~= ARGV[7] or not row[state]) then return {'stale', tonumber(i[2] or 0)} end
+if current == n and i[4] == remote_id then return {'accepted', tonumber(i[2])} end
+
+-- An id is taken back from one who only guessed that it was his, unless he has its video already: his outcome is
+-- unknown again, and reconcile looks at once.
+local function take_back(owner)
+  local obatch, oid, on = string.match(owner, '^([^/]+)/(.+)#(%d+)$')
+  local oakey, okey = attempt_key(obatch, oid, on), item_key(obatch, oid)
+  local o = redis.call('HMGET', okey, 'state', 'attempt', 'deployment')
+  local back = TABLE.disowned[o[1]]
+  if how ~= 'answer' or redis.call('HGET', oakey, 'adopted') == 'answer' or not back or o[2] ~= on then
+    return false
+  end
+  settle(obatch, oid, on, 'unknown')
+  move(obatch, oid, o[1], back, now)
+  redis.call('HDEL', oakey, 'remote_id', 'adopted')
+  redis.call('HDEL', okey, 'remote_id', 'expires_at', 'content_id')
+  redis.call('ZADD', open_key(o[3]), now, owner)
+  return true
+end
 
 local ids = P .. 'remote:' .. a[2]
 local owner = redis.call('HGET', ids, remote_id)
-if owner and owner ~= me then
-  local obatch, oid, on = string.match(owner, '^([^/]+)/(.+)#(%d+)$')
-  local oakey = attempt_key(obatch, oid, on)
-  if how ~= 'answer' or redis.call('HGET', oakey, 'adopted') == 'answer' then return {'taken', owner} end
-  -- The other one only guessed: its outcome is unknown again, and reconcile looks at once.
-  redis.call('HDEL', oakey, 'remote_id', 'adopted')
-  local o = redis.call('HMGET', item_key(obatch, oid), 'state', 'attempt', 'deployment')
-  if rows.disowned[o[1]] and o[2] == on then
-    move(obatch, oid, o[1], rows.disowned[o[1]], now)
-    redis.call('HDEL', item_key(obatch, oid), 'remote_id')
-    redis.call('HSET', item_key(obatch, oid), 'unknown_since', now)
-    redis.call('ZADD', open_key(o[3]), now, owner)
-  end
-end
+if owner and owner ~= me and not take_back(owner) then return {'taken', owner} end
 redis.call('HSET', ids, remote_id, me)
 set_fields(akey, patch.attempt)
 redis.call('HSET', akey, 'remote_id', remote_id, 'adopted', how, 'accepted_at', now)
+local known = P .. 'known:' .. a[2]
+redis.call('ZADD', known, tonumber(patch.attempt.created_at) or now / 1000, remote_id)
+redis.call('ZREMRANGEBYRANK', known, 0, -KNOWN_MOST - 1)
+settle(batch, id, n, 'unknown')
 
-local created = tonumber(patch.attempt.created_at) or 0
-if created > tonumber(redis.call('HGET', P .. 'newest:' .. a[2], 'created_at') or 0) then
-  redis.call('HSET', P .. 'newest:' .. a[2], 'remote_id', remote_id, 'created_at', tostring(created))
-end
-
-local mine = current == n and row[state]
-local displaced = state == 'admitted' and current == n + 1    -- decided to send again, not sent yet
-if current == n and redis.call('HGET', key, 'remote_id') == remote_id then
-  return {'accepted', tonumber(i[2])}
-end
-if not mine and not displaced then
+-- Decided to send it again, but that was not done yet: there is no need to.
+local unsent_again = current > n and (state == 'admitted' or state == 'waiting')
+local same_order = not a[3] or a[3] == i[6]
+if not row[state] or not same_order or not (current == n or unsent_again) then
   redis.call('HSET', P .. 'orphans', a[2] .. ' ' .. remote_id, me)
   return {'orphan', 0}
 end
-if displaced then
+if unsent_again and state == 'admitted' then
   settle(batch, id, current, 'none')
-  redis.call('ZREM', open_key(redis.call('HGET', key, 'deployment')), attempt_ref(batch, id, current))
+  redis.call('ZREM', open_key(i[5]), attempt_ref(batch, id, current))
 end
-settle(batch, id, n, 'unknown')
 redis.call('HSET', key, 'attempt', n, 'deployment', a[1], 'remote_id', remote_id)
-redis.call('HDEL', key, 'unknown_since', 'reason', 'message')
-local bkey = batch_key(batch)
-if redis.call('HGET', bkey, 'state') == 'final' then
-  redis.call('HSET', bkey, 'state', 'running')
-  redis.call('HDEL', bkey, 'final_at', 'reported_at')
-  redis.call('ZREM', P .. 'reports', batch)
-end
+redis.call('HDEL', key, 'reason', 'message')
+reopen_batch(batch)
 local version = move(batch, id, state, row[state], now)
 redis.call('ZADD', open_key(a[1]), string.format('%.0f', now + patch.due_in_ms), me)
-if how == 'answer' then redis.call('HDEL', P .. 'deployment:' .. a[1], 'strikes', 'probation') end
+redis.call('HDEL', P .. 'deployment:' .. a[1], 'strikes', 'probation')
 return {'accepted', version}

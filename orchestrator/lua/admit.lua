@@ -1,19 +1,19 @@
 -- One decision: a token of the deployment's bucket, a slot, the batch's money and the next item, or nothing.
 --
 -- ARGV  2 deployment, 3 request: {model, scope, interval_ms, burst, concurrent or -1, price_per_s or "",
---       allowance_ms, most, batches = [names] or false}, 4 row of the table for `admitted`
+--       allowance_ms, most, batches = [names] or false}
 -- Returns {gate, ask again in ms or -1, admitted …}: each admitted is {batch, item, version, attempt};
 -- gate says what stopped the next one: none, empty, rate, slot, budget, cooling, stopped or archive.
 
-local deployment, request, row = ARGV[2], cjson.decode(ARGV[3]), cjson.decode(ARGV[4])
+local deployment, request = ARGV[2], cjson.decode(ARGV[3])
 local dkey, open = P .. 'deployment:' .. deployment, open_key(deployment)
 local now = now_ms()
-local d = redis.call('HMGET', dkey, 'stopped', 'cool_until', 'tat', 'probation')
-local closed_until = tonumber(redis.call('HGET', KEYS[1], 'archive_closed_until') or 0)
+local d = redis.call('HMGET', dkey, 'stopped', 'tat', 'probation')
+local reopens_at, closed_by = closed_until(dkey, now)
 local used = redis.call('ZCARD', open)
 local cap = request.concurrent < 0 and math.huge or request.concurrent
-if d[4] then cap = math.min(cap, 1) end
-local tat = tonumber(d[3] or 0)
+if d[3] then cap = math.min(cap, 1) end
+local tat = tonumber(d[2] or 0)
 local only = nil
 if request.batches then
   only = {}
@@ -26,6 +26,19 @@ local function price_of(item)
   return tonumber(item[3])
 end
 
+-- The first item of a queue; one that does not wait has no business there and must not stop all others.
+local function head_of(lane, batch)
+  local queue = P .. 'queue:' .. lane .. ':' .. batch
+  local id = redis.call('ZRANGE', queue, 0, 0)[1]
+  while id do
+    local item = redis.call('HMGET', item_key(batch, id), 'made', 'seconds', 'price', 'state')
+    if TABLE.admitted[item[4]] then return id, item end
+    redis.call('ZREM', queue, id)
+    index_batch(batch, lane)
+    id = redis.call('ZRANGE', queue, 0, 0)[1]
+  end
+end
+
 -- The first item, in the order of the lanes' indexes, whose batch may run here and can pay for it.
 local function next_item()
   local short_of_money = false
@@ -35,15 +48,14 @@ local function next_item()
       local names = redis.call('ZRANGE', P .. 'ready:' .. lane, from, from + 19)
       for _, batch in ipairs(names) do
         if not only or only[batch] then
-          local head = redis.call('ZRANGE', P .. 'queue:' .. lane .. ':' .. batch, 0, 0)
-          local item = redis.call('HMGET', item_key(batch, head[1]), 'attempt', 'seconds', 'price', 'state')
+          local id, item = head_of(lane, batch)
           local b = redis.call('HMGET', batch_key(batch), 'budget', 'reserved', 'unknown', 'confirmed', 'weight')
-          local price = price_of(item)
+          local price = id and price_of(item)
           local spent = tonumber(b[2]) + tonumber(b[3]) + tonumber(b[4])
-          if not b[1] or (price and spent + price <= tonumber(b[1])) then
-            return lane, batch, head[1], item, price, tonumber(b[5])
+          if id and (not b[1] or (price and spent + price <= tonumber(b[1]))) then
+            return lane, batch, id, item, price, tonumber(b[5])
           end
-          short_of_money = true
+          short_of_money = short_of_money or id ~= nil
         end
       end
       from = from + 20
@@ -61,8 +73,7 @@ redis.call('SADD', P .. 'deployments', deployment)
 redis.call('HSET', dkey, 'scope', request.scope)
 for _ = 1, request.most do
   if d[1] then close('stopped') break end
-  if closed_until > now then close('archive', closed_until) break end
-  if tonumber(d[2] or 0) > now then close('cooling', tonumber(d[2])) break end
+  if reopens_at then close(closed_by, reopens_at) break end
   if used >= cap then close('slot') break end
   local next_tat, at = tat, nil
   if request.interval_ms > 0 then
@@ -82,8 +93,8 @@ for _ = 1, request.most do
   redis.call('HSET', batch_key(batch), 'pass:' .. lane, pass + PASS_STEP / weight)
   redis.call('HSETNX', batch_key(batch), 'started_at', now)
   -- The move takes the item off its queue by its state's lane, before the new attempt is its own.
-  local version = move(batch, id, item[4], row[item[4]], now)
-  redis.call('HSET', key, 'attempt', n, 'deployment', deployment)
+  local version = move(batch, id, item[4], TABLE.admitted[item[4]], now)
+  redis.call('HSET', key, 'attempt', n, 'made', n, 'deployment', deployment)
   redis.call('HDEL', key, 'reason', 'message', 'remote_id', 'unknown_since')
   settle(batch, id, n, 'reserved')
   redis.call('ZADD', open, string.format('%.0f', now + request.allowance_ms), attempt_ref(batch, id, n))

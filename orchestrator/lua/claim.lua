@@ -47,6 +47,9 @@ end
 
 local ready, due = P .. 'archive:ready', P .. 'archive:due'
 if pool.archive then
+  for _, ref in ipairs(redis.call('ZRANGEBYSCORE', due, now + request.furthest_ms, '+inf', 'LIMIT', 0, 100)) do
+    redis.call('ZADD', due, now, ref)
+  end
   -- What was claimed by a worker that died, or postponed, joins the order by expiry again.
   for _, ref in ipairs(redis.call('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', 0, 1000)) do
     local batch, id = string.match(ref, '^([^/]+)/(.+)$')

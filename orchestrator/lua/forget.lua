@@ -8,12 +8,15 @@ local bkey, order = batch_key(batch), P .. 'order:' .. batch
 if redis.call('HGET', bkey, 'state') ~= 'final' then return {-1, 0} end
 for _, id in ipairs(redis.call('ZRANGE', order, 0, tonumber(ARGV[3]) - 1)) do
   local key = item_key(batch, id)
-  for n = 1, tonumber(redis.call('HGET', key, 'attempt') or 0) do
+  for n = 1, tonumber(redis.call('HGET', key, 'made') or 0) do
     local a = redis.call('HMGET', attempt_key(batch, id, n), 'scope', 'remote_id')
-    if a[2] then redis.call('HDEL', P .. 'remote:' .. a[1], a[2]) end
+    if a[2] then
+      redis.call('HDEL', P .. 'remote:' .. a[1], a[2])
+      redis.call('ZREM', P .. 'known:' .. a[1], a[2])
+    end
     redis.call('DEL', attempt_key(batch, id, n))
   end
-  redis.call('DEL', key)
+  redis.call('DEL', key, remixes_of(batch, id))
   redis.call('HDEL', P .. 'specs:' .. batch, id)
   redis.call('ZREM', order, id)
 end

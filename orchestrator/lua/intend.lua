@@ -1,13 +1,12 @@
 -- Writes the intent to create, right before the POST may leave, or says why it must not.
 --
--- ARGV  2 batch, 3 item, 4 version, 5 {interval_ms, burst, slack_ms, due_in_ms, attempt = {…}},
---       6 rows of the table: {intended, deferred, returned}
+-- ARGV  2 batch, 3 item, 4 version, 5 {interval_ms, burst, slack_ms, due_in_ms, attempt = {…}}
 -- Returns {'intended', version}; {'deferred', version, due again in ms} when it would follow the last create too closely
--- (many may have been admitted before a slow step); {'returned', version} when the batch was paused or the
--- deployment stopped meanwhile; {'stale', version} when somebody else has it.
+-- (many may have been admitted before a slow step); {'returned', version} when the batch was paused, the
+-- deployment stopped or cooled, or the archive closed meanwhile; {'stale', version} when somebody else has it.
 
 local batch, id = ARGV[2], ARGV[3]
-local request, rows = cjson.decode(ARGV[5]), cjson.decode(ARGV[6])
+local request = cjson.decode(ARGV[5])
 local key = item_key(batch, id)
 local i = redis.call('HMGET', key, 'state', 'v', 'attempt', 'deployment')
 local from = i[1]
@@ -16,19 +15,20 @@ if from == 'creating' and tonumber(i[2]) == tonumber(ARGV[4]) + 1
     and redis.call('HGET', attempt_key(batch, id, i[3]), 'token') == request.attempt.token then
   return {'intended', tonumber(i[2])}
 end
-if i[2] ~= ARGV[4] or not from or not rows.intended[from] then return {'stale', tonumber(i[2] or 0)} end
+if i[2] ~= ARGV[4] or not from or not TABLE.intended[from] then return {'stale', tonumber(i[2] or 0)} end
 
 local now, n, dkey = now_ms(), i[3], P .. 'deployment:' .. i[4]
 local d = redis.call('HMGET', dkey, 'stopped', 'sent_tat')
-if d[1] or redis.call('HGET', batch_key(batch), 'state') ~= 'running' then
+local closed = d[1] or closed_until(dkey, now) or redis.call('HGET', batch_key(batch), 'state') ~= 'running'
+if closed then
   settle(batch, id, n, 'none')
-  return {'returned', move(batch, id, from, rows.returned[from], now)}
+  return {'returned', move(batch, id, from, TABLE.returned[from], now)}
 end
 if request.interval_ms > 0 then
   local tat, at = take_token(tonumber(d[2] or 0), now, request.interval_ms, request.burst, request.slack_ms)
   if not tat then
     redis.call('ZADD', open_key(i[4]), string.format('%.0f', at), attempt_ref(batch, id, n))
-    return {'deferred', move(batch, id, from, rows.deferred[from], now), at - now}
+    return {'deferred', move(batch, id, from, TABLE.deferred[from], now), at - now}
   end
   redis.call('HSET', dkey, 'sent_tat', tat)
 end
@@ -36,4 +36,4 @@ set_fields(attempt_key(batch, id, n), request.attempt)
 redis.call('HSET', attempt_key(batch, id, n), 'intent_at', now)
 settle(batch, id, n, 'unknown')
 redis.call('ZADD', open_key(i[4]), string.format('%.0f', now + request.due_in_ms), attempt_ref(batch, id, n))
-return {'intended', move(batch, id, from, rows.intended[from], now)}
+return {'intended', move(batch, id, from, TABLE.intended[from], now)}

@@ -7,11 +7,8 @@
 local batch = ARGV[2]
 local bkey = batch_key(batch)
 local state = redis.call('HGET', bkey, 'state')
-if state == 'loading' or (state == 'final' and tonumber(redis.call('HGET', bkey, 'n:waiting') or 0) > 0) then
-  redis.call('HSET', bkey, 'state', 'running')
-  redis.call('HDEL', bkey, 'final_at', 'reported_at')
-  redis.call('ZREM', P .. 'reports', batch)
-end
+if state == 'loading' then redis.call('HSET', bkey, 'state', 'running') end
+reopen_batch(batch)
 for a = 3, #ARGV do index_batch(batch, ARGV[a]) end
 end_batch_when_settled(batch, now_ms())
 return redis.call('HGET', bkey, 'state')

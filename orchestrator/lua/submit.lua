@@ -4,97 +4,132 @@
 --       price = micro-dollars or "", source = key of the item it is made from or ""}
 -- Returns {new, changed, unchanged, updated}: `changed` rows were replaced while waiting or added as KEY~n,
 -- `updated` ones differ only in labels or priority.
+--
+-- The first item of a key knows which revision is wanted (`latest`) and how many there ever were (`revisions`).
 
 local batch = ARGV[2]
-local bkey = batch_key(batch)
+local bkey, order, specs = batch_key(batch), P .. 'order:' .. batch, P .. 'specs:' .. batch
 local now = now_ms()
 local counts = {new = 0, changed = 0, unchanged = 0, updated = 0}
 
-local ENDED = {failed = true, cancelled = true, expired = true, held = true}
-
--- Writes a row's content. Returns the state of its source where that ended without a video.
-local function write(id, row)
-  local lane, source, ended = row.model, row.source, nil
-  if source ~= '' then
-    source = redis.call('HGET', item_key(batch, source), 'latest') or source
-    local s = redis.call('HMGET', item_key(batch, source), 'state', 'deployment', 'remote_id')
-    if s[1] == 'archiving' or s[1] == 'archived' then
-      lane = '@' .. s[2]
-      redis.call('HSET', item_key(batch, id), 'source_id', s[3])
-    else
-      lane = ''
-      if ENDED[s[1]] then ended = s[1] end
-      redis.call('SADD', P .. 'remixes:' .. batch .. '/' .. source, id)
-    end
-  end
-  redis.call('HSET', item_key(batch, id), 'lane', lane, 'priority', row.priority, 'place', row.place,
-             'fingerprint', row.fingerprint, 'seconds', row.seconds, 'price', row.price, 'model', row.model)
-  redis.call('HSET', P .. 'specs:' .. batch, id, row.spec)
-  return ended
+-- Lets go of the source of an item's former content.
+local function detach(id)
+  local source = redis.call('HGET', item_key(batch, id), 'source')
+  if source then redis.call('SREM', remixes_of(batch, source), id) end
+  redis.call('HDEL', item_key(batch, id), 'source', 'source_id')
 end
 
-local function place(id, source_ended)
+-- Finds what an item is made from: in a lane of its source's deployment when that succeeded, parked (no lane) until
+-- then. Returns the lane, and the state of a source that ended without a video.
+local function attach(id, source_key)
+  local source = redis.call('HGET', item_key(batch, source_key), 'latest') or source_key
+  local s = redis.call('HMGET', item_key(batch, source), 'state', 'deployment', 'remote_id')
+  if ENDED[s[1]] then return '', s[1] end
+  redis.call('HSET', item_key(batch, id), 'source', source)
+  redis.call('SADD', remixes_of(batch, source), id)
+  if s[1] ~= 'archiving' and s[1] ~= 'archived' then return '', nil end
+  redis.call('HSET', item_key(batch, id), 'source_id', s[3])
+  return '@' .. s[2], nil
+end
+
+-- Writes a row's content and queues it; it fails at once when its source ended without a video.
+local function place(id, row)
+  local lane, ended = row.model, nil
+  if row.source ~= '' then lane, ended = attach(id, row.source) end
+  redis.call('HSET', item_key(batch, id), 'lane', lane, 'priority', row.priority, 'place', row.place,
+             'fingerprint', row.fingerprint, 'seconds', row.seconds, 'price', row.price, 'model', row.model)
+  redis.call('HSET', specs, id, row.spec)
   enqueue(batch, id)
-  if source_ended then
-    redis.call('HSET', item_key(batch, id), 'reason', 'source_' .. source_ended)
-    move(batch, id, 'waiting', 'failed', now)
+  if ended then
+    redis.call('HSET', item_key(batch, id), 'reason', 'source_' .. ended)
+    move(batch, id, 'waiting', TABLE.abandoned.waiting, now)
   end
+end
+
+local function count(total, price)
+  redis.call('HINCRBY', bkey, 'total', total)
+  redis.call('HINCRBY', bkey, 'n:waiting', total)
+  redis.call('HINCRBY', bkey, 'estimated', total * (tonumber(price) or 0))
 end
 
 local function add(id, row)
-  local source_ended = write(id, row)
-  redis.call('HSET', item_key(batch, id), 'state', 'waiting', 'v', 1, 'attempt', 0)
-  redis.call('ZADD', P .. 'order:' .. batch, row.place, id)
-  redis.call('HINCRBY', bkey, 'total', 1)
-  redis.call('HINCRBY', bkey, 'n:waiting', 1)
-  redis.call('HINCRBY', bkey, 'estimated', tonumber(row.price) or 0)
-  place(id, source_ended)
+  redis.call('HSET', item_key(batch, id), 'state', 'waiting', 'v', 1, 'attempt', 0, 'made', 0)
+  redis.call('ZADD', order, row.place, id)
+  count(1, row.price)
+  place(id, row)
 end
 
--- The revision of a key that already has this content, or nil.
-local function revision_with(key, latest, fingerprint)
-  local last = tonumber(string.match(latest, '~(%d+)$') or 1)
-  for n = last, 1, -1 do
-    local id = n == 1 and key or key .. '~' .. n
-    if redis.call('HGET', item_key(batch, id), 'fingerprint') == fingerprint then return id, last end
+-- Takes back a revision that nobody wants any more and for which nothing was ever sent.
+local function remove(id)
+  local key = item_key(batch, id)
+  unqueue(batch, id)
+  detach(id)
+  count(-1, redis.call('HGET', key, 'price'))
+  redis.call('ZREM', order, id)
+  redis.call('HDEL', specs, id)
+  redis.call('DEL', key)
+end
+
+local function replace(id, row)
+  local key = item_key(batch, id)
+  local old = tonumber(redis.call('HGET', key, 'price')) or 0
+  unqueue(batch, id)
+  detach(id)
+  redis.call('HINCRBY', key, 'v', 1)
+  redis.call('HINCRBY', bkey, 'estimated', (tonumber(row.price) or 0) - old)
+  place(id, row)
+end
+
+-- Labels and priority change without a render.
+local function update(id, row)
+  local i = redis.call('HMGET', item_key(batch, id), 'priority', 'state')
+  if redis.call('HGET', specs, id) == row.spec and i[1] == tostring(row.priority) then
+    counts.unchanged = counts.unchanged + 1
+    return
   end
-  return nil, last
+  if i[2] == 'waiting' then unqueue(batch, id) end
+  redis.call('HSET', item_key(batch, id), 'priority', row.priority)
+  redis.call('HSET', specs, id, row.spec)
+  if i[2] == 'waiting' then enqueue(batch, id) end
+  counts.updated = counts.updated + 1
+end
+
+-- The newest revision of a key that has this content, or nil.
+local function revision_with(key, revisions, fingerprint)
+  for n = revisions, 1, -1 do
+    local id = n == 1 and key or key .. '~' .. n
+    if redis.call('HGET', item_key(batch, id), 'fingerprint') == fingerprint then return id end
+  end
+end
+
+local function waits_unsent(id)
+  local i = redis.call('HMGET', item_key(batch, id), 'state', 'made')
+  return i[1] == 'waiting', i[2] == '0'
 end
 
 for a = 3, #ARGV do
   local row = cjson.decode(ARGV[a])
   local first = item_key(batch, row.key)
-  local latest = redis.call('HGET', first, 'latest')
+  local f = redis.call('HMGET', first, 'latest', 'revisions')
+  local latest, revisions = f[1], tonumber(f[2] or 0)
   if not latest then
     add(row.key, row)
-    redis.call('HSET', first, 'latest', row.key)
+    redis.call('HSET', first, 'latest', row.key, 'revisions', 1)
     counts.new = counts.new + 1
   else
-    local same, last = revision_with(row.key, latest, row.fingerprint)
-    local state = redis.call('HGET', item_key(batch, latest), 'state')
+    local same = revision_with(row.key, revisions, row.fingerprint)
+    local waits, unsent = waits_unsent(latest)
     if same then
-      local i = redis.call('HMGET', item_key(batch, same), 'priority', 'state')
-      if redis.call('HGET', P .. 'specs:' .. batch, same) == row.spec and i[1] == tostring(row.priority) then
-        counts.unchanged = counts.unchanged + 1
-      else
-        if i[2] == 'waiting' then unqueue(batch, same) end
-        redis.call('HSET', item_key(batch, same), 'priority', row.priority)
-        redis.call('HSET', P .. 'specs:' .. batch, same, row.spec)
-        if i[2] == 'waiting' then enqueue(batch, same) end
-        counts.updated = counts.updated + 1
-      end
-    elseif state == 'waiting' then
-      local old = tonumber(redis.call('HGET', item_key(batch, latest), 'price')) or 0
-      unqueue(batch, latest)
-      local source_ended = write(latest, row)
-      redis.call('HINCRBY', item_key(batch, latest), 'v', 1)
-      redis.call('HINCRBY', bkey, 'estimated', (tonumber(row.price) or 0) - old)
-      place(latest, source_ended)
+      if same ~= latest and waits and unsent then remove(latest) end
+      redis.call('HSET', first, 'latest', same)
+      update(same, row)
+    elseif waits then
+      replace(latest, row)
       counts.changed = counts.changed + 1
     else
-      local id = row.key .. '~' .. (last + 1)
+      local id = row.key .. '~' .. (revisions + 1)
       add(id, row)
-      redis.call('HSET', first, 'latest', id)
+      redis.call('HSET', first, 'latest', id, 'revisions', revisions + 1)
       counts.changed = counts.changed + 1
     end
   end

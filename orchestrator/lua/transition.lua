@@ -1,6 +1,6 @@
 -- One decided move of one item, if nobody decided anything since.
 --
--- ARGV  2 batch, 3 item, 4 version that was claimed, 5 row of the table {"from": "to"},
+-- ARGV  2 batch, 3 item, 4 version that was claimed, 5 event,
 --       6 patch: {item = {field = value}, attempt = {…}, money = bucket, due_in_ms = n,
 --                 deployment = {stop, message, cool_ms, backoff, reason}, archive_closed_ms = n}
 -- Returns {1, new state, new version}; {0, state, version} when the version is another one or the table
@@ -8,7 +8,7 @@
 
 local batch, id = ARGV[2], ARGV[3]
 local key = item_key(batch, id)
-local row, patch = cjson.decode(ARGV[5]), cjson.decode(ARGV[6])
+local row, patch = TABLE[ARGV[5]], cjson.decode(ARGV[6])
 local i = redis.call('HMGET', key, 'state', 'v', 'attempt', 'deployment')
 local from = i[1]
 local to = from and row[from]

@@ -131,7 +131,7 @@ async def test_a_worker_stopped_between_intent_and_post_never_sends_late(
     await all_archived_once(store, witness, 2)
     found = await store.load(Ref("spring", "stopped"))
     assert found is not None
-    assert found.attempts == 2
+    assert found.made == 2
 
 
 async def test_a_worker_asked_to_stop_lets_its_create_end(store: Store, night: tuple[Witness, Path]) -> None:

@@ -1,0 +1,65 @@
+"""Whether only a person can move a batch on. It looks at the same heads of the same queues as admission does."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from orchestrator.keys import Ref
+from orchestrator.prices import micro
+from orchestrator.records import Batch
+from orchestrator.settings import Deployment
+from orchestrator.states import BatchState, State
+from orchestrator.store import Store
+from orchestrator.views import DeploymentView, deployment
+
+
+@dataclass(frozen=True, slots=True)
+class Stoppage:
+    """Why nothing of a batch can move without a person, and what that person can do."""
+
+    reason: str
+    resume: str
+
+
+async def stoppage(store: Store, batch: Batch, deployments: Collection[Deployment]) -> Stoppage | None:
+    """None while the batch moves, or will by itself (a rate, a slot, a cooling deployment, a window)."""
+    active = batch.moving(State.ADMITTED, State.CREATING, State.RENDERING, State.ARCHIVING)
+    if batch.state not in (BatchState.RUNNING, BatchState.PAUSED) or active or not batch.counts[State.WAITING]:
+        return None
+    if batch.state is BatchState.PAUSED:
+        return Stoppage("paused", f"dailies resume {batch.name}")
+    views = {d.name: await deployment(store, d.name) for d in deployments}
+    found: list[Stoppage] = []
+    for lane in sorted({d.model for d in deployments} | {f"@{d.name}" for d in deployments}):
+        head = await store.head(batch.name, lane)
+        if head is None:
+            continue
+        serving = [d for d in deployments if lane in (d.model, f"@{d.name}")]
+        barred = await _barred(store, batch, head, serving, views)
+        if barred is None:
+            return None
+        found.append(barred)
+    if not found:
+        return Stoppage("no_deployment", "add a deployment that serves its model to the configuration")
+    return found[0]
+
+
+async def _barred(
+    store: Store, batch: Batch, head: Ref, serving: Collection[Deployment], views: dict[str, DeploymentView]
+) -> Stoppage | None:
+    """What bars the first item of a queue from each deployment that could take it; None if one will."""
+    open_ones = [d for d in serving if not views[d.name].stopped]
+    if not open_ones:
+        why = "; ".join(f"{d.name}: {views[d.name].stopped} ({views[d.name].message})" for d in serving)
+        return Stoppage("deployments_stopped", f"mend the deployment and run again; {why}")
+    if batch.budget is None:
+        return None
+    fields = await store.read(store.keys.item(head))
+    left = batch.budget - batch.reserved - batch.unknown - batch.confirmed
+    for d in open_ones:
+        own = d.price_per_second_usd
+        price = fields["price"] if own is None else micro(own) * int(fields["seconds"])
+        if price != "" and int(price) <= left:
+            return None
+    return Stoppage("budget", "raise budget_usd in the manifest and submit it again")
