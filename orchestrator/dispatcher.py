@@ -50,10 +50,6 @@ class Allowances:
     claim_s: float
     furthest_s: float
 
-    def by_step(self) -> dict[str, float]:
-        """Step → seconds."""
-        return dict.fromkeys(POOLS, self.claim_s)
-
 
 class Dispatcher:
     """Claims and admits in rounds, until it is stopped. `wake` begins the next round at once, or in time."""
@@ -123,7 +119,7 @@ class Dispatcher:
             free,
             pools=self._pools,
             deployments=self._deployments,
-            allowance_s=self._allowances.by_step(),
+            allowance_s=self._allowances.claim_s,
             furthest_s=self._allowances.furthest_s,
         )
         pauses = [IDLE_S] if next_due is None else [IDLE_S, next_due]

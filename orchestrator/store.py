@@ -150,7 +150,7 @@ class Store:
         *,
         pools: Mapping[str, str],
         deployments: Sequence[str],
-        allowance_s: Mapping[str, float],
+        allowance_s: float,
         furthest_s: float,
     ) -> tuple[list[Claim], float | None]:
         """Claim due items for the steps in `pools` (step → the pool of slots it takes from), at most `free[pool]`.
@@ -161,7 +161,7 @@ class Store:
             "pool": dict(pools),
             "free": dict(free),
             "deployments": list(deployments),
-            "allowance_ms": {step: round(s * 1000) for step, s in allowance_s.items()},
+            "allowance_ms": round(allowance_s * 1000),
             "furthest_ms": round(furthest_s * 1000),
         }
         next_due, *claims = await self.scripts.run("claim", request)
@@ -173,7 +173,8 @@ class Store:
         return Ref(batch, ids[0].decode()) if ids else None
 
     async def renew(self, ref: Ref, version: int, due_in_s: float) -> bool:
-        """Prolong a claim (0: hand it back). False: it is somebody else's by now, so stop."""
+        """Prolong a claim, of an item or (with no item in `ref`) of a batch's report; 0 hands it back. False: it is
+        somebody else's by now, so stop."""
         return bool(await self.scripts.run("renew", ref.batch, ref.item, version, round(due_in_s * 1000)))
 
     async def judge(self, deployment: str, verdict: Mapping[str, object]) -> None:

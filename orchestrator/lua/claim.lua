@@ -1,7 +1,7 @@
 -- Claims what is due and moves its due time forward, so that a dead worker's work becomes due again.
 --
 -- ARGV  2 {pool = {step = name of the pool of slots it takes from}, free = {pool = how many are free},
---          allowance_ms = {step = ms}, deployments = [names], furthest_ms}
+--          allowance_ms, deployments = [names], furthest_ms}
 -- Returns {next due in ms or -1, claim …}; a claim is {step, batch, item, version, attempt}; the version of a
 -- claimed item grows by one, so whoever claimed it before decides nothing any more.
 
@@ -23,7 +23,7 @@ local function room(step) return pool[step] and free[pool[step]] > 0 end
 local function take(step, batch, id, attempt)
   free[pool[step]] = free[pool[step]] - 1
   claims[#claims + 1] = {step, batch, id, redis.call('HINCRBY', item_key(batch, id), 'v', 1), attempt}
-  return string.format('%.0f', now + allowance[step])
+  return string.format('%.0f', now + allowance)
 end
 
 for _, deployment in ipairs(request.deployments) do
@@ -71,7 +71,7 @@ if pool.report then
   for _, batch in ipairs(redis.call('ZRANGEBYSCORE', reports, '-inf', now, 'LIMIT', 0, 100)) do
     if not room('report') then break end
     free[pool.report] = free[pool.report] - 1
-    redis.call('ZADD', reports, string.format('%.0f', now + allowance.report), batch)
+    redis.call('ZADD', reports, string.format('%.0f', now + allowance), batch)
     claims[#claims + 1] = {'report', batch, '', redis.call('HINCRBY', batch_key(batch), 'report_v', 1), 0}
   end
   consider_first(reports)

@@ -23,14 +23,8 @@ pytestmark = pytest.mark.asyncio
 FREE = {"steps": 10, "polls": 10, "archive": 10}
 
 
-async def claims(store: Store, **allowance: float) -> list[Claim]:
-    found, _ = await store.claim(
-        FREE,
-        pools=POOLS,
-        deployments=["east"],
-        allowance_s=dict.fromkeys(POOLS, 30.0) | allowance,
-        furthest_s=7200,
-    )
+async def claims(store: Store) -> list[Claim]:
+    found, _ = await store.claim(FREE, pools=POOLS, deployments=["east"], allowance_s=30.0, furthest_s=7200)
     return found
 
 
@@ -195,7 +189,7 @@ async def test_only_steps_with_free_slots_are_claimed(store: Store) -> None:
     for claim in await admitted(store, "a", "b", "c"):
         await store.renew(claim.ref, claim.version, 0)
     found, _ = await store.claim(
-        {"steps": 2}, pools={"create": "steps"}, deployments=["east"], allowance_s={"create": 30}, furthest_s=7200
+        {"steps": 2}, pools={"create": "steps"}, deployments=["east"], allowance_s=30.0, furthest_s=7200
     )
     assert len(found) == 2
 
@@ -214,9 +208,11 @@ async def test_a_batch_is_final_when_nothing_moves_and_stays_due_until_it_is_rep
     version = await intend(store, claim)
     await store.apply(claim.ref, version, Decision(Event.REFUSED, {"reason": "invalid"}, money="none"))
     assert (await batch_of(store)).state is BatchState.FINAL
-    (report,) = await claims(store, report=0.0)
+    (report,) = await claims(store)
     assert report.step == "report"
+    assert await store.renew(report.ref, report.version, 0)
     (again,) = await claims(store)
+    assert not await store.renew(report.ref, report.version, 30)
     assert not await store.end_report("spring", report.version, keep_s=60)
     assert await store.end_report("spring", again.version, keep_s=60)
     assert await claims(store) == []
@@ -283,3 +279,81 @@ async def test_an_intent_that_no_replica_confirms_is_not_sent(namespace: str, tm
             word, *_ = await store.intend(second.ref, second.version, {}, pace=none, due_in_s=60, replicas=1)
             assert word == "unconfirmed"
             await redis.aclose()
+
+
+async def test_an_answer_takes_its_id_back_even_when_the_guess_has_come_to_archiving(store: Store) -> None:
+    first, second = await admitted(store, "a", "b")
+    version = await intend(store, first)
+    await intend(store, second)
+    _, version_now = await accept(store, first, "video_1", how="prompt", version=version)
+    await store.apply(first.ref, int(version_now), Decision(Event.SUCCEEDED, {"expires_at": 1}, money="confirmed"))
+    assert (await accept(store, second, "video_1"))[0] == "accepted"
+    assert (await state(store, "a"), await state(store, "b")) == (State.CREATING, State.RENDERING)
+    batch = await batch_of(store)
+    assert (batch.confirmed, batch.unknown, await slots(store)) == (0, 800_000, 2)
+
+
+async def test_a_video_that_is_archived_stays_its_items_whoever_claims_its_id(store: Store) -> None:
+    first, second = await admitted(store, "a", "b")
+    version = await intend(store, first)
+    await intend(store, second)
+    _, now = await accept(store, first, "video_1", how="prompt", version=version)
+    done = await store.apply(first.ref, int(now), Decision(Event.SUCCEEDED, {"expires_at": 1}, money="confirmed"))
+    await store.apply(first.ref, done or 0, Decision(Event.ARCHIVED))
+    assert await accept(store, second, "video_1") == ("taken", "spring/a#1")
+    assert (await state(store, "a"), await state(store, "b")) == (State.ARCHIVED, State.CREATING)
+
+
+async def test_an_answer_that_comes_while_a_returned_second_attempt_waits_is_taken(store: Store) -> None:
+    """The first create was answered after all: a third must not be made."""
+    (claim,) = await admitted(store, "a")
+    version = await intend(store, claim)
+    await store.apply(claim.ref, version, Decision(Event.RESENT, money="none"))
+    (again,) = (await admit(store, deployment())).admitted
+    await store.apply(again.ref, again.version, Decision(Event.RETURNED, money="none"))
+    assert (await accept(store, claim, "video_1"))[0] == "accepted"
+    found = await store.load(claim.ref)
+    assert found is not None
+    assert (found.state, found.attempts, found.made) == (State.RENDERING, 1, 2)
+    assert (await admit(store, deployment())).admitted == ()
+
+
+async def test_an_orphan_counts_as_money_that_may_have_been_spent(store: Store) -> None:
+    (claim,) = await admitted(store, "a")
+    version = await intend(store, claim)
+    await store.apply(claim.ref, version, Decision(Event.RESENT, money="none"))
+    (again,) = (await admit(store, deployment())).admitted
+    await intend(store, again)
+    await accept(store, claim, "video_1")
+    assert (await batch_of(store)).unknown == 800_000
+
+
+async def test_a_late_answer_never_puts_an_old_film_under_a_new_prompt(store: Store) -> None:
+    (claim,) = await admitted(store, "a")
+    version = await intend(store, claim)
+    await store.apply(claim.ref, version, Decision(Event.RESENT, money="none"))
+    await submit(store, [item("a", prompt="quite another film")])
+    assert await accept(store, claim, "video_1") == ("orphan", 0)
+    assert await state(store, "a") is State.WAITING
+
+
+async def test_a_remote_video_is_needed_until_its_remixes_are_made(store: Store) -> None:
+    await submit(store, [item("a"), item("again", remix_of="a")])
+    (claim,) = (await admit(store, deployment())).admitted
+    await intend(store, claim)
+    _, version = await accept(store, claim, "video_1")
+    await store.apply(claim.ref, int(version), Decision(Event.SUCCEEDED, {"expires_at": 1}))
+    assert await store.needed(claim.ref)
+    (remix,) = (await admit(store, deployment())).admitted
+    await intend(store, remix)
+    assert await store.needed(claim.ref)
+    await accept(store, remix, "video_2")
+    assert not await store.needed(claim.ref)
+
+
+async def test_a_postponed_archiving_whose_clock_stepped_back_is_pulled_in(store: Store) -> None:
+    claim, version = await rendering(store)
+    await store.apply(claim.ref, version, Decision(Event.SUCCEEDED, {"expires_at": 1}))
+    await claims(store)
+    await store.redis.zadd(store.keys.archive_due, {str(claim.ref): 9e15})
+    assert [c.step for c in await claims(store)] == ["archive"]
