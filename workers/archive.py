@@ -87,8 +87,12 @@ async def _receipted(station: Station, line: Line, item: Item, delivery: Deliver
 
 
 async def _delete_remote(station: Station, line: Line, item: Item) -> None:
-    """Best effort: it expires by itself. Not while a remix is still to be made from it."""
+    """Best effort: it expires by itself. Not while a remix is still to be made from it; and not the newest job that we
+    know there, by which reconcile tells a whole listing."""
     if item.attempt is None or not item.remote_id or await station.store.needed(item.ref):
+        return
+    newest = await station.store.newest_remote(item.attempt.scope)
+    if newest is None or newest[0] == item.remote_id:
         return
     with suppress(ApiError):
         await line.api.delete(item.remote_id)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping
 
+import stamina
 import structlog
+from redis.exceptions import RedisError
 
 from orchestrator.admission import pace
 from orchestrator.decision import Decision
@@ -16,12 +17,13 @@ from orchestrator.states import Event, State
 from workers.inputs import InputUnusable, stored_image
 from workers.sinks import ArchiveError, ArchiveUnavailable
 from workers.station import Station
-from workers.video_api import Accepted, NotSent, Order, RefusalKind, Refused, Unknown
+from workers.video_api import Accepted, NotSent, Order, RefusalKind, Refused, Unknown, boot_clock
 
 log = structlog.get_logger("workers.create")
 
-#: Pause of a deployment that cannot be reached: doubled each time, up to the second figure (milliseconds).
-UNREACHABLE_MS = (1_000, 60_000)
+#: Pause of a deployment that cannot be reached or gives no certain answer: doubled each time, up to the second figure
+#: (milliseconds).
+BACKOFF_MS = (1_000, 60_000)
 #: Pause after a rate 429 without Retry-After, and after "too many running" (milliseconds).
 RATE_COOL_MS, RUNNING_COOL_MS = 10_000, 10_000
 #: Pause when a quota is used up and the server does not say until when (seconds).
@@ -29,6 +31,9 @@ EXHAUSTED_COOL_S = 3600.0
 
 _STOPS = (RefusalKind.AUTH, RefusalKind.DEPLOYMENT_MISSING, RefusalKind.MODEL_RETIRED)
 _THROTTLES = (RefusalKind.RATE_LIMITED, RefusalKind.TOO_MANY_RUNNING, RefusalKind.QUOTA_EXHAUSTED)
+
+#: Creates that are out. A step that is cut leaves its own going on, and a loop alone does not keep a task alive.
+_OUT: set[asyncio.Task[None]] = set()
 
 
 async def create(station: Station, item: Item) -> None:
@@ -48,8 +53,10 @@ async def create(station: Station, item: Item) -> None:
         reason = {"reason": "input_missing", "message": str(error), "billed": "no"}
         await station.store.apply(item.ref, item.version, Decision(Event.REFUSED, reason, money="none"))
         return
+    if order.image is not None and not await station.store.renew(item.ref, item.version, station.claim_s):
+        return  # reading the image took longer than the claim, and somebody else has it now
     # Taken before the intent: the send-by instant may only be early.
-    send_by = time.monotonic() + line.deployment.create_timeout_s
+    send_by = boot_clock() + line.deployment.create_timeout_s
     answer, version, wait_s = await station.store.intend(
         item.ref,
         item.version,
@@ -68,7 +75,10 @@ async def create(station: Station, item: Item) -> None:
     if answer != "intended":
         station.wake(wait_s)
         return
-    await asyncio.shield(_send(station, item, version, order, send_by))
+    sending = asyncio.create_task(_send(station, item, version, order, send_by))
+    _OUT.add(sending)
+    sending.add_done_callback(_OUT.discard)
+    await asyncio.shield(sending)
 
 
 async def _send(station: Station, item: Item, version: int, order: Order, send_by: float) -> None:
@@ -76,18 +86,7 @@ async def _send(station: Station, item: Item, version: int, order: Order, send_b
     outcome = await line.api.create(order, send_by=send_by)
     if isinstance(outcome, Accepted):
         log.info("create.answered", remote_id=outcome.remote_id, request_id=outcome.request_id)
-        await store.accept(
-            item.ref,
-            item.attempts,
-            outcome.remote_id,
-            how="answer",
-            fields={
-                "request_id": outcome.request_id or "",
-                "server_time": outcome.server_time or "",
-                "created_at": outcome.job.created_at or station.clock(),
-            },
-            due_in_s=line.deployment.poll.first_s,
-        )
+        await _record(station, item, outcome, line.deployment)
         station.wake(line.deployment.poll.first_s)
         return
     decision = decide(outcome, line.deployment)
@@ -96,12 +95,36 @@ async def _send(station: Station, item: Item, version: int, order: Order, send_b
     station.wake(0)
 
 
+async def _record(station: Station, item: Item, outcome: Accepted, deployment: Deployment) -> None:
+    """Write down whose the remote job is: while Redis is away, again and again for as long as this process lives."""
+    fields = {
+        "request_id": outcome.request_id or "",
+        "created_at": outcome.job.created_at or outcome.server_time or station.clock(),
+    }
+    away = (RedisError, OSError)
+    async for attempt in stamina.retry_context(on=away, attempts=None, timeout=None, wait_initial=0.5, wait_max=10.0):
+        with attempt:
+            try:
+                await station.store.accept(
+                    item.ref,
+                    item.attempts,
+                    outcome.remote_id,
+                    how="answer",
+                    fields=fields,
+                    due_in_s=deployment.poll.first_s,
+                )
+            except away as error:
+                if attempt.num == 1:
+                    log.error("remote_id.not_recorded", remote_id=outcome.remote_id, error=str(error))
+                raise
+
+
 def decide(outcome: NotSent | Refused | Unknown, deployment: Deployment) -> Decision:
     """What a create that gave no remote id means for its item and its deployment (promises 3 and 22)."""
     if isinstance(outcome, NotSent):
         return _not_sent(outcome.reason)
     if isinstance(outcome, Unknown):
-        return _unknown(outcome.reason, outcome.status, outcome.request_id)
+        return _unknown(outcome)
     attempt = {
         "outcome": str(outcome.kind),
         "status": outcome.status or "",
@@ -111,7 +134,8 @@ def decide(outcome: NotSent | Refused | Unknown, deployment: Deployment) -> Deci
     }
     if outcome.kind in _THROTTLES:
         if deployment.gateway:  # a proxy that sends again by itself: the listing has to tell
-            return _unknown(f"429 from a gateway: {outcome.message}", outcome.status, outcome.request_id)
+            reason = f"429 from a gateway: {outcome.message}"
+            return _unknown(Unknown(reason, outcome.status, outcome.request_id, _cool_ms(outcome) / 1000))
         return _back(attempt, {"cool_ms": _cool_ms(outcome), "reason": str(outcome.kind)})
     if outcome.kind in _STOPS:
         return _back(attempt, {"stop": str(outcome.kind), "message": outcome.message})
@@ -127,17 +151,30 @@ def _back(attempt: Mapping[str, object], verdict: Mapping[str, object]) -> Decis
 
 
 def _not_sent(reason: str) -> Decision:
-    first, most = UNREACHABLE_MS
-    verdict: dict[str, object] = {"cool_ms": first, "backoff": most, "reason": f"unreachable: {reason}"}
-    return _back({"outcome": "not_sent", "message": reason}, verdict)
+    return _back({"outcome": "not_sent", "message": reason}, _pause(f"unreachable: {reason}"))
 
 
-def _unknown(reason: str, status: int | None, request_id: str | None) -> Decision:
+def _unknown(outcome: Unknown) -> Decision:
+    """Only reconcile moves the item. The deployment pauses: in an outage each further create would end like this."""
     return Decision(
         Event.UNCERTAIN,
-        {"reason": "outcome_unknown", "message": reason, "unknown_since": int(time.time() * 1000)},
-        {"outcome": "unknown", "status": status or "", "message": reason, "request_id": request_id or ""},
+        {"reason": "outcome_unknown", "message": outcome.reason},
+        {
+            "outcome": "unknown",
+            "status": outcome.status or "",
+            "message": outcome.reason,
+            "request_id": outcome.request_id or "",
+        },
+        deployment=_pause(f"no certain answer: {outcome.reason}", outcome.retry_after_s),
     )
+
+
+def _pause(reason: str, retry_after_s: float | None = None) -> dict[str, object]:
+    """As long as the server asks for, else longer each time."""
+    if retry_after_s:
+        return {"cool_ms": round(retry_after_s * 1000), "reason": reason}
+    first, most = BACKOFF_MS
+    return {"cool_ms": first, "backoff": most, "reason": reason}
 
 
 def _cool_ms(refused: Refused) -> int:
@@ -157,5 +194,5 @@ async def _order(station: Station, item: Item, deployment: Deployment) -> Order:
         size=spec.size,
         seconds=spec.seconds,
         image=image,
-        remix_of=item.fields.get("source_id") or spec.remix_of,
+        remix_of=spec.remix_of and (item.fields.get("source_id") or spec.remix_of),
     )

@@ -1,138 +1,95 @@
-"""The reconcile step: what came of a create whose answer never arrived? It reads the provider's list, never sends.
-
-A listed job that belongs to nobody and has the same prompt, size and seconds, made between the intent and the last
-instant at which the POST could have left, is ours. If none is there the create may be sent again, but only once for
-an item and only when the listing is proven to be fresh: it shows the newest job that we know there. All else is held.
-"""
+"""The reconcile step: what came of a create whose answer never arrived? It reads the provider's list, never sends."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import structlog
 
 from orchestrator.decision import Decision
-from orchestrator.keys import Ref
-from orchestrator.records import Item
+from orchestrator.records import Attempt, Item
 from orchestrator.settings import Deployment
 from orchestrator.states import Event, State
+from orchestrator.store import Store
+from workers.evidence import ROUNDING_S, Adopt, Finding, Hold, Listing, LookAgain, Reading, Resend, decide
 from workers.station import Station
-from workers.video_api import ApiError, RemoteJob
+from workers.video_api import ApiError, VideoApi
 
 log = structlog.get_logger("workers.reconcile")
 
-#: How far the provider's clock may differ from Redis's before a job counts as outside the window (seconds).
-CLOCK_S = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """The provider's jobs since before the intent, newest first; who each belongs to (attempt refs); and the
-    newest job that we know there, which a whole listing must show."""
-
-    jobs: tuple[RemoteJob, ...]
-    owners: dict[str, str]
-    newest_known: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Adopt:
-    """This remote job is the item's."""
-
-    remote_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """Nobody can tell; `message` says why."""
-
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Resend:
-    """The listing proves that nothing came of the create."""
-
-
-Finding = Adopt | Hold | Resend
+#: How far before the intent a job with the same prompt is still looked for (seconds).
+REACH_S = 600.0
+#: An item that goes out again; once is enough.
+_RESENT = {"resent": 1, "reason": "", "message": ""}
 
 
 async def reconcile(station: Station, item: Item) -> None:
-    """Settle an item whose create has an unknown outcome, or leave it for the next time when the list fails.
+    """Settle an item whose create has an unknown outcome, or look again later.
 
-    An outcome that stays unknown for `max_render_s` is held: by then the remote job, if any, has ended.
+    An outcome that stays unknown for `max_render_s` since nothing can be listed is held: by then the remote job, if
+    any, has ended.
     """
-    if item.state is not State.CREATING or item.attempt is None or item.attempt.intent_at is None:
+    attempt = item.attempt
+    if item.state is not State.CREATING or attempt is None or attempt.intent_at is None:
         return
     line, store = station.line(item), station.store
-    scope = item.attempt.scope
-    newest = await store.newest_remote(scope)
-    since = min(item.attempt.intent_at, newest[1] if newest else item.attempt.intent_at) - CLOCK_S
     try:
-        jobs = tuple([job async for job in line.api.list(since=since)])
+        listing = await _listing(store, line.api, item, attempt, attempt.intent_at)
     except ApiError as error:
-        await _not_listed(station, item, line.deployment, error)
+        await _not_listed(station, item, line.deployment, attempt.intent_at, error)
         return
-    owners = await store.remote_owner(scope, [job.remote_id for job in jobs])
-    finding = decide(item, Listing(jobs, owners, newest[0] if newest else None), line.deployment)
-    log.info("outcome.reconciled", finding=type(finding).__name__, listed=len(jobs))
+    finding: Finding | None = decide(item, listing, line.deployment)
+    log.info("outcome.reconciled", finding=type(finding).__name__, listed=len(listing.jobs))
     if isinstance(finding, Adopt):
-        job = next(j for j in jobs if j.remote_id == finding.remote_id)
-        await store.accept(
-            item.ref,
-            item.attempts,
-            finding.remote_id,
-            how="prompt",
-            fields={"created_at": job.created_at or since},
-            due_in_s=0,
-            version=item.version,
-        )
+        finding = await _adopt(station, item, listing, finding)
+    if isinstance(finding, LookAgain):
+        await _look_again(station, item, finding)
     elif isinstance(finding, Resend):
-        fields: dict[str, object] = {"resent": 1, "reason": "", "message": "", "unknown_since": ""}
-        decision = Decision(Event.RESENT, fields, {"outcome": "no_remote_job"}, money="none")
+        decision = Decision(Event.RESENT, _RESENT, {"outcome": "no_remote_job"}, money="none")
         await store.apply(item.ref, item.version, decision)
-    else:
+    elif isinstance(finding, Hold):
         await store.apply(item.ref, item.version, held(finding.message))
     station.wake(0)
 
 
-def decide(item: Item, listing: Listing, deployment: Deployment) -> Finding:
-    """What a listing says about an item whose create has an unknown outcome."""
-    intent_at = item.attempt.intent_at if item.attempt else None
-    if intent_at is None:
-        return Hold("the intent has no time")
-    me = f"{item.ref}#{item.attempts}"
-    mine = next((rid for rid, owner in listing.owners.items() if owner == me), None)
-    if mine is not None:
-        return Adopt(mine)
-    latest = intent_at + 2 * deployment.create_timeout_s + CLOCK_S
-    free = [
-        job
-        for job in listing.jobs
-        if job.remote_id not in listing.owners
-        and (job.created_at is None or intent_at - CLOCK_S <= job.created_at <= latest)
-        and _same_shape(job, item)
-    ]
-    by_prompt = [job for job in free if job.prompt == item.spec.prompt]
-    if deployment.shared and len(by_prompt) > 1:
-        return Hold("several jobs have this prompt, and other programs create here too")
-    if by_prompt:
-        # Several of one prompt are takes of the same order: any of them is as good, the nearest in time is best.
-        return Adopt(min(by_prompt, key=lambda job: abs((job.created_at or intent_at) - intent_at)).remote_id)
-    if any(job.prompt is None for job in free):
-        return Hold("a job of the same size and seconds was made then, and the provider does not show prompts")
-    if item.fields.get("resent"):
-        return Hold("no such job is listed, and the create was already sent again once")
-    if listing.newest_known not in {job.remote_id for job in listing.jobs}:
-        return Hold("no such job is listed, but the newest job that we know there is missing from the list too")
-    return Resend()
+async def _listing(store: Store, api: VideoApi, item: Item, attempt: Attempt, intent_at: float) -> Listing:
+    """The provider's list, and what the ledger knows of it: the newest known job before, the owners after, so that a
+    create that ends meanwhile neither makes the list look old nor its job look free."""
+    newest = await store.newest_remote(attempt.scope)
+    clock = Reading(await now_of(store), await api.server_time(), await now_of(store))
+    since = min(clock.span(intent_at)[0] - REACH_S, newest[1] if newest else clock.now) - ROUNDING_S
+    jobs = tuple([job async for job in api.list(since=since)])
+    owners = await store.remote_owner(attempt.scope, [job.remote_id for job in jobs])
+    orphans = await store.read(store.keys.orphans)
+    left = {name for name, owner in orphans.items() if owner.rpartition("#")[0] == str(item.ref)}
+    orphan = next((job.remote_id for job in jobs if f"{attempt.scope} {job.remote_id}" in left), None)
+    return Listing(jobs, owners, newest[0] if newest else None, orphan, clock)
 
 
-def _same_shape(job: RemoteJob, item: Item) -> bool:
-    """A remix has its source's size and seconds, so only a plain create is compared by them."""
-    if item.spec.remix_of is not None:
-        return True
-    return job.size in (None, item.spec.size) and job.seconds in (None, item.spec.seconds)
+async def _adopt(station: Station, item: Item, listing: Listing, finding: Adopt) -> Hold | LookAgain | None:
+    """Record whose the job is; what to do instead where the ledger says that it cannot be this item's."""
+    job = next(job for job in listing.jobs if job.remote_id == finding.remote_id)
+    word, _ = await station.store.accept(
+        item.ref,
+        item.attempts,
+        finding.remote_id,
+        how=finding.how,
+        fields={"created_at": job.created_at or listing.clock.now},
+        due_in_s=0,
+        version=item.version,
+    )
+    if word in ("accepted", "stale"):
+        return None
+    if finding.how == "prompt" and word == "taken":
+        return LookAgain(1.0)  # another item was faster
+    return Hold(f"an earlier create of this item made the job {finding.remote_id}, which it cannot take: {word}")
+
+
+async def _look_again(station: Station, item: Item, finding: LookAgain) -> None:
+    if finding.absent_since is None:
+        await station.store.renew(item.ref, item.version, finding.in_s)
+    else:
+        seen = Decision(Event.UNCERTAIN, attempt={"absent_since": finding.absent_since}, due_in_s=finding.in_s)
+        await station.store.apply(item.ref, item.version, seen)
+    station.wake(finding.in_s)
 
 
 def held(message: str) -> Decision:
@@ -140,11 +97,18 @@ def held(message: str) -> Decision:
     return Decision(Event.HELD, {"reason": "outcome_unknown", "message": message, "billed": "unknown"}, money="unknown")
 
 
-async def _not_listed(station: Station, item: Item, deployment: Deployment, error: ApiError) -> None:
-    unknown_for = station.clock() - (item.attempt.intent_at if item.attempt and item.attempt.intent_at else 0)
-    if unknown_for > deployment.max_render_s:
+async def now_of(store: Store) -> float:
+    """The ledger's clock, Unix seconds: intents are written in it."""
+    seconds, microseconds = await store.redis.time()
+    return int(seconds) + int(microseconds) / 1_000_000
+
+
+async def _not_listed(
+    station: Station, item: Item, deployment: Deployment, intent_at: float, error: ApiError
+) -> None:
+    if await now_of(station.store) - intent_at > deployment.max_render_s:
         await station.store.apply(item.ref, item.version, held(f"the provider's jobs cannot be listed: {error}"))
         station.wake(0)
         return
     log.warning("listing.failed", error=str(error), status=error.status)
-    await station.store.renew(Ref(*item.ref), item.version, min(60.0, station.claim_s * 2))
+    await station.store.renew(item.ref, item.version, min(60.0, station.claim_s * 2))

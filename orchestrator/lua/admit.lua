@@ -31,7 +31,7 @@ local function head_of(lane, batch)
   local queue = P .. 'queue:' .. lane .. ':' .. batch
   local id = redis.call('ZRANGE', queue, 0, 0)[1]
   while id do
-    local item = redis.call('HMGET', item_key(batch, id), 'made', 'seconds', 'price', 'state')
+    local item = redis.call('HMGET', item_key(batch, id), 'made', 'seconds', 'price', 'state', 'fingerprint')
     if TABLE.admitted[item[4]] then return id, item end
     redis.call('ZREM', queue, id)
     index_batch(batch, lane)
@@ -87,7 +87,7 @@ for _ = 1, request.most do
   local key = item_key(batch, id)
   local akey = attempt_key(batch, id, n)
   redis.call('HSET', akey, 'deployment', deployment, 'scope', request.scope, 'price', price or '',
-             'money', 'none', 'admitted_at', now)
+             'money', 'none', 'admitted_at', now, 'fingerprint', item[5])
   local pass = tonumber(redis.call('HGET', batch_key(batch), 'pass:' .. lane) or 0)
   redis.call('SET', P .. 'virtual:' .. lane, pass)
   redis.call('HSET', batch_key(batch), 'pass:' .. lane, pass + PASS_STEP / weight)

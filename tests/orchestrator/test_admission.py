@@ -8,6 +8,7 @@ import pytest
 
 from orchestrator.admission import interval_s, scope
 from orchestrator.decision import Decision
+from orchestrator.keys import Ref
 from orchestrator.settings import Auth
 from orchestrator.states import Event, State
 from orchestrator.store import Store
@@ -185,3 +186,21 @@ async def test_deployments_of_one_resource_share_the_scope_of_their_listing() ->
     keyed = {"auth": Auth(api_key_env="KEY"), "endpoint": "https://r.openai.azure.com"}
     assert scope(deployment("a", **keyed)) == scope(deployment("b", **{**keyed, "endpoint": "https://R.openai.azure.com/"}))
     assert scope(deployment("a", **keyed)) != scope(deployment("a", **{**keyed, "api": "jobs"}))
+
+
+async def test_an_admitted_item_is_not_sent_when_its_deployment_cools_meanwhile(store: Store) -> None:
+    await submit(store, [item("a"), item("b")])
+    first, second = (await admit(store, deployment())).admitted
+    version = await intend(store, first)
+    cool = {"cool_ms": 30_000, "reason": "rate_limited"}
+    await store.apply(first.ref, version, Decision(Event.RETURNED, money="none", deployment=cool))
+    word, *_ = await store.intend(
+        second.ref, second.version, {}, pace={"interval_ms": 0, "burst": 1, "slack_ms": 0}, due_in_s=60
+    )
+    assert (word, await state(store, "b")) == ("returned", State.WAITING)
+
+
+async def test_a_queued_item_that_does_not_wait_stops_nobody(store: Store) -> None:
+    await submit(store, [item("a"), item("b")])
+    await store.redis.hset(store.keys.item(Ref("spring", "a")), "state", "archived")
+    assert keys(await admit(store, deployment())) == ["b"]

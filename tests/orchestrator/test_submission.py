@@ -13,7 +13,7 @@ from orchestrator.keys import Ref
 from orchestrator.states import BatchState, Event, State
 from orchestrator.store import Store
 from orchestrator.submission import AlreadySubmitting, UnknownPrice, batch_name
-from tests.ledger import admit, batch_of, deployment, intend, item, keys, submit
+from tests.ledger import accept, admit, batch_of, deployment, intend, item, keys, submit
 
 pytestmark = pytest.mark.asyncio
 
@@ -138,3 +138,79 @@ async def test_a_remix_added_after_its_source_failed_fails_too(store: Store) -> 
     assert found is not None
     assert (found.state, found.reason) == (State.FAILED, "source_failed")
     assert (await batch_of(store)).state is BatchState.FINAL
+
+
+async def test_a_remix_that_becomes_a_plain_item_is_queued_once_and_made_from_its_prompt(store: Store) -> None:
+    await submit(store, [item("a"), item("b", remix_of="a")])
+    (claim,) = (await admit(store, deployment())).admitted
+    await intend(store, claim)
+    await submit(store, [item("a"), item("b")])
+    _, version = await accept(store, claim, "video_1")
+    await store.apply(claim.ref, int(version), Decision(Event.SUCCEEDED, {"expires_at": 1}))
+    assert keys(await admit(store, deployment())) == ["b"]
+    assert (await admit(store, deployment())).gate == "empty"
+    found = await store.load(Ref("spring", "b"))
+    assert found is not None
+    assert "source_id" not in found.fields
+
+
+async def test_a_remix_given_another_source_waits_for_that_one(store: Store) -> None:
+    await submit(store, [item("a"), item("z"), item("b", remix_of="a")])
+    first, second = (await admit(store, deployment())).admitted
+    await submit(store, [item("a"), item("z"), item("b", remix_of="z")])
+    version = await intend(store, first)
+    await store.apply(first.ref, version, Decision(Event.REFUSED, {"reason": "moderated"}, money="none"))
+    await intend(store, second)
+    _, now = await accept(store, second, "video_z")
+    await store.apply(second.ref, int(now), Decision(Event.SUCCEEDED, {"expires_at": 1}))
+    assert keys(await admit(store, deployment())) == ["b"]
+    found = await store.load(Ref("spring", "b"))
+    assert found is not None
+    assert found.fields["source_id"] == "video_z"
+
+
+async def test_an_edit_that_is_taken_back_before_it_was_sent_costs_nothing(store: Store) -> None:
+    await submit(store, [item("a")])
+    await admit(store, deployment())
+    await submit(store, [item("a", prompt="another")])
+    await submit(store, [item("a")])
+    assert await ids(store) == ["a"]
+    batch = await batch_of(store)
+    assert (batch.total, batch.estimated, (await admit(store, deployment())).admitted) == (1, 400_000, ())
+    await submit(store, [item("a", prompt="a third")])
+    assert await ids(store) == ["a", "a~3"]
+
+
+async def test_a_budget_taken_out_of_the_manifest_no_longer_holds(store: Store) -> None:
+    await submit(store, [item("a"), item("b")], budget_usd="0.40")
+    await submit(store, [item("a"), item("b")])
+    assert keys(await admit(store, deployment())) == ["a", "b"]
+
+
+async def test_a_refused_submit_leaves_a_running_batch_as_it_was(store: Store) -> None:
+    await submit(store, [item("a")])
+    with pytest.raises(UnknownPrice):
+        await submit(store, [item("a"), item("b", model="veo")], budget_usd="10")
+    batch = await batch_of(store)
+    assert (batch.total, batch.budget) == (1, None)
+
+
+async def test_an_estimate_is_that_of_the_dearest_deployment(store: Store) -> None:
+    cheap, listed = deployment("cheap", price_per_second_usd="0.01"), deployment("west")
+    await submit(store, [item("a")], deployments=[cheap, listed])
+    assert (await batch_of(store)).estimated == 400_000
+
+
+async def test_labels_of_a_final_batch_are_reported_anew(store: Store) -> None:
+    await submit(store, [])
+    await submit(store, [])
+    await store.redis.hset(store.keys.batch("spring"), mapping={"reported_at": 1})
+    await submit(store, [])
+    assert (await batch_of(store)).reported_at is None
+
+
+async def test_a_batch_that_is_being_submitted_is_not_forgotten(store: Store) -> None:
+    await submit(store, [])
+    async with store.submit_lock("spring"):
+        assert not await store.forget("spring")
+    assert await store.forget("spring")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from workers.video_api.client import VideoApi, connect
 from workers.video_api.content import Content
+from workers.video_api.departure import boot_clock
 from workers.video_api.errors import (
     ApiError,
     BadAnswer,
@@ -46,5 +47,6 @@ __all__ = [
     "Unknown",
     "Unreachable",
     "VideoApi",
+    "boot_clock",
     "connect",
 ]

@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from urllib.parse import quote
 
 from workers.video_api.content import Content, open_content
-from workers.video_api.listing import jobs_since
+from workers.video_api.listing import jobs_since, server_time
 from workers.video_api.ordering import place, refused_here
 from workers.video_api.outcomes import CreateOutcome, Order, RemoteJob
 from workers.video_api.remote_job import read_generation_job
@@ -29,7 +29,7 @@ class GenerationJobsClient:
         self._wire = wire
 
     async def create(self, order: Order, *, send_by: float) -> CreateOutcome:
-        """One POST, never repeated; one variant. `send_by` is in time.monotonic() seconds; past it nothing is sent.
+        """One POST, never repeated; one variant. `send_by` is on `boot_clock`; past it nothing is sent.
 
         A picture becomes the first frame: a form with `files` and an `inpaint_items` that names the file exactly as
         the part does, numbers as text. Sora 1 has no remix.
@@ -62,9 +62,13 @@ class GenerationJobsClient:
         return job_or_error(self._wire, answer, job, "video.generation.job")
 
     def list(self, *, since: float) -> AsyncIterator[RemoteJob]:
-        """Jobs created at `since` (Unix seconds) or later, newest first."""
+        """Jobs created at `since` (Unix seconds, the server's clock) or later, newest first."""
         params = {**_VERSION, "limit": _PAGE}
         return jobs_since(self._wire, _JOBS, params, since=since, read_job=read_generation_job)
+
+    async def server_time(self) -> float | None:
+        """The server's clock now, in whole Unix seconds; None where it does not tell."""
+        return await server_time(self._wire, _JOBS, _VERSION)
 
     def content(self, content_id: str) -> AbstractAsyncContextManager[Content]:
         """The bytes of one generation, named by its own id (`RemoteJob.content_ids`), not by the job's."""

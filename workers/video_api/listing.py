@@ -10,6 +10,17 @@ from workers.video_api.outcomes import RemoteJob
 from workers.video_api.wire import Wire
 
 
+async def server_time(wire: Wire, path: str, params: dict[str, str]) -> float | None:
+    """The server's clock (Unix seconds, cut to whole ones) as the Date header of a short list tells it.
+
+    None where it has none. Raises ApiError.
+    """
+    answer = await wire.ask("GET", path, {**params, "limit": "1"})
+    if not answer.ok:
+        raise wire.error_of(answer)
+    return answer.server_time
+
+
 async def jobs_since(
     wire: Wire,
     path: str,

@@ -50,4 +50,5 @@ def _without_answer(undelivered: Undelivered) -> CreateOutcome | Answer:
         return Unknown(f"no answer came: {undelivered.reason}", None, None)
     if head.status in CERTAIN:
         return head  # the body was cut off, but the status alone says that nothing was made
-    return Unknown(f"HTTP {head.status}, then cut off: {undelivered.reason}", head.status, head.request_id)
+    reason = f"HTTP {head.status}, then cut off: {undelivered.reason}"
+    return Unknown(reason, head.status, head.request_id, head.retry_after_s(time.time()))

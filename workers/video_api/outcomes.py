@@ -114,11 +114,15 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """The order left and no answer says what became of it: it may have been taken, and paid."""
+    """The order left and no answer says what became of it: it may have been taken, and paid.
+
+    `retry_after_s` is how long the server asks to be left alone, where it answered at all and says so.
+    """
 
     reason: str
     status: int | None
     request_id: str | None
+    retry_after_s: float | None = None
 
 
 CreateOutcome = Accepted | NotSent | Refused | Unknown

@@ -61,9 +61,10 @@ def outcome_of(
     code, message, words = answer.error()
     kind = _refusal(answer.status, message, words, remix=remix)
     message = hide(message)  # only now: what a key leaves of the words must not decide
+    wait_s = answer.retry_after_s(now)
     if kind is None:
-        return Unknown(f"HTTP {answer.status}: {message}", answer.status, answer.request_id)
-    return Refused(kind, answer.status, code, message, answer.request_id, answer.retry_after_s(now))
+        return Unknown(f"HTTP {answer.status}: {message}", answer.status, answer.request_id, wait_s)
+    return Refused(kind, answer.status, code, message, answer.request_id, wait_s)
 
 
 def _refusal(status: int, message: str, words: frozenset[str], *, remix: bool) -> RefusalKind | None:

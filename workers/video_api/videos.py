@@ -15,7 +15,7 @@ from urllib.parse import quote
 from workers.video_api.answer import Answer
 from workers.video_api.content import Content, open_content
 from workers.video_api.errors import BadAnswer
-from workers.video_api.listing import jobs_since
+from workers.video_api.listing import jobs_since, server_time
 from workers.video_api.ordering import place
 from workers.video_api.outcomes import CreateOutcome, Order, RemoteJob
 from workers.video_api.remote_job import read_video
@@ -31,7 +31,7 @@ class VideosClient:
         self._wire = wire
 
     async def create(self, order: Order, *, send_by: float) -> CreateOutcome:
-        """One POST, never repeated. `send_by` is in time.monotonic() seconds; past it nothing is sent.
+        """One POST, never repeated. `send_by` is on `boot_clock`; past it nothing is sent.
 
         `seconds` goes out as a string: an integer is refused with 400. With a picture the body is a form, without
         one it is JSON; a remix sends the prompt alone to its source.
@@ -62,9 +62,13 @@ class VideosClient:
         return job_or_error(self._wire, answer, job, "video")
 
     def list(self, *, since: float) -> AsyncIterator[RemoteJob]:
-        """Jobs created at `since` (Unix seconds) or later, newest first."""
+        """Jobs created at `since` (Unix seconds, the server's clock) or later, newest first."""
         params = {"limit": _PAGE, "order": "desc"}
         return jobs_since(self._wire, "/videos", params, since=since, read_job=read_video)
+
+    async def server_time(self) -> float | None:
+        """The server's clock now, in whole Unix seconds; None where it does not tell."""
+        return await server_time(self._wire, "/videos", {})
 
     def content(self, content_id: str) -> AbstractAsyncContextManager[Content]:
         """The video's bytes; `content_id` is the video's own id."""

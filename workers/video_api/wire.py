@@ -77,7 +77,7 @@ class Wire:
         self, path: str, body: Body, *, params: Mapping[str, str], send_by: float
     ) -> Answer | Undelivered:
         """Sends an order at most once, within `create_timeout_s`. Raises ValueError if it cannot be put on the wire."""
-        departure = Departure(send_by, time.monotonic)
+        departure = Departure(send_by)
         request = self._creates.build_request(
             "POST",
             self.base + path,

@@ -1,0 +1,88 @@
+"""When a finished video is given up, and when it is only tried again (promises 21 and 24)."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.keys import Ref
+from orchestrator.records import Attempt, Item, Spec
+from orchestrator.states import Event, State
+from tests.ledger import deployment
+from workers.archive import _decide
+from workers.sinks.directory import DirectorySink
+from workers.station import Line, Station
+from workers.video_api import Missing, RemoteJob, RemoteStatus, ServerFault
+
+pytestmark = pytest.mark.asyncio
+
+NOW = 1_790_000_000.0
+
+
+class Gone:
+    """A provider whose content answers 404; `job` is what a get answers, or raises."""
+
+    def __init__(self, job: RemoteJob | Exception) -> None:
+        self.job = job
+
+    @asynccontextmanager
+    async def content(self, content_id: str) -> Any:
+        raise Missing("not found", status=404)
+        yield
+
+    async def get(self, remote_id: str) -> RemoteJob:
+        if isinstance(self.job, Exception):
+            raise self.job
+        return self.job
+
+
+def finished(**fields: str) -> Item:
+    spec = Spec("a", "prompt", "sora-2", "1280x720", 4, "v1:x", {})
+    made = Attempt.parse(1, {"deployment": "east", "scope": "s", "remote_id": "video_1"})
+    facts = {"content_id": "video_1", "expires_at": str((NOW + 3600) * 1000), **fields}
+    return Item(Ref("b", "a"), State.ARCHIVING, 3, spec, 1, made, None, None, "east", facts)
+
+
+async def decision(tmp_path: Path, job: RemoteJob | Exception, item: Item, now: float = NOW) -> Any:
+    line = Line(deployment(), Gone(job))  # type: ignore[arg-type]
+    nothing: Any = None
+    station = Station(nothing, {"east": line}, DirectorySink(tmp_path), lambda: now, lambda _: None, 30.0)
+    return await _decide(station, item)
+
+
+async def test_one_404_never_gives_up_a_finished_video(tmp_path: Path) -> None:
+    tried = await decision(tmp_path, Missing("not found", status=404), finished())
+    assert (tried.event, tried.item["missing"]) == (Event.POSTPONED, 1)
+    assert tried.due_in_s >= 60
+
+
+async def test_a_video_is_lost_after_three_404s_in_two_minutes(tmp_path: Path) -> None:
+    seen = finished(missing="2", missing_since=str(NOW * 1000))
+    assert (await decision(tmp_path, Missing("no", status=404), seen, NOW + 60)).event is Event.POSTPONED
+    lost = await decision(tmp_path, Missing("no", status=404), seen, NOW + 121)
+    assert (lost.event, lost.money) == (Event.LOST, "confirmed")
+
+
+async def test_a_video_that_is_gone_after_its_expiry_is_lost_at_once(tmp_path: Path) -> None:
+    assert (await decision(tmp_path, Missing("no", status=404), finished(), NOW + 3601)).event is Event.LOST
+
+
+async def test_a_job_that_is_still_there_is_tried_again_and_its_misses_are_forgotten(tmp_path: Path) -> None:
+    job = RemoteJob("video_1", RemoteStatus.SUCCEEDED, "completed", content_ids=("video_1",))
+    tried = await decision(tmp_path, job, finished(missing="2", missing_since=str(NOW * 1000)), NOW + 300)
+    assert (tried.event, tried.item["missing"]) == (Event.POSTPONED, 0)
+
+
+async def test_a_provider_in_trouble_is_no_word_about_the_video(tmp_path: Path) -> None:
+    assert (await decision(tmp_path, ServerFault("oops", status=503), finished())).event is Event.POSTPONED
+
+
+async def test_tries_come_later_and_later_but_never_stop(tmp_path: Path) -> None:
+    waits = []
+    for tries in (0, 3, 5000):
+        item = finished(archive_tries=str(tries))
+        waits.append((await decision(tmp_path, ServerFault("oops", status=503), item)).due_in_s)
+    assert waits == [2.0, 16.0, 300.0]

@@ -1,0 +1,166 @@
+"""What a provider's list says about a create whose answer never came (promises 8 to 11). Pure.
+
+Instants are on the provider's clock. The POST leaves at most `create_timeout_s` after the intent and is given up at
+most as long after that: if a job was made, it was made in this window. A listing proves that none was only if it shows
+no job that could be it, shows the newest job that we know there, and is the second one to do so.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from orchestrator.records import Item
+from orchestrator.settings import Deployment
+from orchestrator.store import How
+from workers.video_api import RemoteJob
+
+#: Times of creation and Date headers are whole seconds (seconds).
+ROUNDING_S = 2.0
+#: How far one of the clocks may have been set between intent and listing, and the window still holds (seconds).
+STEP_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The provider's clock, read between two readings of the ledger's (Unix seconds). None: it does not tell."""
+
+    before: float
+    server: float | None
+    after: float
+
+    @property
+    def now(self) -> float:
+        """The provider's clock, or the ledger's in its place."""
+        return self.before if self.server is None else self.server
+
+    def span(self, instant: float) -> tuple[float, float]:
+        """The earliest and the latest that the provider's clock can have shown at an instant of the ledger's."""
+        if self.server is None:
+            return instant, instant
+        return instant + self.server - self.after, instant + self.server + 1 - self.before
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The provider's jobs since well before the intent; who each belongs to (attempt refs); the newest job that we
+    know there, which a whole listing must show; an orphan that an earlier attempt of the item left; the clocks."""
+
+    jobs: tuple[RemoteJob, ...]
+    owners: Mapping[str, str]
+    newest_known: str | None
+    orphan: str | None
+    clock: Reading
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """This remote job is the item's."""
+
+    remote_id: str
+    how: How
+
+
+@dataclass(frozen=True, slots=True)
+class LookAgain:
+    """It is too early to tell. `absent_since`: this listing was the first to show no such job, at that time."""
+
+    in_s: float
+    absent_since: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Nobody can tell; `message` says why."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resend:
+    """The listings prove that nothing came of the create."""
+
+
+Finding = Adopt | LookAgain | Hold | Resend
+
+
+def decide(item: Item, listing: Listing, deployment: Deployment) -> Finding:
+    """What a listing says about an item whose create has an unknown outcome."""
+    if item.attempt is None or item.attempt.intent_at is None:
+        return Hold("the intent has no time")
+    if listing.orphan is not None:
+        return Adopt(listing.orphan, "answer")
+    now, (earliest, latest) = listing.clock.now, listing.clock.span(item.attempt.intent_at)
+    patience = 2 * deployment.create_timeout_s + deployment.settle_s
+    settled_at = latest + 2 * patience
+    free = [job for job in listing.jobs if job.remote_id not in listing.owners]
+    same = [job for job in free if _same_prompt(job, item)]
+
+    def made_then(job: RemoteJob, step: float) -> bool:
+        window = earliest - ROUNDING_S - step, latest + 2 * deployment.create_timeout_s + ROUNDING_S + step
+        return job.created_at is None or window[0] <= job.created_at <= window[1]
+
+    step = 0.0 if deployment.shared else STEP_S
+    ours = [job for job in same if _same_shape(job, item) and made_then(job, step)]
+    if ours and not (deployment.shared and len(ours) > 1):
+        # Several of one prompt are takes of the same order: any of them is as good, the nearest in time is best.
+        return Adopt(min(ours, key=lambda job: abs((job.created_at or latest) - latest)).remote_id, "prompt")
+
+    near = [job for job in free if made_then(job, STEP_S)]
+    if near or same:
+        # Another create of ours may still claim it: one that is out, or one that is looked into as this one is.
+        claimed_by = max([settled_at, *(job.created_at + 2 * patience for job in near if job.created_at)])
+        return _later(claimed_by - now, patience) or Hold(_doubt(same, near, deployment))
+    if gap := _gap(listing):
+        return _later(settled_at + patience - now, patience) or Hold(f"no such job is listed, but {gap}")
+    seen = item.attempt.fields.get("absent_since")
+    if not seen:
+        return LookAgain(patience + 1, absent_since=now)
+    if again := _later(max(float(seen), latest) + patience - now, patience):
+        return again
+    if item.fields.get("resent"):
+        return Hold("no such job is listed, and the create was already sent again once")
+    return Resend()
+
+
+def _gap(listing: Listing) -> str | None:
+    """Why a listing proves nothing by what it does not show."""
+    if listing.clock.server is None:
+        return "the provider tells no time"
+    if listing.newest_known not in {job.remote_id for job in listing.jobs}:
+        return "the newest job that we know there is missing from the list too"
+    return None
+
+
+def _later(left_s: float, patience: float) -> LookAgain | None:
+    """Look again while time is left: at its end, or before, since what is in doubt may be clear sooner."""
+    return LookAgain(max(1.0, min(left_s + 1, patience / 2))) if left_s > 0 else None
+
+
+def _doubt(same: list[RemoteJob], near: list[RemoteJob], deployment: Deployment) -> str:
+    others = ", and other programs create here too" if deployment.shared else ""
+    if len(same) > 1 and others:
+        return f"several jobs have this prompt{others}"
+    if same:
+        return f"the job {same[0].remote_id} has this prompt, but another size, length or time{others}"
+    if near[0].prompt is None:
+        return f"the job {near[0].remote_id} was made then, and the provider does not show its prompt{others}"
+    return f"the job {near[0].remote_id} was made then, and nobody knows whose it is{others}"
+
+
+def _same_prompt(job: RemoteJob, item: Item) -> bool:
+    return job.prompt is not None and plain(job.prompt) == plain(item.spec.prompt)
+
+
+def plain(prompt: str) -> str:
+    """A prompt without what a provider may change in it on the way: line ends, space at ends, Unicode's composition."""
+    lines = unicodedata.normalize("NFC", prompt).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return "\n".join(line.rstrip() for line in lines).strip()
+
+
+def _same_shape(job: RemoteJob, item: Item) -> bool:
+    """A remix has its source's size and seconds, so only a plain create is compared by them."""
+    if item.spec.remix_of is not None:
+        return True
+    return job.size in (None, item.spec.size) and job.seconds in (None, item.spec.seconds)
