@@ -117,7 +117,7 @@ async def _store(settings: Settings, stack: AsyncExitStack) -> tuple[Store, int]
         stack.callback(guard.cancel)
     else:
         url = settings.redis.url.get_secret_value()
-    redis = connect(url, queue_name=Keys(settings.redis.namespace).steps_queue)
+    redis = connect(url, queue_name=Keys(settings.redis.namespace).queue("create"))
     stack.push_async_callback(redis.aclose)
     try:
         # The connection tries for longer by itself: it is made to outlive a restart, which this is not.

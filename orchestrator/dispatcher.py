@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 
 from orchestrator.admission import Admission, Answer
 from orchestrator.records import Claim
+from orchestrator.redis_connection import AWAY
 from orchestrator.store import Store
 
 log = structlog.get_logger("orchestrator.dispatcher")
@@ -31,6 +32,8 @@ POOLS: Mapping[str, str] = {
 }
 #: How often to look when nothing says when: new batches, slots that other workers gave back.
 IDLE_S = 1.0
+#: Longest pause after rounds that failed by a fault of ours: doubled each time, from IDLE_S on (seconds).
+FAULT_S = 60.0
 
 
 class Hands(Protocol):
@@ -91,25 +94,30 @@ class Dispatcher:
         self._woken.set()
 
     async def run(self) -> None:
-        """Round after round until stopped. While Redis cannot be reached it waits and says so once."""
-        reachable = True
+        """Round after round until stopped. While Redis is away it waits and says so once; what else Redis says is a
+        fault, told each time, ever more seldom."""
         clock = asyncio.get_running_loop().time
+        away, faults, not_before = False, 0, 0.0
         while not self._stopping:
             self._next_round_at = clock() + IDLE_S
             try:
                 pause = await self._round()
-                if not reachable:
+                if away:
                     log.info("redis.came_back")
-                reachable = True
-            except (RedisError, OSError) as error:
-                if reachable:
+                away, faults = False, 0
+            except (*AWAY, OSError) as error:
+                if not away:
                     log.warning("redis.went_away", error=str(error))
-                reachable, pause = False, IDLE_S
+                away, pause = True, IDLE_S
+            except RedisError:
+                log.exception("round.failed")
+                pause = min(IDLE_S * 2**faults, FAULT_S)
+                faults, not_before = faults + 1, clock() + pause
             self._next_round_at = min(self._next_round_at, clock() + pause)
-            while not self._stopping and clock() < self._next_round_at:
+            while not self._stopping and clock() < (begin := max(self._next_round_at, not_before)):
                 self._woken.clear()
                 with suppress(TimeoutError):
-                    async with asyncio.timeout_at(self._next_round_at):
+                    async with asyncio.timeout_at(begin):
                         await self._woken.wait()
 
     async def _round(self) -> float:
@@ -129,8 +137,10 @@ class Dispatcher:
         return max(min(pauses), 0.0)
 
     async def _admit(self, free_steps: int) -> list[float]:
-        """Ask each deployment's admission that may have changed its answer; in how many seconds to ask again."""
-        pauses = []
+        """Ask each deployment's admission that may have changed its answer; in how many seconds to ask again.
+
+        Whoever was given something goes to the end of the line, so that one without limits starves no other."""
+        pauses, given = [], []
         now = asyncio.get_running_loop().time()
         for admission in self._admissions:
             name = admission.deployment.name
@@ -144,7 +154,10 @@ class Dispatcher:
             self.answers[name] = answer
             free_steps -= len(answer.admitted)
             await self._hands.take_on(answer.admitted)
+            if answer.admitted:
+                given.append(admission)
             if answer.ask_again_in_s is not None:
                 self._not_before[name] = now + answer.ask_again_in_s
                 pauses.append(answer.ask_again_in_s)
+        self._admissions = [a for a in self._admissions if a not in given] + given
         return pauses

@@ -49,9 +49,6 @@ class Keys:
         self.archive_due = f"{self.prefix}archive:due"  # zset: item ref → when its claim or pause ends, ms
         self.deployments = f"{self.prefix}deployments"  # set: every deployment ever admitted to
         self.orphans = f"{self.prefix}orphans"  # hash: "SCOPE remote id" → attempt
-        # The version grows with the steps' arguments: two releases side by side do not take each other's steps.
-        self.steps_queue = f"{self.prefix}arq:v1:steps"  # arq: create and reconcile
-        self.archive_queue = f"{self.prefix}arq:v1:archive"  # arq: archive and report
 
     def batch(self, name: str) -> str:
         """Hash: the batch's state, counters, money in micro-dollars, settings."""
@@ -96,6 +93,11 @@ class Keys:
     def remixes(self, ref: Ref) -> str:
         """Set: items to be made from this one, until they are."""
         return f"{self.prefix}remixes:{ref.batch}/{ref.item}"
+
+    def queue(self, name: str) -> str:
+        """arq's queue of a step (a report is on the archive's). Each has its own, so that a worker takes only steps
+        that it runs; the version grows with their arguments, so that two releases do not take each other's."""
+        return f"{self.prefix}arq:v1:{name}"
 
     def job(self, step: str, ref: Ref, version: int) -> str:
         """The arq job id of a step at a version: enqueued twice, it runs once."""

@@ -10,10 +10,20 @@ from arq.connections import ArqRedis
 from redis.asyncio import ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
-from redis.exceptions import BusyLoadingError, ConnectionError, RedisError, TimeoutError  # noqa: A004
+from redis.exceptions import (
+    BusyLoadingError,
+    ClusterDownError,
+    ConnectionError,  # noqa: A004
+    ReadOnlyError,
+    RedisError,
+    TimeoutError,  # noqa: A004
+)
 
 # arq drops a job's body that long after it was due, without a word.
 TEN_YEARS_MS = 10 * 365 * 24 * 3600 * 1000
+
+#: Redis is away for a while, a failover included; any other RedisError is a fault of ours, or a full server.
+AWAY = (ConnectionError, TimeoutError, ReadOnlyError, ClusterDownError)
 
 
 def connect(url: str, *, queue_name: str = "{dailies}:arq") -> ArqRedis:

@@ -6,7 +6,6 @@ video is gone.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 
@@ -31,33 +30,9 @@ CLOSED_S = 30.0
 
 
 async def archive(station: Station, item: Item) -> None:
-    """Archive one item. A worker that stops hands the claim back, so that another goes on at once (promise 29)."""
-    if item.state is not State.ARCHIVING:
-        return
-    if not await station.store.renew(item.ref, item.version, station.claim_s):
-        return
-    work = asyncio.create_task(_decide(station, item))
-    renewal = asyncio.create_task(_keep_claim(station, item, work))
-    try:
-        decision = await work
-    except asyncio.CancelledError:
-        work.cancel()
-        await asyncio.wait([work])
-        await station.store.renew(item.ref, item.version, 0)
-        return
-    finally:
-        renewal.cancel()
-    await station.store.apply(item.ref, item.version, decision)
-
-
-async def _keep_claim(station: Station, item: Item, work: asyncio.Task[Decision]) -> None:
-    """Renew the claim while the bytes flow; stop the work when somebody else has the item."""
-    while True:
-        await asyncio.sleep(station.claim_s / 3)
-        if not await station.store.renew(item.ref, item.version, station.claim_s):
-            log.warning("claim.was_lost")
-            work.cancel()
-            return
+    """Archive one item. A worker that stops cancels it, and hands back its claim (promise 29)."""
+    if item.state is State.ARCHIVING:
+        await station.store.apply(item.ref, item.version, await _decide(station, item))
 
 
 async def _decide(station: Station, item: Item) -> Decision:

@@ -4,7 +4,8 @@ What arq does by itself, and what is done about it here:
 a job's body expires after 24 h (ten years) · in-progress ids fill the head of the queue (read limit) · after a kill a
 job comes back only when its in-progress key expires (short timeouts; the store's own due times are faster) · results
 are kept and would block the same job id (not kept) · one health key for all workers of a queue (one each) · its abort
-set lies outside the hash tag (rebound; aborting is off) · its own signal handling would cut a create (ours drains).
+set lies outside the hash tag (rebound; aborting is off) · its own signal handling would cut a create (ours drains) ·
+an error while it picks leaves its count of slots wrong for good (each restart is a fresh arq worker).
 """
 
 from __future__ import annotations
@@ -12,18 +13,18 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
-from signal import Signals
+from contextlib import suppress
 from typing import Any, cast
 
 import arq.jobs
 import arq.worker
 import structlog
 from arq.typing import WorkerCoroutine
-from arq.worker import Function, func
+from arq.worker import Function, Retry, func
 from redis.exceptions import RedisError
 
 from orchestrator.records import Claim
-from orchestrator.redis_connection import TEN_YEARS_MS, job_to_json
+from orchestrator.redis_connection import AWAY, TEN_YEARS_MS, job_to_json
 from orchestrator.store import Store
 
 log = structlog.get_logger("workers.arq_queue")
@@ -32,8 +33,18 @@ log = structlog.get_logger("workers.arq_queue")
 READ_LIMIT = 10_000
 POLL_S = 0.05
 HEALTH_S = 15
+#: Pause before arq's loop is begun again (seconds).
+RESTART_S = 1.0
+#: A step left to another worker is on the queue again after so many seconds, and so many times: then its claim ends.
+ELSEWHERE_S, ELSEWHERE_TRIES = 0.1, 20
+#: How long steps that were cancelled may take to hand back their claims, before they are left alone (seconds).
+HAND_BACK_S = 30.0
 
 Step = Callable[[Claim], Awaitable[None]]
+
+
+class Elsewhere(Exception):
+    """This worker cannot run the step: another one that reads the queue shall take it."""
 
 
 class ArqQueue:
@@ -46,26 +57,31 @@ class ArqQueue:
         self, store: Store, queue: str, steps: dict[str, Step], *, worker: str, slots: int, timeout_s: float
     ) -> None:
         """`steps`: name → what runs it. `timeout_s`: a step that takes longer is cut, so it must bound itself."""
-        self._store, self._queue, self._slots = store, queue, slots
-        self._timeout_s = timeout_s
-        self._outstanding: set[str] = set()
-        self._running = True
-        redis = store.redis
+        self._store, self._queue, self._slots, self.timeout_s = store, queue, slots, timeout_s
+        self._functions = [self._function(name, step) for name, step in steps.items()]
+        self._health_key = f"{store.keys.heartbeat(worker)}:{queue.rsplit(':', 1)[-1]}"
+        self._put: set[str] = set()
+        self._draining = False
+        #: Our own steps that have begun, and the jobs of arq workers that were given up: arq forgets both.
+        self._running: set[asyncio.Task[Any]] = set()
+        self._left: set[asyncio.Task[Any]] = set()
         rebind_abort_set(store.keys.prefix)
-        self._arq = arq.worker.Worker(
-            functions=[self._function(name, step) for name, step in steps.items()],
-            queue_name=queue,
-            redis_pool=redis,
+        self._arq = self._fresh()
+
+    def _fresh(self) -> arq.worker.Worker:
+        return arq.worker.Worker(
+            functions=self._functions,
+            queue_name=self._queue,
+            redis_pool=self._store.redis,
             handle_signals=False,
-            job_completion_wait=round(timeout_s),
-            max_jobs=slots,
-            job_timeout=timeout_s,
+            max_jobs=self._slots,
+            job_timeout=self.timeout_s,
             keep_result=0,
             max_tries=1_000,
             poll_delay=POLL_S,
             queue_read_limit=READ_LIMIT,
             health_check_interval=HEALTH_S,
-            health_check_key=f"{store.keys.heartbeat(worker)}:{queue.rsplit(':', 1)[-1]}",
+            health_check_key=self._health_key,
             allow_abort_jobs=False,
             job_serializer=job_to_json,
             job_deserializer=json.loads,
@@ -75,17 +91,30 @@ class ArqQueue:
 
     def _function(self, name: str, step: Step) -> Function:
         async def run(ctx: dict[Any, Any], batch: str, item: str, version: int, attempt: int) -> None:
-            await step(Claim.parse([name.encode(), batch.encode(), item.encode(), version, attempt]))
+            if self._draining:  # picked in the last moment: it stays on the queue, and its claim holds
+                raise Retry
+            task = cast("asyncio.Task[Any]", asyncio.current_task())
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+            try:
+                await step(Claim.parse([name.encode(), batch.encode(), item.encode(), version, attempt]))
+            except Elsewhere:
+                if ctx["job_try"] < ELSEWHERE_TRIES:
+                    raise Retry(defer=ELSEWHERE_S) from None
+            except asyncio.CancelledError:
+                if not self._draining:
+                    raise
+                # It handed back its claim: whoever claims it next puts it on the queue under a new version.
 
-        return func(cast("WorkerCoroutine", run), name=name, timeout=self._timeout_s)
+        return func(cast("WorkerCoroutine", run), name=name, timeout=self.timeout_s)
 
-    async def free(self) -> int:
-        """How many more steps this worker may put on the queue: those it put there and nobody has ended count."""
-        if self._outstanding:
-            ids = list(self._outstanding)
+    async def outstanding(self) -> int:
+        """How many steps this worker put on the queue that nobody has ended."""
+        if self._put:
+            ids = list(self._put)
             scores = await self._store.redis.zmscore(self._queue, ids)
-            self._outstanding = {job for job, score in zip(ids, scores, strict=True) if score is not None}
-        return self._slots - len(self._outstanding)
+            self._put = {job for job, score in zip(ids, scores, strict=True) if score is not None}
+        return len(self._put)
 
     async def put(self, claims: Sequence[Claim]) -> None:
         """Enqueue claimed steps. Putting one there twice runs it once."""
@@ -100,29 +129,49 @@ class ArqQueue:
                 _job_id=job,
                 _queue_name=self._queue,
             )
-            self._outstanding.add(job)
+            self._put.add(job)
 
     async def run(self) -> None:
-        """Run steps until drained. arq's loop ends when Redis cannot be reached for long: it is begun again."""
-        while self._running:
+        """Run steps until cancelled. arq's loop ends when Redis cannot be reached for long: it is begun again."""
+        while True:
             try:
                 await self._arq.async_run()
-            except asyncio.CancelledError:
-                if self._running:
-                    raise
-            except (RedisError, OSError) as error:
+            except (*AWAY, OSError) as error:
                 log.warning("queue.lost_redis", queue=self._queue, error=str(error))
-                self._arq.tasks.clear()
-                await asyncio.sleep(1)
+            except RedisError:
+                log.exception("queue.failed", queue=self._queue)
+            for job in self._arq.tasks.values():
+                self._left.add(job)
+                job.add_done_callback(self._end)
+            self._arq = self._fresh()
+            self._arq.allow_pick_jobs = not self._draining
+            await asyncio.sleep(RESTART_S)
+
+    def close(self) -> None:
+        """Pick no more steps, and begin none that are picked already."""
+        self._draining = True
+        self._arq.allow_pick_jobs = False
 
     async def drain(self, *, hand_back: bool = False) -> None:
-        """Pick no more steps and let the running ones end, or cancel them so that they hand back their claims."""
-        self._running = False
-        self._arq.allow_pick_jobs = False
+        """Pick no more steps and let those that run end, or cancel them so that they hand back their claims.
+
+        It takes `timeout_s` at most, or HAND_BACK_S; a step that still runs then is named in the log and left.
+        """
+        self.close()
         if hand_back:
-            for task in list(self._arq.job_tasks.values()):
-                task.cancel()
-        await self._arq._wait_for_tasks_to_complete(Signals.SIGTERM)
+            for step in self._running:
+                step.cancel()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(HAND_BACK_S if hand_back else self.timeout_s):
+                while jobs := {*self._running, *self._left, *(j for j in self._arq.tasks.values() if not j.done())}:
+                    await asyncio.wait(jobs)
+        if self._running:
+            log.error("queue.was_not_drained", queue=self._queue, steps=len(self._running))
+
+    def _end(self, job: asyncio.Task[Any]) -> None:
+        self._left.discard(job)
+        if not job.cancelled() and (error := job.exception()):
+            log.warning("step.was_not_ended", queue=self._queue, error=str(error))
 
 
 def rebind_abort_set(prefix: str) -> None:

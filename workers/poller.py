@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 import structlog
-from redis.exceptions import RedisError
 
 from orchestrator.decision import Decision
 from orchestrator.records import Claim, Item
+from orchestrator.redis_connection import AWAY
 from orchestrator.settings import Deployment, Poll
 from orchestrator.states import Event, State
 from workers.missing import AGAIN_S, missed
+from workers.renewal import ClaimLost, kept
 from workers.station import Station
 from workers.video_api import ApiError, Missing, RemoteJob, RemoteStatus, Throttled
 
@@ -62,8 +64,11 @@ class Poller:
                 if item is None or item.version != claim.version or item.state is not State.RENDERING:
                     return
                 with station.bound(item):
-                    await self._observe(item)
-        except (RedisError, OSError) as error:
+                    async with kept(partial(station.store.renew, item.ref, item.version), station.claim_s):
+                        await self._observe(item)
+        except ClaimLost:
+            log.info("look.was_overtaken", item=str(claim.ref))
+        except AWAY as error:
             log.warning("look.was_lost", error=str(error))  # due again by itself
         except Exception:
             log.exception("look.failed")

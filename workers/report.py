@@ -4,12 +4,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 
 import structlog
 
 from orchestrator import views
 from orchestrator.contact_sheet import contact_sheet
+from orchestrator.keys import Ref
+from orchestrator.records import Batch
 from orchestrator.results import as_csv, as_jsonl
+from workers.renewal import kept
 from workers.station import Station
 
 log = structlog.get_logger("workers.report")
@@ -19,22 +23,30 @@ async def report(station: Station, name: str, version: int) -> None:
     """Write `results.csv`, `results.jsonl` and `index.html` of a final batch, then say that they are out; or forget a
     batch that was reported long ago.
 
-    Raises ArchiveError; the report then stays due.
+    Raises ArchiveError, and ClaimLost when another worker has the report by now; it then stays due.
     """
-    store, sink = station.store, station.sink
+    store = station.store
     batch = await views.batch(store, name)
     if batch is None:
         return
-    if batch.reported_at is not None and station.clock() >= batch.reported_at + station.keep_s:
-        await store.forget(name)
-        return
+    async with kept(partial(store.renew, Ref(name, ""), version), station.claim_s):
+        if batch.reported_at is not None and station.clock() >= batch.reported_at + station.keep_s:
+            await store.forget(name)
+            return
+        await _write(station, batch, version)
+    if await store.end_report(name, version, keep_s=station.keep_s):
+        log.info("batch.reported", batch=name, archive=f"{station.sink.url}{name}/")
+
+
+async def _write(station: Station, batch: Batch, version: int) -> None:
+    store, name = station.store, batch.name
     documents = {
         "results.csv": ("text/csv; charset=utf-8", as_csv(views.items(store, name), batch.columns)),
         "results.jsonl": ("application/jsonl; charset=utf-8", as_jsonl(views.items(store, name), batch.columns)),
         "index.html": ("text/html; charset=utf-8", contact_sheet(batch, views.items(store, name))),
     }
     for file, (content_type, pieces) in documents.items():
-        await sink.save(
+        await station.sink.save(
             f"{name}/{file}",
             _encoded(pieces),
             content_type=content_type,
@@ -42,8 +54,6 @@ async def report(station: Station, name: str, version: int) -> None:
             claim=f"{name}:report:{version}",
             replace=True,
         )
-    if await store.end_report(name, version, keep_s=station.keep_s):
-        log.info("batch.reported", batch=name, archive=f"{sink.url}{name}/")
 
 
 async def _encoded(pieces: AsyncIterator[str]) -> AsyncIterator[bytes]:

@@ -55,6 +55,11 @@ class Station:
             attempt=item.attempts,
         )
 
+    def serves(self, item: Item) -> bool:
+        """Whether the deployment that the item's newest attempt went to is known here: a worker of an older
+        configuration does not know a new one."""
+        return item.attempt is None or item.attempt.deployment in self.lines
+
     def line(self, item: Item) -> Line:
         """The line that the item's newest attempt went to: polls and downloads always go there."""
         if item.attempt is None:

@@ -1,4 +1,4 @@
-"""A worker: the dispatcher, the poller and two arq queues in one process, equal to every other worker.
+"""A worker: the dispatcher, the poller and its steps' arq queues in one process, equal to every other worker.
 
 It can die at any time: everything it claimed becomes due again. Asked to stop, it drains: no create is cut, looks
 end, archive steps hand back their claims.
@@ -10,19 +10,21 @@ import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 
 import structlog
-from redis.exceptions import RedisError
 
 from orchestrator.admission import Admission
 from orchestrator.dispatcher import Allowances, Dispatcher
 from orchestrator.records import Claim, Item
+from orchestrator.redis_connection import AWAY
 from orchestrator.store import Store
 from workers.archive import archive
-from workers.arq_queue import ArqQueue
+from workers.arq_queue import HAND_BACK_S, ArqQueue, Elsewhere, Step
 from workers.create import create
 from workers.poller import Poller
 from workers.reconcile import reconcile
+from workers.renewal import ClaimLost, kept
 from workers.report import report
 from workers.sinks import Sink
 from workers.station import Line, Station
@@ -30,10 +32,14 @@ from workers.station import Line, Station
 log = structlog.get_logger("workers.worker")
 
 STEPS = ("create", "poll", "archive", "reconcile")
-#: Steps at once in one worker.
-CREATE_SLOTS, ARCHIVE_SLOTS = 16, 4
+#: Steps at once in one worker: creates and reconciles, and archives and reports.
+STEP_SLOTS, ARCHIVE_SLOTS = 16, 4
 #: A large video over a slow line; the claim is renewed while it runs.
 ARCHIVE_TIMEOUT_S = 3600.0
+#: Looks that are under way may take so long to end when the worker stops (seconds).
+LOOKS_S = 30.0
+#: And the dispatcher's last round so long.
+ROUND_S = 5.0
 
 ItemStep = Callable[[Station, Item], Awaitable[None]]
 
@@ -64,24 +70,13 @@ class Worker:
         deployments = [line.deployment for line in lines.values()]
         slowest = max((d.create_timeout_s for d in deployments), default=60.0)
         self._queues: dict[str, ArqQueue] = {}
-        if {"create", "reconcile"} & set(steps):
-            self._queues["steps"] = ArqQueue(
-                store,
-                store.keys.steps_queue,
-                {"create": self._item_step(create), "reconcile": self._item_step(reconcile)},
-                worker=self.name,
-                slots=CREATE_SLOTS,
-                timeout_s=2 * slowest + 60,
-            )
+        if "create" in steps:  # it may have begun, and paid: it is never cut, its send-by instant bounds it
+            self._open("create", {"create": self._item_step(create, cuts=False)}, STEP_SLOTS, 2 * slowest + 60)
+        if "reconcile" in steps:
+            self._open("reconcile", {"reconcile": self._item_step(reconcile)}, STEP_SLOTS, 2 * slowest + 60)
         if "archive" in steps:
-            self._queues["archive"] = ArqQueue(
-                store,
-                store.keys.archive_queue,
-                {"archive": self._item_step(archive), "report": self._report},
-                worker=self.name,
-                slots=ARCHIVE_SLOTS,
-                timeout_s=ARCHIVE_TIMEOUT_S,
-            )
+            paper = {"archive": self._item_step(archive), "report": self._guarded(self._report)}
+            self._open("archive", paper, ARCHIVE_SLOTS, ARCHIVE_TIMEOUT_S)
         furthest = max(
             [claim_s]
             + [2 * d.create_timeout_s + d.settle_s for d in deployments]
@@ -97,6 +92,12 @@ class Worker:
         )
         self._stopping = asyncio.Event()
 
+    @property
+    def drain_s(self) -> float:
+        """How long it may take to stop (seconds)."""
+        queues = (HAND_BACK_S if name == "archive" else queue.timeout_s for name, queue in self._queues.items())
+        return ROUND_S + max([LOOKS_S, *queues])
+
     def stop(self) -> None:
         """Ask it to drain."""
         self._stopping.set()
@@ -105,7 +106,8 @@ class Worker:
         """Work until stopped."""
         log.info("worker.started", worker=self.name)
         tasks = [asyncio.create_task(q.run()) for q in self._queues.values()]
-        tasks.append(asyncio.create_task(self.dispatcher.run()))
+        dispatching = asyncio.create_task(self.dispatcher.run())
+        tasks.append(dispatching)
         stopping = asyncio.create_task(self._stopping.wait())
         try:
             done, _ = await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
@@ -113,7 +115,7 @@ class Worker:
                 task.result()  # none of them ends by itself: raise what ended it
         finally:
             stopping.cancel()
-            await self._drain()
+            await self._drain(dispatching)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -121,39 +123,70 @@ class Worker:
 
     async def free(self) -> Mapping[str, int]:
         """Free slots by pool, for the dispatcher."""
-        free = {pool: await queue.free() for pool, queue in self._queues.items()}
-        return free | {"polls": self._poller.free}
+        taken = {name: await queue.outstanding() for name, queue in self._queues.items()}
+        return {
+            "steps": STEP_SLOTS - taken.get("create", 0) - taken.get("reconcile", 0),
+            "archive": ARCHIVE_SLOTS - taken.get("archive", 0),
+            "polls": self._poller.free,
+        }
 
     async def take_on(self, claims: Sequence[Claim]) -> None:
         """Start claimed steps: looks here, everything else through arq."""
         self._poller.take_on([c for c in claims if c.step == "poll"])
-        if steps := [c for c in claims if c.step in ("create", "reconcile")]:
-            await self._queues["steps"].put(steps)
-        if archives := [c for c in claims if c.step in ("archive", "report")]:
-            await self._queues["archive"].put(archives)
+        for name, queue in self._queues.items():
+            await queue.put([c for c in claims if (c.step if c.step != "report" else "archive") == name])
+
+    def _open(self, name: str, steps: dict[str, Step], slots: int, timeout_s: float) -> None:
+        self._queues[name] = ArqQueue(
+            self._store, self._store.keys.queue(name), steps, worker=self.name, slots=slots, timeout_s=timeout_s
+        )
 
     def _wake(self, in_s: float) -> None:
         self.dispatcher.wake(in_s)
 
-    async def _drain(self) -> None:
+    async def _drain(self, dispatching: asyncio.Task[None]) -> None:
+        """Begin nothing more anywhere, then wait for what runs, each for a bounded time."""
         self.dispatcher.stop()
-        if archives := self._queues.get("archive"):
-            await archives.drain(hand_back=True)
-        if steps := self._queues.get("steps"):
-            await steps.drain()
-        await self._poller.drain()
+        for queue in self._queues.values():
+            queue.close()
+        await asyncio.wait([dispatching], timeout=ROUND_S)
+        looks = asyncio.wait_for(self._poller.drain(), LOOKS_S)
+        queues = [queue.drain(hand_back=name == "archive") for name, queue in self._queues.items()]
+        await asyncio.gather(looks, *queues, return_exceptions=True)
 
-    def _item_step(self, step: ItemStep) -> Callable[[Claim], Awaitable[None]]:
-        """A step as arq runs it: load, check that the claim still holds, bind the log, never raise into arq."""
+    def _item_step(self, step: ItemStep, *, cuts: bool = True) -> Step:
+        """A step as arq runs it: load, check that the claim still holds, keep it, bind the log.
+
+        `cuts`: a step whose claim is lost is cancelled.
+        """
+
+        async def run(claim: Claim) -> None:
+            item = await self._store.load(claim.ref, claim.attempt)
+            if item is None or item.version != claim.version:
+                return
+            if not self._station.serves(item):
+                raise Elsewhere
+            renew = partial(self._store.renew, item.ref, item.version)
+            with self._station.bound(item):
+                async with kept(renew, self._station.claim_s, cuts=cuts):
+                    await step(self._station, item)
+
+        return self._guarded(run)
+
+    async def _report(self, claim: Claim) -> None:
+        await report(self._station, claim.ref.batch, claim.version)
+
+    def _guarded(self, step: Step) -> Step:
+        """What a step raises goes to the log, once: what it was at becomes due again when its claim ends."""
 
         async def run(claim: Claim) -> None:
             try:
-                item = await self._store.load(claim.ref, claim.attempt)
-                if item is None or item.version != claim.version:
-                    return
-                with self._station.bound(item):
-                    await step(self._station, item)
-            except (RedisError, OSError) as error:
+                await step(claim)
+            except Elsewhere:
+                raise
+            except ClaimLost:
+                log.info("step.was_overtaken", step=claim.step, item=str(claim.ref))
+            except AWAY as error:
                 log.warning("step.was_lost", step=claim.step, item=str(claim.ref), error=str(error))
             except Exception:
                 log.exception("step.failed", step=claim.step, item=str(claim.ref))
@@ -161,11 +194,3 @@ class Worker:
                 self._wake(0)
 
         return run
-
-    async def _report(self, claim: Claim) -> None:
-        try:
-            await report(self._station, claim.ref.batch, claim.version)
-        except Exception:
-            log.exception("report.failed", batch=claim.ref.batch)
-        finally:
-            self._wake(0)

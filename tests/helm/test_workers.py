@@ -31,14 +31,14 @@ def settings_of(documents: list[Document], folder: Path, **environ: str) -> Sett
 
 
 def completion_wait_s(settings: Settings, folder: Path) -> float:
-    """For how long a real worker with these settings waits for its creates when it is stopped."""
+    """For how long a real worker with these settings may take to stop: it waits for its creates."""
     lines = {}
     for d in settings.deployments:
         api = connect_api(d.api, d.endpoint, ApiKey("any"), create_timeout_s=d.create_timeout_s, read_timeout_s=30)
         lines[d.name] = Line(d, api)
     store = Store(connect("redis://127.0.0.1:1/0"), settings.redis.namespace)  # connects at its first command
     worker = Worker(store, lines, DirectorySink(folder), claim_s=settings.claim_s)
-    return float(worker._queues["steps"]._arq._job_completion_wait)
+    return worker.drain_s
 
 
 @pytest.mark.parametrize(
