@@ -1,13 +1,24 @@
-"""What each outcome of a create means (promises 3 and 22). Pure: no provider, no ledger."""
+"""What each outcome of a create means (promises 3 and 22), and the step around it (promises 1 to 4)."""
 
 from __future__ import annotations
 
-import pytest
+import dataclasses
+import math
+from collections.abc import Iterator
+from typing import Any
 
-from orchestrator.states import Event
+import pytest
+import stamina
+import structlog
+from redis.exceptions import ConnectionError, TimeoutError  # noqa: A004
+
+import workers.create
+from orchestrator import views
+from orchestrator.states import Event, State
 from tests.ledger import deployment
-from workers.create import decide
-from workers.video_api import NotSent, RefusalKind, Refused, Unknown
+from tests.workers.creating import Desk
+from workers.create import create, decide
+from workers.video_api import Accepted, CreateOutcome, Image, NotSent, Order, RefusalKind, Refused, Unknown
 
 
 def refused(kind: RefusalKind, status: int = 400, retry_after_s: float | None = None) -> Refused:
@@ -24,7 +35,25 @@ def test_an_unsent_order_waits_again_and_costs_nothing() -> None:
 def test_an_unknown_outcome_moves_nothing_and_keeps_its_money_as_spent() -> None:
     decision = decide(Unknown("500 after send", 500, "req-1"), deployment())
     assert (decision.event, decision.money, decision.due_in_s) == (Event.UNCERTAIN, None, None)
-    assert decision.item["unknown_since"]
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [Unknown("503", 503, None, 30.0), Unknown("a 429 that nobody knows", 429, None, 30.0)],
+)
+def test_a_server_that_fails_and_says_for_how_long_is_left_alone_for_so_long(outcome: Unknown) -> None:
+    decision = decide(outcome, deployment())
+    assert decision.deployment is not None
+    assert decision.deployment["cool_ms"] == 30_000
+    assert "backoff" not in decision.deployment
+
+
+@pytest.mark.parametrize("retry_after_s", [None, 0.0])
+def test_a_server_that_fails_without_a_word_is_left_alone_longer_each_time(retry_after_s: float | None) -> None:
+    """Else an outage makes an unknown outcome of every item of the night."""
+    decision = decide(Unknown("500 after send", 500, "req-1", retry_after_s), deployment())
+    assert decision.deployment is not None
+    assert (decision.deployment["cool_ms"], decision.deployment["backoff"]) == (1_000, 60_000)
 
 
 @pytest.mark.parametrize("kind", [RefusalKind.INVALID, RefusalKind.MODERATED, RefusalKind.SOURCE_MISSING])
@@ -52,5 +81,124 @@ def test_a_throttled_create_waits_as_long_as_the_server_says() -> None:
 
 
 def test_a_429_from_a_gateway_is_looked_up_before_anything_is_sent_again() -> None:
-    decision = decide(refused(RefusalKind.RATE_LIMITED, 429), deployment(gateway=True))
+    decision = decide(refused(RefusalKind.RATE_LIMITED, 429, retry_after_s=17.0), deployment(gateway=True))
     assert decision.event is Event.UNCERTAIN
+    assert decision.deployment is not None
+    assert decision.deployment["cool_ms"] == 17_000
+
+
+async def test_an_unknown_outcome_closes_its_deployment_for_a_while(desk: Desk) -> None:
+    await desk.witness.fault(on="create", do="status", status=503, headers={"Retry-After": "30"})
+    assert (await desk.created("a")).state is State.CREATING
+    assert ((await views.deployment(desk.store, "east")).cool_until or 0) > desk.station.clock() + 25
+
+
+@pytest.fixture
+def at_once() -> Iterator[None]:
+    """Let nothing pause before it is tried again."""
+    stamina.set_testing(True, attempts=10)
+    yield
+    stamina.set_testing(False)
+
+
+@pytest.mark.usefixtures("at_once")
+async def test_an_accepted_id_is_recorded_however_long_redis_is_away(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accept, away = desk.store.accept, [ConnectionError("gone"), TimeoutError("slow"), OSError("refused")]
+
+    async def late(*args: Any, **more: Any) -> Any:
+        if away:
+            raise away.pop()
+        return await accept(*args, **more)
+
+    monkeypatch.setattr(desk.store, "accept", late)
+    with structlog.testing.capture_logs() as lines:
+        found = await desk.created("a")
+    (job,) = await desk.witness.jobs()
+    assert (found.state, found.remote_id) == (State.RENDERING, job["id"])
+    told = [line["remote_id"] for line in lines if line["event"] == "remote_id.not_recorded"]
+    assert told == [job["id"]]
+
+
+async def test_an_order_leaves_within_its_time_limit_on_a_clock_that_goes_on_in_a_machine_that_sleeps(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    async def post(order: Order, *, send_by: float) -> CreateOutcome:
+        seen.append(send_by)
+        return NotSent("not today")
+
+    desk.api.create = post
+    monkeypatch.setattr(workers.create, "boot_clock", lambda: 1000.0)
+    await desk.created("a")
+    assert seen == [1000.0 + desk.east.create_timeout_s]
+
+
+async def test_a_slow_image_costs_the_claim_and_then_no_intent_is_written(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it was read the item became due, and another worker has it."""
+    item = await desk.admitted("a", image_sha256="0" * 64)
+
+    async def slow(*_: Any) -> Image:
+        await desk.store.redis.hincrby(desk.store.keys.item(item.ref), "v", 1)
+        return Image("a.png", "image/png", b"")
+
+    async def intend(*_: Any, **__: Any) -> Any:
+        raise AssertionError("an intent was asked for")
+
+    monkeypatch.setattr(workers.create, "stored_image", slow)
+    monkeypatch.setattr(desk.store, "intend", intend)
+    await create(desk.station, item)
+    assert (await desk.item("a")).state is State.ADMITTED
+
+
+async def test_a_claim_is_prolonged_after_its_image_is_read(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    item = await desk.admitted("a", image_sha256="0" * 64)
+    member = f"{item.ref}#{item.attempts}"
+
+    async def slow(*_: Any) -> Image:
+        await desk.store.redis.zadd(desk.store.keys.open("east"), {member: 1})  # as if it took that long
+        return Image("a.png", "image/png", b"")
+
+    async def intend(*_: Any, **__: Any) -> Any:
+        assert await desk.due_in_s("a") > desk.station.claim_s / 2
+        return "stale", 0, 0.0
+
+    monkeypatch.setattr(workers.create, "stored_image", slow)
+    monkeypatch.setattr(desk.store, "intend", intend)
+    await create(desk.station, item)
+
+
+async def test_a_row_that_is_no_remix_any_more_goes_out_as_a_plain_create(desk: Desk) -> None:
+    item = await desk.admitted("a")
+    sent = []
+
+    async def post(order: Order, *, send_by: float) -> CreateOutcome:
+        sent.append(order.remix_of)
+        return NotSent("not today")
+
+    desk.api.create = post
+    await create(desk.station, dataclasses.replace(item, fields={**item.fields, "source_id": "video_0"}))
+    assert sent == [None]
+
+
+async def test_a_job_without_a_time_is_as_old_as_the_answer_that_named_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the provider's clock, in which listings are asked for."""
+    post = desk.api.create
+
+    async def timeless(order: Order, *, send_by: float) -> CreateOutcome:
+        outcome: Accepted = await post(order, send_by=math.inf)
+        return dataclasses.replace(outcome, job=dataclasses.replace(outcome.job, created_at=None))
+
+    desk.api.create = timeless
+    desk.clock.off_s = 5000.0
+    found = await desk.created("a")
+    assert found.attempt is not None
+    newest = await desk.store.newest_remote(found.attempt.scope)
+    assert newest is not None
+    assert newest[1] > desk.station.clock() + 4000

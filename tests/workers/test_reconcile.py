@@ -1,82 +1,159 @@
-"""What a listing says about a create whose answer never came (promises 8 to 11). Pure."""
+"""A create whose answer never came, looked into against a provider that has a clock and habits of its own.
+
+Whatever it shows, it has made one job an item.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+import dataclasses
+from collections.abc import AsyncIterator, Callable
 
-from orchestrator.keys import Ref
-from orchestrator.records import Attempt, Item, Spec
+import pytest
+
 from orchestrator.states import State
-from tests.ledger import deployment
-from workers.reconcile import Adopt, Hold, Listing, Resend, decide
-from workers.video_api import RemoteJob, RemoteStatus
+from tests.workers.creating import Desk
+from workers.create import create
+from workers.video_api import CreateOutcome, Order, RemoteJob
 
-INTENT = 1_790_000_000.0
+#: 2 * create_timeout_s + settle_s of the desk's deployment.
+PATIENCE = 2.5
 
-
-def unknown(**fields: str) -> Item:
-    spec = Spec("a", "a paper boat", "sora-2", "1280x720", 4, "v1:x", {})
-    made = {"deployment": "east", "scope": "s", "intent_at": str(INTENT * 1000)}
-    return Item(Ref("b", "a"), State.CREATING, 3, spec, 1, Attempt.parse(1, made), None, None, "east", fields)
+Show = Callable[[RemoteJob], RemoteJob | None]
 
 
-def listed(remote_id: str, **more: Any) -> RemoteJob:
-    facts = {"created_at": INTENT + 1, "prompt": "a paper boat", "size": "1280x720", "seconds": 4}
-    return RemoteJob(remote_id, RemoteStatus.RUNNING, "queued", **{**facts, **more})
+def shown(desk: Desk, show: Show) -> None:
+    """Let the provider list its jobs in another way."""
+    whole = desk.api.list
+
+    async def listed(*, since: float) -> AsyncIterator[RemoteJob]:
+        async for job in whole(since=since):
+            if (seen := show(job)) is not None:
+                yield seen
+
+    desk.api.list = listed
 
 
-KNOWN = listed("video_known", created_at=INTENT - 60, prompt="another")
+@pytest.mark.parametrize("off_s", [-90_000.0, -20.0, 0.0, 20.0, 3600.0])
+async def test_a_provider_whose_clock_is_off_is_paid_once(desk: Desk, off_s: float) -> None:
+    desk.clock.off_s = off_s
+    await desk.created("first")
+    await desk.lost("lost")
+    assert await desk.look("lost") is State.RENDERING
+    assert (await desk.witness.created())["prompt of lost"] == 1
 
 
-def listing(*jobs: RemoteJob, newest: str | None = "video_known", **owners: str) -> Listing:
-    return Listing(jobs, {"video_known": "b/z#1", **owners}, newest)
+async def test_a_prompt_that_is_listed_without_its_last_newline_is_paid_once(desk: Desk) -> None:
+    await desk.created("first")
+    await desk.lost("lost", prompt="a boat\n")
+    shown(desk, lambda job: dataclasses.replace(job, prompt=(job.prompt or "").strip()))
+    assert await desk.look("lost") is State.RENDERING
 
 
-def find(*jobs: RemoteJob, item: Item | None = None, newest: str | None = "video_known", **owners: str) -> object:
-    return decide(item or unknown(), listing(*jobs, newest=newest, **owners), deployment())
+async def test_a_job_that_is_listed_in_another_size_is_never_made_again(desk: Desk) -> None:
+    await desk.created("first")
+    await desk.lost("lost")
+    shown(desk, lambda job: dataclasses.replace(job, size="1920x1080", seconds=5))
+    for _ in range(3):
+        assert await desk.look("lost") is State.CREATING
+        desk.clock.off_s += PATIENCE
+    await desk.long_ago("lost")
+    assert await desk.look("lost") is State.HELD
 
 
-def test_the_job_with_our_prompt_made_after_our_intent_is_adopted() -> None:
-    assert find(listed("video_1"), KNOWN) == Adopt("video_1")
+async def test_an_item_that_is_looked_into_while_its_post_is_out_is_not_sent_again(desk: Desk) -> None:
+    """The ledger's clock stepped forward, so that the item is due at once, and nothing is listed yet."""
+    await desk.created("first")
+    item = await desk.admitted("slow")
+    post, out, go_on = desk.api.create, asyncio.Event(), asyncio.Event()
+
+    async def slow(order: Order, *, send_by: float) -> CreateOutcome:
+        out.set()
+        await go_on.wait()
+        outcome: CreateOutcome = await post(order, send_by=send_by)
+        return outcome
+
+    desk.api.create = slow
+    step = asyncio.create_task(create(desk.station, item))
+    await out.wait()
+    await desk.long_ago("slow")
+    assert await desk.look("slow") is State.CREATING
+    assert await desk.due_in_s("slow") > PATIENCE
+    assert await desk.look("slow") is State.CREATING
+    go_on.set()
+    await step
+    found = await desk.item("slow")
+    assert (found.state, found.attempts) == (State.RENDERING, 1)
+    assert (await desk.witness.created())["prompt of slow"] == 1
 
 
-def test_a_job_that_belongs_to_another_attempt_is_never_adopted() -> None:
-    assert find(listed("video_1"), KNOWN, video_1="b/c#1") == Resend()
+async def test_a_job_that_a_slow_list_shows_only_the_second_time_is_adopted(desk: Desk) -> None:
+    await desk.created("first")
+    await desk.lost("lost")
+    whole = desk.api.list
+    shown(desk, lambda job: None if job.prompt == "prompt of lost" else job)
+    assert await desk.look("lost") is State.CREATING
+    desk.api.list = whole
+    assert await desk.look("lost") is State.RENDERING
+    assert (await desk.witness.created())["prompt of lost"] == 1
 
 
-def test_a_job_that_is_already_ours_is_taken_up_again() -> None:
-    assert find(listed("video_1"), KNOWN, video_1="b/a#1") == Adopt("video_1")
+async def test_a_create_that_never_arrived_is_sent_again_after_two_listings_and_only_once(desk: Desk) -> None:
+    await desk.created("first")
+    await desk.lost("lost", "drop")
+    await desk.long_ago("lost")
+    assert await desk.look("lost") is State.CREATING
+    assert await desk.look("lost") is State.CREATING
+    desk.clock.off_s += PATIENCE + 1
+    assert await desk.look("lost") is State.WAITING
+    await desk.witness.fault(on="create", do="drop")
+    await create(desk.station, await desk.admitted_again("lost"))
+    await desk.long_ago("lost")
+    assert await desk.look("lost") is State.CREATING  # what the first attempt's listings showed does not count
+    desk.clock.off_s += PATIENCE + 1
+    assert await desk.look("lost") is State.HELD
+    assert "prompt of lost" not in await desk.witness.created()
 
 
-def test_a_job_of_another_time_size_or_length_is_not_ours() -> None:
-    others = (
-        listed("video_1", created_at=INTENT - 30),
-        listed("video_2", created_at=INTENT + 10_000),
-        listed("video_3", size="720x1280"),
-        listed("video_4", seconds=8),
-    )
-    assert find(*others, KNOWN) == Resend()
+async def test_two_lost_takes_of_one_prompt_each_get_a_job_of_their_own(desk: Desk) -> None:
+    await desk.lost("take-1", prompt="a boat")
+    await desk.lost("take-2", prompt="a boat")
+    assert [await desk.look("take-2"), await desk.look("take-1")] == [State.RENDERING] * 2
+    remote = {(await desk.item(key)).remote_id for key in ("take-1", "take-2")}
+    assert remote == {job["id"] for job in await desk.witness.jobs()}
 
 
-def test_of_several_takes_of_one_prompt_the_nearest_in_time_is_adopted() -> None:
-    assert find(listed("video_2", created_at=INTENT + 9), listed("video_1"), KNOWN) == Adopt("video_1")
+async def test_what_a_late_answer_left_is_never_made_a_third_time(desk: Desk) -> None:
+    """The first create's answer came while the second was out, whose outcome is unknown now."""
+    await desk.created("first")
+    await desk.lost("late")
+    (job,) = [job for job in await desk.witness.jobs() if job["prompt"] == "prompt of late"]
+    whole = desk.api.list
+    shown(desk, lambda job: None if job.prompt == "prompt of late" else job)
+    await desk.long_ago("late")
+    await desk.look("late")
+    desk.clock.off_s += PATIENCE + 1
+    assert await desk.look("late") is State.WAITING
+    await desk.witness.fault(on="create", do="drop")
+    await create(desk.station, await desk.admitted_again("late"))
+    late = await desk.item("late")
+    word, _ = await desk.store.accept(late.ref, 1, job["id"], how="answer", fields={}, due_in_s=60)
+    assert word == "orphan"
+    desk.api.list = whole
+    await desk.look("late")
+    found = await desk.item("late")
+    assert found.state in (State.RENDERING, State.HELD)
+    assert job["id"] in (found.remote_id or found.message or "")
+    assert (await desk.witness.created())["prompt of late"] == 1
 
 
-def test_an_empty_listing_proves_nothing() -> None:
-    assert isinstance(find(newest="video_known"), Hold)
-
-
-def test_a_listing_without_the_newest_job_that_we_know_proves_nothing() -> None:
-    assert isinstance(find(listed("video_9", prompt="another"), newest="video_known"), Hold)
-
-
-def test_a_first_create_without_any_known_job_is_held() -> None:
-    assert isinstance(find(newest=None), Hold)
-
-
-def test_a_hidden_prompt_of_the_same_shape_and_time_is_held_not_guessed() -> None:
-    assert isinstance(find(listed("video_1", prompt=None), KNOWN), Hold)
-
-
-def test_an_item_is_sent_again_only_once() -> None:
-    assert isinstance(find(KNOWN, item=unknown(resent="1")), Hold)
+async def test_while_nothing_can_be_listed_the_item_keeps_its_slot_until_its_job_must_have_ended(desk: Desk) -> None:
+    await desk.lost("lost")
+    await desk.witness.fault(on="list", do="status", status=503, times=None)
+    assert await desk.look("lost") is State.CREATING
+    assert await desk.due_in_s("lost") > 0
+    for _ in range(5):
+        await desk.long_ago("lost")
+    assert await desk.look("lost") is State.CREATING
+    await desk.long_ago("lost")
+    assert await desk.look("lost") is State.HELD

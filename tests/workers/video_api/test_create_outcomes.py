@@ -14,7 +14,7 @@ from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
 from tests.workers.video_api.conftest import KEY
 from tests.workers.wire_server import WireServer, answer, drop, hang, then_hang
 from workers.credentials import EntraToken
-from workers.video_api import Accepted, NotSent, Order, RefusalKind, Refused, RemoteStatus, Unknown
+from workers.video_api import Accepted, NotSent, Order, RefusalKind, Refused, RemoteStatus, Unknown, boot_clock
 
 ORDER = Order(prompt="A paper boat", model="my-sora2", size="1280x720", seconds=8)
 JOB = {"id": "video_1", "object": "video", "status": "queued", "created_at": 1760627796, "prompt": None}
@@ -242,18 +242,47 @@ async def test_a_tls_handshake_that_never_ends_means_not_sent_after_the_time_lim
 
 async def test_past_its_send_by_instant_an_order_never_leaves(bench: Any) -> None:
     server, api = await bench(answer(200, JOB))
-    assert isinstance(await api.create(ORDER, send_by=time.monotonic() - 0.001), NotSent)
+    assert isinstance(await api.create(ORDER, send_by=boot_clock() - 0.001), NotSent)
     assert server.requests == []
-    assert isinstance(await api.create(ORDER, send_by=time.monotonic() + 60), Accepted)
+    assert isinstance(await api.create(ORDER, send_by=boot_clock() + 60), Accepted)
+
+
+@pytest.mark.skipif(not hasattr(time, "CLOCK_BOOTTIME"), reason="only Linux stops its monotonic clock for this one")
+async def test_an_order_whose_machine_slept_past_send_by_never_leaves(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a suspend time.monotonic stands still, and the ledger's clock does not."""
+    server, api = await bench(answer(200, JOB))
+    send_by, read = boot_clock() + 60, time.clock_gettime
+    slept = {time.CLOCK_BOOTTIME: 3600.0}
+    monkeypatch.setattr(time, "clock_gettime", lambda clock: read(clock) + slept.get(clock, 0.0))
+    assert isinstance(await api.create(ORDER, send_by=send_by), NotSent)
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(("asked", "wait_s"), [("30", 30.0), ("864000", 86_400.0), ("soon", None), (None, None)])
+async def test_an_unknown_outcome_says_how_long_the_server_asks_to_be_left_alone(
+    bench: Any, asked: str | None, wait_s: float | None
+) -> None:
+    head = {} if asked is None else {"Retry-After": asked}
+
+    async def cut(writer: Any) -> None:
+        await answer(503, b"{", head, length=99)(writer)
+        writer.close()
+
+    for script in (answer(503, {}, head), answer(429, {"error": "busy"}, head), cut):
+        outcome, _ = await create(bench, script)
+        assert isinstance(outcome, Unknown)
+        assert outcome.retry_after_s == wait_s
 
 
 async def test_send_by_is_tested_after_the_connection_stands_not_before(bench: Any) -> None:
     """A worker that was stopped while it waited for a token must not send when it wakes."""
-    late = time.monotonic() + 0.05
+    late = boot_clock() + 0.05
 
     class SlowIdentity:
         async def get_token(self, *_: Any, **__: Any) -> Any:
-            while time.monotonic() <= late:
+            while boot_clock() <= late:
                 pass
             return type("Token", (), {"token": "t"})()
 

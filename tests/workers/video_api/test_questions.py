@@ -308,6 +308,16 @@ async def test_sora_1_is_always_asked_with_a_limit(bench: Any) -> None:
     assert server.requests[0].target == "/openai/v1/video/generations/jobs?api-version=preview&limit=10"
 
 
+@pytest.mark.parametrize("kind", ["videos", "jobs"])
+async def test_the_servers_time_is_that_of_its_own_clock_or_none(bench: Any, kind: str) -> None:
+    dated = answer(200, page(has_more=False), {"Date": "Thu, 16 Oct 2025 15:16:36 GMT"})
+    server, api = await bench(dated, answer(200, page(has_more=False)), answer(503, b""), api=kind)
+    assert [await api.server_time(), await api.server_time()] == [1760627796.0, None]
+    with pytest.raises(ServerFault):
+        await api.server_time()
+    assert [("limit=1" in request.target) for request in server.requests] == [True] * 3
+
+
 @pytest.mark.parametrize("body", [{}, [], {"data": None}, b"<html>"])
 async def test_an_answer_that_is_no_list_is_an_error_and_never_an_empty_list(bench: Any, body: object) -> None:
     _, api = await bench(answer(200, body))

@@ -1,0 +1,192 @@
+"""What a listing says about a create whose answer never came (promises 8 to 11). Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from orchestrator.keys import Ref
+from orchestrator.records import Attempt, Item, Spec
+from orchestrator.states import State
+from tests.ledger import deployment
+from workers.evidence import Adopt, Finding, Hold, Listing, LookAgain, Reading, Resend, decide
+from workers.video_api import RemoteJob, RemoteStatus
+
+INTENT = 1_790_000_000.0
+#: create_timeout_s 60 and settle_s 10: a job made by our POST was made by then, and is listed.
+PATIENCE = 130.0
+LATE = INTENT + 10 * PATIENCE
+ABSENT = {"absent_since": str(LATE - 3 * PATIENCE)}
+
+
+def unknown(prompt: str = "a paper boat", *, attempt: dict[str, str] | None = None, **fields: str) -> Item:
+    spec = Spec("a", prompt, "sora-2", "1280x720", 4, "v1:x", {})
+    made = {"deployment": "east", "scope": "s", "intent_at": str(INTENT * 1000), **(attempt or {})}
+    return Item(Ref("b", "a"), State.CREATING, 3, spec, 1, Attempt.parse(1, made), None, None, "east", fields)
+
+
+def listed(remote_id: str, **more: Any) -> RemoteJob:
+    facts = {"created_at": INTENT + 1, "prompt": "a paper boat", "size": "1280x720", "seconds": 4}
+    return RemoteJob(remote_id, RemoteStatus.RUNNING, "queued", **{**facts, **more})
+
+
+KNOWN = listed("video_known", created_at=INTENT - 60, prompt="another")
+
+
+def find(
+    *jobs: RemoteJob,
+    item: Item | None = None,
+    at: float = LATE,
+    newest: str | None = "video_known",
+    orphan: str | None = None,
+    clock: Reading | None = None,
+    owners: dict[str, str] | None = None,
+    **settings: Any,
+) -> Finding:
+    """`at`: when both clocks showed it that the list was asked for."""
+    belongs = {"video_known": "b/z#1", **(owners or {})}
+    listing = Listing(jobs, belongs, newest, orphan, clock or Reading(at, at, at))
+    return decide(item or unknown(), listing, deployment(**settings))
+
+
+def test_the_job_with_our_prompt_made_after_our_intent_is_adopted() -> None:
+    assert find(listed("video_1"), KNOWN, at=INTENT + PATIENCE) == Adopt("video_1", "prompt")
+
+
+@pytest.mark.parametrize("offset", [-86_400.0, -20.0, 20.0, 3600.0])
+def test_however_far_the_providers_clock_is_off_our_job_is_found(offset: float) -> None:
+    clock = Reading(LATE, LATE + offset, LATE + 0.2)
+    assert find(listed("video_1", created_at=INTENT + offset + 1), KNOWN, clock=clock) == Adopt("video_1", "prompt")
+
+
+def test_a_slow_answer_about_the_time_widens_the_window_and_does_not_move_it() -> None:
+    clock = Reading(LATE, LATE + 500.0, LATE + 30.0)
+    assert clock.span(INTENT) == (INTENT + 470.0, INTENT + 501.0)
+
+
+@pytest.mark.parametrize(
+    ("ordered", "shown"),
+    [
+        ("a boat\n", "a boat"),
+        (" a boat", "a boat"),
+        ("a boat\r\nat sea", "a boat\nat sea"),
+        ("a boat  \nat sea", "a boat\nat sea"),
+        ("Zu\u0308rich", "Zürich"),
+    ],
+)
+def test_a_prompt_that_the_provider_tidied_up_is_still_ours(ordered: str, shown: str) -> None:
+    assert find(listed("video_1", prompt=shown), KNOWN, item=unknown(ordered)) == Adopt("video_1", "prompt")
+
+
+def test_of_several_takes_of_one_prompt_the_nearest_in_time_is_adopted() -> None:
+    assert find(listed("video_2", created_at=INTENT + 9), listed("video_1"), KNOWN) == Adopt("video_1", "prompt")
+
+
+def test_what_an_earlier_attempt_of_the_item_left_is_its_own() -> None:
+    assert find(KNOWN, orphan="video_0", at=INTENT + 1) == Adopt("video_0", "answer")
+
+
+def test_a_job_that_belongs_to_another_attempt_is_never_adopted() -> None:
+    mine = unknown(attempt=ABSENT)
+    assert find(listed("video_1"), KNOWN, item=mine, owners={"video_1": "b/c#1"}) == Resend()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"size": "720x1280"},
+        {"seconds": 8},
+        {"created_at": INTENT - 500},
+        {"created_at": INTENT + 500},
+        {"prompt": None},
+        {"prompt": "a paper boat, cinematic, 35 mm"},
+        {"prompt": None, "created_at": None},
+        {"prompt": "another", "created_at": INTENT - 50},
+        {"prompt": "another", "model": "sora-2-2025-12-08"},
+    ],
+    ids=str,
+)
+def test_while_a_job_that_may_be_ours_belongs_to_nobody_nothing_is_sent_again(other: dict[str, Any]) -> None:
+    """Of another shape or time, without a prompt, or with one that the provider wrote anew: who knows?"""
+    for settings in ({}, {"shared": True}):
+        assert isinstance(find(listed("video_1", **other), KNOWN, item=unknown(attempt=ABSENT), **settings), Hold)
+
+
+def test_a_free_job_of_quite_another_time_and_prompt_is_not_ours() -> None:
+    others = (
+        listed("video_1", created_at=INTENT - 300, prompt="another"),
+        listed("video_2", created_at=INTENT + 300, prompt=None),
+    )
+    assert find(*others, KNOWN, item=unknown(attempt=ABSENT)) == Resend()
+
+
+def test_a_job_that_another_create_may_still_claim_is_waited_for() -> None:
+    young = listed("video_1", prompt="another", created_at=INTENT + 100)
+    assert isinstance(find(young, KNOWN, at=INTENT + 1.5 * PATIENCE), LookAgain)
+    assert isinstance(find(young, KNOWN, at=young.created_at + 1.9 * PATIENCE), LookAgain)  # type: ignore[operator]
+    assert isinstance(find(young, KNOWN, at=INTENT + 3 * PATIENCE), Hold)
+
+
+def test_where_other_programs_create_too_two_jobs_of_our_prompt_are_no_proof_nor_is_one_of_another_minute() -> None:
+    twice = (listed("video_1"), listed("video_2"))
+    assert isinstance(find(*twice, KNOWN, shared=True), Hold)
+    assert find(twice[0], KNOWN, shared=True) == Adopt("video_1", "prompt")
+    early = listed("video_1", created_at=INTENT - 10)
+    assert isinstance(find(early, KNOWN, shared=True), Hold)
+    assert find(early, KNOWN) == Adopt("video_1", "prompt")
+
+
+def test_the_first_listing_without_our_job_proves_nothing_and_is_remembered_in_the_providers_time() -> None:
+    finding = find(KNOWN, clock=Reading(LATE, LATE + 3600.0, LATE))
+    assert finding == LookAgain(PATIENCE + 1, absent_since=LATE + 3600.0)
+
+
+def test_the_second_one_counts_only_once_a_post_that_was_out_at_the_first_would_be_listed() -> None:
+    mine = unknown(attempt={"absent_since": str(LATE)})
+    assert isinstance(find(KNOWN, item=mine, at=LATE + PATIENCE - 1), LookAgain)
+    assert find(KNOWN, item=mine, at=LATE + PATIENCE) == Resend()
+
+
+def test_two_early_listings_prove_nothing_before_the_post_must_have_been_given_up() -> None:
+    """The ledger's clock may step while the POST is out, and then the item is looked at at once."""
+    mine = unknown(attempt={"absent_since": str(INTENT - 10 * PATIENCE)})
+    assert isinstance(find(KNOWN, item=mine, at=INTENT + PATIENCE - 1), LookAgain)
+
+
+def test_whoever_looks_again_does_so_within_what_is_left_and_never_at_once() -> None:
+    mine = unknown(attempt={"absent_since": str(LATE)})
+    for left in (0.001, 5.0, 100.0):
+        finding = find(KNOWN, item=mine, at=LATE + PATIENCE - left)
+        assert isinstance(finding, LookAgain)
+        assert 1.0 <= finding.in_s <= left + 1
+
+
+@pytest.mark.parametrize("gap", ["empty", "stale", "first", "timeless"])
+def test_a_listing_that_is_not_proven_whole_proves_nothing(gap: str) -> None:
+    """It is empty; it lacks the newest job that we know there; we know none; the provider tells no time."""
+    mine = unknown(attempt=ABSENT)
+    how: dict[str, Any] = {"item": mine, "newest": None if gap == "first" else "video_known"}
+    if gap == "timeless":
+        how["clock"] = Reading(LATE, None, LATE)
+    jobs = {"empty": (), "stale": (listed("video_9", prompt="another"),), "first": (), "timeless": (KNOWN,)}[gap]
+    how["owners"] = {"video_9": "b/y#1"}
+    assert isinstance(find(*jobs, **how), Hold)
+    soon = INTENT + PATIENCE
+    how["clock"] = Reading(soon, None if gap == "timeless" else soon, soon)
+    finding = find(*jobs, **how)
+    assert isinstance(finding, LookAgain)
+    assert finding.absent_since is None
+
+
+def test_an_item_is_sent_again_only_once() -> None:
+    assert isinstance(find(KNOWN, item=unknown(attempt=ABSENT, resent="1")), Hold)
+
+
+def test_a_remix_is_known_by_its_prompt_alone() -> None:
+    """Its size and seconds are its source's."""
+    mine = unknown()
+    remix = dataclasses.replace(mine, spec=dataclasses.replace(mine.spec, remix_of="video_0"))
+    other_shape = listed("video_1", size="720x1280", seconds=12)
+    assert find(other_shape, KNOWN, item=remix) == Adopt("video_1", "prompt")
