@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 
+from manifests.spelling import field_name
+
 HEADER = ("version", "name", "defaults", "budget_usd", "items", "items_from")
 SCALARS = (
     "key",
@@ -79,7 +81,7 @@ def unknown_header(name: str) -> tuple[str, str]:
 
 def near_field(column: str) -> str | None:
     """The field for which a column's name was surely meant, or None for an honest label."""
-    plain = "_".join(column.casefold().replace("-", " ").replace("_", " ").split())
+    plain = field_name(column)
     if plain in SCALARS:
         return plain
     return next(iter(difflib.get_close_matches(plain, SCALARS, n=1, cutoff=0.85)), None)

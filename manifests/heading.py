@@ -14,7 +14,7 @@ from manifests.row import Reading, Row
 from manifests.yaml_reader import Header, read_header
 
 VERSION = "1"
-ROW_FILES = (".csv", ".jsonl", ".ndjson")
+ROW_FILES = (".csv", ".tsv", ".jsonl", ".ndjson")
 _USD = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,6})?")
 
 

@@ -25,6 +25,7 @@ _READERS: Mapping[str, Callable[[Path, Reading], Iterator[Row]]] = {
     ".yaml": yaml_reader.read_items,
     ".yml": yaml_reader.read_items,
     ".csv": csv_reader.read_rows,
+    ".tsv": csv_reader.read_rows,
     ".jsonl": jsonl_reader.read_rows,
     ".ndjson": jsonl_reader.read_rows,
 }

@@ -52,13 +52,18 @@ class ManifestError(Exception):
 
 
 class Spot(NamedTuple):
-    """Where something stands. `shared`: in a part that many rows look at (defaults), so it is reported once."""
+    """Where something stands.
+
+    `shared`: in a part that many rows look at (defaults), so it is reported once. `cell`: what a spreadsheet calls
+    it, like `C7`; the hint ends with it.
+    """
 
     file: str
     line: int | None
     column: int | None
     path: str
     shared: bool = False
+    cell: str = ""
 
 
 class Problems:
@@ -87,6 +92,7 @@ class Problems:
         if len(seen) < _REMEMBERED:
             seen.add((spot, message))
         self.count += 1
+        hint += f"; cell {spot.cell}" if spot.cell else ""
         file, path, message, hint = map(_printable, (spot.file, spot.path, message, hint))
         problem = Problem(file, spot.line, spot.column, path, excerpt(value), message, hint)
         rank = self._files.setdefault(spot.file, len(self._files))

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
+from manifests.spelling import field_name, tidy
+
 _TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 
 
@@ -52,14 +54,18 @@ def placeholders(text: str) -> frozenset[str]:
 
 
 def fill(text: str, values: Mapping[str, str]) -> str:
-    """The text with its placeholders filled; braces inside a value stay as they are. Raises BadTemplate, Missing."""
+    """The text with its placeholders filled; braces inside a value stay as they are. Raises BadTemplate, Missing.
+
+    A name that is not known as it stands may be spelled as a column's header may: `{Input Reference}`.
+    """
     if "{" not in text and "}" not in text:
         return text
     filled = []
     for literal, name in _parts(text):
         filled.append(literal)
         if name is not None:
-            if name not in values:
+            known = next((way for way in (name, tidy(name), field_name(name)) if way in values), None)
+            if known is None:
                 raise Missing(name)
-            filled.append(values[name])
+            filled.append(values[known])
     return "".join(filled)

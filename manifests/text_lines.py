@@ -1,4 +1,4 @@
-"""The physical lines of a UTF-8 text file, streaming; a byte that is no UTF-8 is found where it stands."""
+"""The physical lines of a text file, streaming; a byte that is no text is found where it stands."""
 
 from __future__ import annotations
 
@@ -6,19 +6,23 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from manifests.encoding import NAMES, UTF_8, UTF_16
 from manifests.row import Reading
 
 _LONGEST = 4 << 20
-_UNDECODED = re.compile("[\ud800-\udfff]")
+_UNDECODED = re.compile("[\udc80-\udcff]")
 
 
-def lines(path: Path, reading: Reading) -> Iterator[str]:
+def lines(path: Path, reading: Reading, encoding: str = UTF_8) -> Iterator[str]:
     """Each line with its line end, a byte order mark taken off. Ends at the first line that is no text, noting it."""
-    with path.open("rb") as start:
-        if start.read(2) in (b"\xff\xfe", b"\xfe\xff"):
-            reading.problem(1, None, "", "", "the file is UTF-16", "save it as UTF-8; in Excel: CSV UTF-8")
-            return
-    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
+    if encoding == UTF_8:
+        with path.open("rb") as start:
+            if start.read(2) in (b"\xff\xfe", b"\xfe\xff"):
+                reading.problem(1, None, "", "", "the file is UTF-16", "save it as UTF-8; in Excel: CSV UTF-8")
+                return
+    # What is no UTF-16 has no single bytes to point at.
+    errors = "replace" if encoding == UTF_16 else "surrogateescape"
+    with path.open(encoding=encoding, errors=errors, newline="") as stream:
         number = 0
         while line := stream.readline(_LONGEST):
             number += 1
@@ -26,11 +30,22 @@ def lines(path: Path, reading: Reading) -> Iterator[str]:
                 message = f"the line is longer than {_LONGEST:,} characters"
                 reading.problem(number, None, "", line, message, "check that the file is what you think it is")
                 return
-            if not line.isascii() and (found := _UNDECODED.search(line)):
-                byte = ord(found[0]) - 0xDC00
-                message = f"the byte 0x{byte:02X} is not UTF-8"
-                around = line[max(0, found.start() - 20) : found.start()]
-                hint = f"save the file as UTF-8 (in Excel: CSV UTF-8); the byte comes after {around!r}"
-                reading.problem(number, found.start() + 1, "", "", message, hint)
+            if not line.isascii() and (wrong := _undecoded(line, encoding)):
+                place, message = wrong
+                around = line[max(0, place - 20) : place]
+                hint = "save the file as UTF-8 (in Excel: CSV UTF-8)"
+                hint += f"; the place comes after {around!r}" if around else ""
+                reading.problem(number, place + 1, "", "", message, hint)
                 return
             yield line
+
+
+def _undecoded(line: str, encoding: str) -> tuple[int, str] | None:
+    """(place in the line, what is wrong there) of the first bytes that are no text."""
+    if encoding == UTF_16:
+        place = line.find("\ufffd")
+        return (place, "the bytes are not UTF-16") if place >= 0 else None
+    found = _UNDECODED.search(line)
+    if found is None:
+        return None
+    return found.start(), f"the byte 0x{ord(found[0]) - 0xDC00:02X} is not {NAMES[encoding]}"

@@ -148,8 +148,11 @@ def test_what_is_no_file_of_a_known_kind_is_refused(tmp_path: Path, name: str) -
 @pytest.mark.parametrize(
     ("name", "content", "line", "column", "message"),
     [
-        ("a.csv", "prompt\nA boat\nA k\xefte\n".encode("latin-1"), 3, 4, "the byte 0xEF is not UTF-8"),
-        ("a.csv", "prompt\nA boat\n".encode("utf-16"), 1, None, "the file is UTF-16"),
+        ("a.csv", "prompt\nÅ bååt\n".encode() + b"A k\xefte\n", 3, 4, "the byte 0xEF is not UTF-8"),
+        ("a.csv", b"\xef\xbb\xbfprompt\nA k\xefte\n", 2, 4, "the byte 0xEF is not UTF-8"),
+        ("a.csv", b"prompt\nA k\xefte \x81\n", 2, 8, "the byte 0x81 is not Windows-1252"),
+        ("a.csv", "prompt\nA boat\n".encode("utf-16")[:-1], 2, 7, "the bytes are not UTF-16"),
+        ("a.jsonl", '{"prompt": "A boat"}'.encode("utf-16"), 1, None, "the file is UTF-16"),
         ("a.csv", b"prompt\n" + b"x" * 140_000, 2, None, "a cell is longer than 131,072 characters"),
         ("a.jsonl", b'{"prompt": "A boat"}\n{"prompt": "\xff"}', 2, 13, "the byte 0xFF is not UTF-8"),
         ("a.jsonl", b'{"prompt": "A"}\n' + b" " * (5 << 20), 2, None, "the line is longer than 4,194,304 characters"),
