@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
-import re
 from collections.abc import Iterator
 
+from manifests.amount import whole_of
 from manifests.draft import TEMPLATES, Draft
 from manifests.fields import SCALARS, nearest
 from manifests.problem import Problems, Spot, excerpt
@@ -15,7 +15,6 @@ from manifests.template import BadTemplate, Missing, fill, placeholders
 
 MOST_VARIANTS = 1_000
 MOST_COMBINATIONS = 100_000
-_WHOLE = re.compile(r"[0-9]{1,9}")
 _NO_AXES = ("key", "prompt", "variants")
 _CONTENT = ("model", "size", "seconds", "input_reference", "remix_of")
 
@@ -109,8 +108,9 @@ def _missing(draft: Draft, name: str, text: str, wanted: str, known: dict[str, s
 def _variants(text: str | None, row: Row, defaults: Row | None, problems: Problems) -> int:
     if text is None:
         return 1
-    if _WHOLE.fullmatch(text) and 1 <= int(text) <= MOST_VARIANTS:
-        return int(text)
+    variants = whole_of(text)
+    if variants is not None and 1 <= variants <= MOST_VARIANTS:
+        return variants
     spot = row.spot("variants") if "variants" in row.fields or defaults is None else defaults.spot("variants")
     message = f"must be a whole number from 1 to {MOST_VARIANTS}"
     problems.add(spot, text, message, "write how many takes you want, or leave it out for one")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from manifests.amount import is_shape, seconds_of, size_of, whole_of
 from manifests.draft import Draft
 from manifests.fields import nearest
 from manifests.image import UnusableImage, look_at
@@ -14,11 +14,9 @@ from manifests.key import LONGEST, default_key, is_remote_id, reserved, safe
 from manifests.node import UNPRINTABLE
 from manifests.problem import Problems, excerpt
 from manifests.rules import ModelRule, rule_for
+from manifests.spelling import tidy
 
 DEFAULT_MODEL = "sora-2"
-_SIZE = re.compile(r"[1-9][0-9]{0,4}x[1-9][0-9]{0,4}")
-_SECONDS = re.compile(r"[1-9][0-9]{0,4}")
-_PRIORITY = re.compile(r"[+-]?[0-9]{1,7}")
 _HIGHEST_PRIORITY = 1_000_000
 
 
@@ -36,7 +34,7 @@ class Validation:
         if written is None:
             if "prompt" not in draft.fields:
                 return None
-            key = default_key(draft.fields["prompt"], draft.own)
+            key = default_key(draft.fields["prompt"], self._own(draft))
         else:
             key = safe(written)
         if draft.take > 1:
@@ -55,11 +53,24 @@ class Validation:
             return key
         return None
 
+    def _own(self, draft: Draft) -> Mapping[str, str]:
+        """What the row itself says of the video, spelled plainly: `8s` and `8` are the same video, and so one key."""
+        own = draft.own
+        plain: dict[str, str | None] = {}
+        if "model" in own:
+            plain["model"] = _model(draft)
+        if "size" in own:
+            model = _model(draft)
+            plain["size"] = size_of(own["size"], (self._models or {}).get(model) or rule_for(model))
+        if "seconds" in own and (seconds := seconds_of(own["seconds"])) is not None:
+            plain["seconds"] = str(seconds)
+        return {**own, **{name: text for name, text in plain.items() if text is not None}} if plain else own
+
     def item(self, draft: Draft, key: str | None) -> Item | None:
         """The item, None when anything is wrong with it; every problem is noted."""
         before = self._problems.count
         fields = draft.fields
-        model = fields.get("model", DEFAULT_MODEL)
+        model = _model(draft)
         rule = self._rule(draft, model)
         prompt = self._prompt(draft, model, rule)
         size = self._size(draft, model, rule)
@@ -113,33 +124,39 @@ class Validation:
         return prompt
 
     def _size(self, draft: Draft, model: str, rule: ModelRule) -> str:
-        size = draft.fields.get("size", rule.default_size)
-        if not _SIZE.fullmatch(size):
+        text = draft.fields.get("size", rule.default_size)
+        size = size_of(text, rule)
+        can = f"it can make {', '.join(rule.sizes)}" if rule.sizes else f"write pixels, like {rule.default_size}"
+        if size is None and not is_shape(text):
             known = f"one of {', '.join(rule.sizes)}" if rule.sizes else f"WIDTHxHEIGHT, like {rule.default_size}"
             self._wrong(draft, "size", "must be a width and a height in pixels with an x between", f"write {known}")
-        elif rule.sizes is not None and size not in rule.sizes:
-            self._wrong(draft, "size", f"{model} cannot make {size}", f"it can make {', '.join(rule.sizes)}")
-        return size
+        elif size is None and rule.sizes is None:
+            self._wrong(draft, "size", f"the sizes that {model} can make are not known here", can)
+        elif size is None or (rule.sizes is not None and size not in rule.sizes):
+            self._wrong(draft, "size", f"{model} cannot make {size or excerpt(tidy(text))}", can)
+        return size or rule.default_size
 
     def _seconds(self, draft: Draft, model: str, rule: ModelRule) -> int:
         text = draft.fields.get("seconds")
         if text is None:
             return rule.default_seconds
+        seconds = seconds_of(text)
         can = _listed(rule.seconds) if rule.seconds is not None else ""
-        if not _SECONDS.fullmatch(text):
+        if seconds is None:
             hint = f"write a whole number; {model} can make {can}" if can else "write a whole number, like 4"
             self._wrong(draft, "seconds", "must be a whole number of seconds", hint)
             return rule.default_seconds
-        if rule.seconds is not None and int(text) not in rule.seconds:
-            self._wrong(draft, "seconds", f"{model} cannot make {text} seconds", f"it can make {can}")
-        return int(text)
+        if rule.seconds is not None and seconds not in rule.seconds:
+            self._wrong(draft, "seconds", f"{model} cannot make {seconds} seconds", f"it can make {can}")
+        return seconds
 
     def _priority(self, draft: Draft) -> int:
         text = draft.fields.get("priority")
         if text is None:
             return 0
-        if _PRIORITY.fullmatch(text) and abs(int(text)) <= _HIGHEST_PRIORITY:
-            return int(text)
+        priority = whole_of(text)
+        if priority is not None and abs(priority) <= _HIGHEST_PRIORITY:
+            return priority
         message = f"must be a whole number from -{_HIGHEST_PRIORITY} to {_HIGHEST_PRIORITY}"
         self._wrong(draft, "priority", message, "larger goes first; leave it out for 0")
         return 0
@@ -167,6 +184,11 @@ class Validation:
 
     def _wrong(self, draft: Draft, name: str, message: str, hint: str) -> None:
         self._problems.add(draft.spot(name), draft.fields.get(name, ""), message, hint)
+
+
+def _model(draft: Draft) -> str:
+    model = draft.fields.get("model", DEFAULT_MODEL)
+    return model if model.isascii() else tidy(model)
 
 
 def _listed(seconds: tuple[int, ...]) -> str:
