@@ -96,7 +96,7 @@ async def test_an_unknown_outcome_closes_its_deployment_for_a_while(desk: Desk) 
 @pytest.fixture
 def at_once() -> Iterator[None]:
     """Let nothing pause before it is tried again."""
-    stamina.set_testing(True, attempts=10)
+    stamina.set_testing(True, attempts=10, cap=True)
     yield
     stamina.set_testing(False)
 

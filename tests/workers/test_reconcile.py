@@ -43,6 +43,17 @@ async def test_a_provider_whose_clock_is_off_is_paid_once(desk: Desk, off_s: flo
     assert (await desk.witness.created())["prompt of lost"] == 1
 
 
+async def test_a_provider_whose_clock_is_set_after_the_create_is_not_taken_to_have_made_nothing(desk: Desk) -> None:
+    """The job with our prompt is now of a time before our intent: it is looked for there, and nothing is sent again."""
+    await desk.lost("lost")
+    desk.clock.off_s += 100
+    await desk.created("first")
+    assert await desk.look("lost") is State.CREATING
+    found = await desk.item("lost")
+    assert found.attempt is not None
+    assert "absent_since" not in found.attempt.fields
+
+
 async def test_a_prompt_that_is_listed_without_its_last_newline_is_paid_once(desk: Desk) -> None:
     await desk.created("first")
     await desk.lost("lost", prompt="a boat\n")
@@ -113,6 +124,25 @@ async def test_a_create_that_never_arrived_is_sent_again_after_two_listings_and_
     desk.clock.off_s += PATIENCE + 1
     assert await desk.look("lost") is State.HELD
     assert "prompt of lost" not in await desk.witness.created()
+
+
+async def test_a_job_that_was_made_while_the_list_was_read_makes_the_list_neither_old_nor_doubtful(desk: Desk) -> None:
+    await desk.created("first")
+    await desk.lost("lost", "drop")
+    await desk.long_ago("lost")
+    whole = desk.api.list
+
+    async def listed(*, since: float) -> AsyncIterator[RemoteJob]:
+        await desk.created("before")
+        async for job in whole(since=since):
+            yield job
+        await desk.created("after")
+
+    desk.api.list = listed
+    await desk.look("lost")
+    found = await desk.item("lost")
+    assert found.attempt is not None
+    assert found.attempt.fields.get("absent_since")
 
 
 async def test_two_lost_takes_of_one_prompt_each_get_a_job_of_their_own(desk: Desk) -> None:
