@@ -26,6 +26,7 @@ from redis.exceptions import RedisError
 from orchestrator.records import Claim
 from orchestrator.redis_connection import AWAY, TEN_YEARS_MS, job_to_json
 from orchestrator.store import Store
+from workers.cancelling import end
 
 log = structlog.get_logger("workers.arq_queue")
 
@@ -101,6 +102,7 @@ class ArqQueue:
             except Elsewhere:
                 if ctx["job_try"] < ELSEWHERE_TRIES:
                     raise Retry(defer=ELSEWHERE_S) from None
+                log.warning("step.found_no_worker", step=name, batch=batch, key=item)
             except asyncio.CancelledError:
                 if not self._draining:
                     raise
@@ -158,11 +160,12 @@ class ArqQueue:
         It takes `timeout_s` at most, or HAND_BACK_S; a step that still runs then is named in the log and left.
         """
         self.close()
+        within_s = HAND_BACK_S if hand_back else self.timeout_s
+        last = asyncio.get_running_loop().time() + within_s
         if hand_back:
-            for step in self._running:
-                step.cancel()
+            await end(self._running, within_s=within_s, again_s=within_s / 3)
         with suppress(TimeoutError):
-            async with asyncio.timeout(HAND_BACK_S if hand_back else self.timeout_s):
+            async with asyncio.timeout_at(last):
                 while jobs := {*self._running, *self._left, *(j for j in self._arq.tasks.values() if not j.done())}:
                     await asyncio.wait(jobs)
         if self._running:

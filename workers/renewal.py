@@ -37,7 +37,7 @@ async def kept(renew: Renew, claim_s: float, *, cuts: bool = True) -> AsyncItera
     if block is None:
         raise RuntimeError("a claim is held by a task")
     ended, cancels = asyncio.Event(), block.cancelling()
-    lost = False
+    lost = 0
 
     async def has_ended() -> bool:
         with suppress(TimeoutError):
@@ -54,10 +54,11 @@ async def kept(renew: Renew, claim_s: float, *, cuts: bool = True) -> AsyncItera
             except (RedisError, OSError) as error:
                 log.warning("claim.was_not_renewed", error=str(error))
                 continue
-            if cuts and not await has_ended():
-                log.warning("claim.was_lost")
-                lost = True
-                block.cancel()
+            while cuts and not await has_ended():
+                if not lost:
+                    log.warning("claim.was_lost")
+                lost += 1
+                block.cancel()  # and again: see workers.cancelling
             return
 
     renewal = asyncio.create_task(keep())
@@ -65,12 +66,14 @@ async def kept(renew: Renew, claim_s: float, *, cuts: bool = True) -> AsyncItera
         try:
             yield
         finally:
-            # A renewal under way is waited for: none may arrive after what comes behind the block.
             ended.set()
+            for _ in range(lost):
+                block.uncancel()
+            # A renewal under way is waited for: none may arrive after what comes behind the block.
             await asyncio.wait([renewal], timeout=HAND_BACK_S)
             renewal.cancel()
     except asyncio.CancelledError:
-        if lost and block.uncancel() <= cancels:
+        if lost and block.cancelling() <= cancels:
             raise ClaimLost from None
         await _hand_back(renew)
         raise

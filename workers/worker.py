@@ -21,6 +21,7 @@ from orchestrator.redis_connection import AWAY
 from orchestrator.store import Store
 from workers.archive import archive
 from workers.arq_queue import HAND_BACK_S, ArqQueue, Elsewhere, Step
+from workers.cancelling import end
 from workers.create import create
 from workers.poller import Poller
 from workers.reconcile import reconcile
@@ -38,7 +39,7 @@ STEP_SLOTS, ARCHIVE_SLOTS = 16, 4
 ARCHIVE_TIMEOUT_S = 3600.0
 #: Looks that are under way may take so long to end when the worker stops (seconds).
 LOOKS_S = 30.0
-#: And the dispatcher's last round so long.
+#: And the dispatcher's last round, and each of what is cancelled then, so long.
 ROUND_S = 5.0
 
 ItemStep = Callable[[Station, Item], Awaitable[None]]
@@ -96,7 +97,7 @@ class Worker:
     def drain_s(self) -> float:
         """How long it may take to stop (seconds)."""
         queues = (HAND_BACK_S if name == "archive" else queue.timeout_s for name, queue in self._queues.items())
-        return ROUND_S + max([LOOKS_S, *queues])
+        return 3 * ROUND_S + max([LOOKS_S, *queues])
 
     def stop(self) -> None:
         """Ask it to drain."""
@@ -116,9 +117,7 @@ class Worker:
         finally:
             stopping.cancel()
             await self._drain(dispatching)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end(tasks, within_s=ROUND_S)
         log.info("worker.drained", worker=self.name)
 
     async def free(self) -> Mapping[str, int]:
@@ -150,9 +149,10 @@ class Worker:
         for queue in self._queues.values():
             queue.close()
         await asyncio.wait([dispatching], timeout=ROUND_S)
-        looks = asyncio.wait_for(self._poller.drain(), LOOKS_S)
+        looks = asyncio.create_task(self._poller.drain())
         queues = [queue.drain(hand_back=name == "archive") for name, queue in self._queues.items()]
-        await asyncio.gather(looks, *queues, return_exceptions=True)
+        await asyncio.gather(asyncio.wait([looks], timeout=LOOKS_S), *queues)
+        await end([looks], within_s=ROUND_S)
 
     def _item_step(self, step: ItemStep, *, cuts: bool = True) -> Step:
         """A step as arq runs it: load, check that the claim still holds, keep it, bind the log.

@@ -1,0 +1,110 @@
+"""The dispatcher's rounds: everybody's turn comes, and a fault is told as what it is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import structlog
+from redis.exceptions import ConnectionError, ReadOnlyError, ResponseError  # noqa: A004
+
+from orchestrator import dispatcher
+from orchestrator.admission import Admission
+from orchestrator.dispatcher import Allowances, Dispatcher
+from orchestrator.records import Claim
+from orchestrator.settings import Deployment
+from orchestrator.store import Store
+from tests.ledger import deployment, item, submit
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(60)]
+
+
+class Hands:
+    """A worker with so many slots, which are free again in each round; `faults` are raised first, one a round."""
+
+    def __init__(self, slots: int = 16, faults: Sequence[Exception] = ()) -> None:
+        self.taken: list[Claim] = []
+        self.rested = asyncio.Event()
+        self._slots, self._faults = slots, list(faults)
+
+    async def free(self) -> Mapping[str, int]:
+        if self._faults:
+            raise self._faults.pop(0)
+        return {"steps": self._slots, "polls": 0, "archive": 0}
+
+    async def take_on(self, claims: Sequence[Claim]) -> None:
+        self.taken += claims
+        self.rested.set()
+
+
+def dispatching(store: Store, hands: Hands, *deployments: Deployment) -> Dispatcher:
+    return Dispatcher(
+        store,
+        hands,
+        [Admission(store, d) for d in deployments],
+        steps=("create",),
+        deployments=[d.name for d in deployments],
+        allowances=Allowances(30, 7200),
+    )
+
+
+@asynccontextmanager
+async def running(loop: Dispatcher) -> Any:
+    task = asyncio.create_task(loop.run())
+    yield
+    loop.stop()
+    await task
+
+
+async def test_a_deployment_without_limits_starves_no_other(store: Store) -> None:
+    """It could fill every slot in each round."""
+    greedy, modest = deployment("greedy"), deployment("modest", model="sora", api="jobs")
+    both = [greedy, modest]
+    await submit(store, [item(f"g{n}") for n in range(100)], batch="many", deployments=both)
+    rows = [item(f"m{n}", model="sora", size="480x480") for n in range(4)]
+    await submit(store, rows, batch="few", deployments=both)
+    hands = Hands()
+    loop = dispatching(store, hands, greedy, modest)
+    await loop._round()
+    await loop._round()
+    assert Counter(claim.ref.batch for claim in hands.taken) == {"few": 4, "many": 28}
+
+
+async def test_slots_that_come_free_one_by_one_go_to_each_in_turn(store: Store) -> None:
+    east, west = deployment("east"), deployment("west", model="sora", api="jobs")
+    await submit(store, [item(f"e{n}") for n in range(9)], batch="e", deployments=[east, west])
+    rows = [item(f"w{n}", model="sora", size="480x480") for n in range(9)]
+    await submit(store, rows, batch="w", deployments=[east, west])
+    hands = Hands(slots=1)
+    loop = dispatching(store, hands, east, west)
+    for _ in range(6):
+        await loop._round()
+    assert "".join(claim.ref.batch for claim in hands.taken) == "ewewew"
+
+
+async def test_a_fault_of_ours_is_told_each_time_and_never_as_redis_being_away(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatcher, "IDLE_S", 0.01)
+    hands = Hands(faults=[ResponseError("user_script:1: attempt to compare nil with number")] * 3)
+    with structlog.testing.capture_logs() as lines:
+        async with running(dispatching(store, hands, deployment())):
+            await hands.rested.wait()
+    told = [line for line in lines if line["event"] == "round.failed"]
+    assert [(line["log_level"], line["exc_info"]) for line in told] == [("error", True)] * 3
+    assert not [line for line in lines if line["event"].startswith("redis.")]
+
+
+async def test_a_redis_that_is_away_or_fails_over_is_told_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatcher, "IDLE_S", 0.01)
+    hands = Hands(faults=[ConnectionError("refused"), ReadOnlyError("a replica"), ConnectionError("refused")])
+    with structlog.testing.capture_logs() as lines:
+        async with running(dispatching(store, hands, deployment())):
+            await hands.rested.wait()
+    assert [line["event"] for line in lines] == ["redis.went_away", "redis.came_back"]
