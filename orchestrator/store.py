@@ -208,28 +208,6 @@ class Store:
         """Whoever adds to a batch or drops it holds this; it lets go by itself a minute after its holder died."""
         return self.redis.lock(self.keys.submit_lock(batch), timeout=LOCK_S, blocking=False, thread_local=False)
 
-    async def remote_owner(self, scope: str, remote_ids: Sequence[str]) -> dict[str, str]:
-        """Which of these remote ids belong to an attempt: remote id → attempt ref."""
-        if not remote_ids:
-            return {}
-        pipe = self.redis.pipeline(transaction=False)
-        pipe.hmget(self.keys.remote(scope), list(remote_ids))
-        (owners,) = await pipe.execute()
-        return {rid: owner.decode() for rid, owner in zip(remote_ids, owners, strict=True) if owner}
-
-    async def newest_remote(self, scope: str) -> tuple[str, float] | None:
-        """The newest remote job known at a place: its id and when it was created (Unix seconds)."""
-        found = await self.redis.zrange(self.keys.known(scope), -1, -1, withscores=True)
-        return (found[0][0].decode(), float(found[0][1])) if found else None
-
-    async def needed(self, ref: Ref) -> bool:
-        """Whether items are still to be made from this one's remote video."""
-        return bool(await self.redis.exists(self.keys.remixes(ref)))
-
-    async def deleted_remote(self, scope: str, remote_id: str) -> None:
-        """A remote job was deleted there: no listing shows it any more."""
-        await self.redis.zrem(self.keys.known(scope), remote_id)
-
     def _tell(self, event: Event, ref: Ref, **fields: Any) -> None:
         moved = any(a is not b for a, b in TABLE[event].items())
         (log.info if moved else log.debug)(f"item.{event}", batch=ref.batch, key=ref.item, **fields)

@@ -11,6 +11,7 @@ from contextlib import suppress
 
 import structlog
 
+from orchestrator import remote_ids
 from orchestrator.decision import Decision
 from orchestrator.records import Item
 from orchestrator.states import Event, State
@@ -64,14 +65,14 @@ async def _receipted(station: Station, line: Line, item: Item, delivery: Deliver
 async def _delete_remote(station: Station, line: Line, item: Item) -> None:
     """Best effort: it expires by itself. Not while a remix is still to be made from it; and not the newest job that we
     know there, by which reconcile tells a whole listing."""
-    if item.attempt is None or not item.remote_id or await station.store.needed(item.ref):
+    if item.attempt is None or not item.remote_id or await remote_ids.needed(station.store, item.ref):
         return
-    newest = await station.store.newest_remote(item.attempt.scope)
+    newest = await remote_ids.newest(station.store, item.attempt.scope)
     if newest is None or newest[0] == item.remote_id:
         return
     with suppress(ApiError):
         await line.api.delete(item.remote_id)
-        await station.store.deleted_remote(item.attempt.scope, item.remote_id)
+        await remote_ids.deleted(station.store, item.attempt.scope, item.remote_id)
 
 
 async def _confirm_missing(station: Station, line: Line, item: Item, error: Missing) -> Decision:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import structlog
 
+from orchestrator import remote_ids
 from orchestrator.decision import Decision
 from orchestrator.records import Attempt, Item
 from orchestrator.settings import Deployment
@@ -53,11 +54,11 @@ async def reconcile(station: Station, item: Item) -> None:
 async def _listing(store: Store, api: VideoApi, item: Item, attempt: Attempt, intent_at: float) -> Listing:
     """The provider's list, and what the ledger knows of it: the newest known job before, the owners after, so that a
     create that ends meanwhile neither makes the list look old nor its job look free."""
-    newest = await store.newest_remote(attempt.scope)
+    newest = await remote_ids.newest(store, attempt.scope)
     clock = Reading(await now_of(store), await api.server_time(), await now_of(store))
     since = min(clock.span(intent_at)[0] - REACH_S, newest[1] if newest else clock.now) - ROUNDING_S
     jobs = tuple([job async for job in api.list(since=since)])
-    owners = await store.remote_owner(attempt.scope, [job.remote_id for job in jobs])
+    owners = await remote_ids.owners(store, attempt.scope, [job.remote_id for job in jobs])
     orphans = await store.read(store.keys.orphans)
     left = {name for name, owner in orphans.items() if owner.rpartition("#")[0] == str(item.ref)}
     orphan = next((job.remote_id for job in jobs if f"{attempt.scope} {job.remote_id}" in left), None)

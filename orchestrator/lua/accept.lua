@@ -39,7 +39,14 @@ end
 
 local ids = P .. 'remote:' .. a[2]
 local owner = redis.call('HGET', ids, remote_id)
-if owner and owner ~= me and not take_back(owner) then return {'taken', owner} end
+-- What an earlier attempt of this item left as an orphan is the item's own, once its newest create is in doubt.
+local orphan = a[2] .. ' ' .. remote_id
+local left = redis.call('HGET', P .. 'orphans', orphan)
+if ARGV[7] ~= '' and left and string.match(left, '^(.+)#%d+$') == batch .. '/' .. id then
+  redis.call('HDEL', P .. 'orphans', orphan)
+elseif owner and owner ~= me and not take_back(owner) then
+  return {'taken', owner}
+end
 redis.call('HSET', ids, remote_id, me)
 set_fields(akey, patch.attempt)
 redis.call('HSET', akey, 'remote_id', remote_id, 'adopted', how, 'accepted_at', now)
@@ -52,7 +59,7 @@ settle(batch, id, n, 'unknown')
 local unsent_again = current > n and (state == 'admitted' or state == 'waiting')
 local same_order = not a[3] or a[3] == i[6]
 if not row[state] or not same_order or not (current == n or unsent_again) then
-  redis.call('HSET', P .. 'orphans', a[2] .. ' ' .. remote_id, me)
+  redis.call('HSET', P .. 'orphans', orphan, me)
   return {'orphan', 0}
 end
 if unsent_again and state == 'admitted' then

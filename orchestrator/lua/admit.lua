@@ -95,7 +95,7 @@ for _ = 1, request.most do
   -- The move takes the item off its queue by its state's lane, before the new attempt is its own.
   local version = move(batch, id, item[4], TABLE.admitted[item[4]], now)
   redis.call('HSET', key, 'attempt', n, 'made', n, 'deployment', deployment)
-  redis.call('HDEL', key, 'reason', 'message', 'remote_id', 'unknown_since')
+  redis.call('HDEL', key, 'reason', 'message', 'remote_id')
   settle(batch, id, n, 'reserved')
   redis.call('ZADD', open, string.format('%.0f', now + request.allowance_ms), attempt_ref(batch, id, n))
   used, tat = used + 1, tonumber(next_tat)

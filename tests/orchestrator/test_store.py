@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator import remote_ids
 from orchestrator.decision import Decision
 from orchestrator.dispatcher import POOLS
 from orchestrator.records import Claim
@@ -122,7 +123,7 @@ async def test_an_answer_takes_its_id_back_from_a_guess(store: Store) -> None:
     word, _ = await accept(store, second, "video_1")
     assert word == "accepted"
     assert (await state(store, "a"), await state(store, "b")) == (State.CREATING, State.RENDERING)
-    assert await store.remote_owner(first_scope(), ["video_1"]) == {"video_1": "spring/b#1"}
+    assert await remote_ids.owners(store, first_scope(), ["video_1"]) == {"video_1": "spring/b#1"}
     assert [c.step for c in await claims(store)] == ["reconcile"]
 
 
@@ -343,12 +344,12 @@ async def test_a_remote_video_is_needed_until_its_remixes_are_made(store: Store)
     await intend(store, claim)
     _, version = await accept(store, claim, "video_1")
     await store.apply(claim.ref, int(version), Decision(Event.SUCCEEDED, {"expires_at": 1}))
-    assert await store.needed(claim.ref)
+    assert await remote_ids.needed(store, claim.ref)
     (remix,) = (await admit(store, deployment())).admitted
     await intend(store, remix)
-    assert await store.needed(claim.ref)
+    assert await remote_ids.needed(store, claim.ref)
     await accept(store, remix, "video_2")
-    assert not await store.needed(claim.ref)
+    assert not await remote_ids.needed(store, claim.ref)
 
 
 async def test_a_postponed_archiving_whose_clock_stepped_back_is_pulled_in(store: Store) -> None:

@@ -13,7 +13,7 @@ import structlog
 from redis.exceptions import ConnectionError, TimeoutError  # noqa: A004
 
 import workers.create
-from orchestrator import views
+from orchestrator import remote_ids, views
 from orchestrator.states import Event, State
 from tests.ledger import deployment
 from tests.workers.creating import Desk
@@ -199,6 +199,6 @@ async def test_a_job_without_a_time_is_as_old_as_the_answer_that_named_it(
     desk.clock.off_s = 5000.0
     found = await desk.created("a")
     assert found.attempt is not None
-    newest = await desk.store.newest_remote(found.attempt.scope)
+    newest = await remote_ids.newest(desk.store, found.attempt.scope)
     assert newest is not None
     assert newest[1] > desk.station.clock() + 4000
