@@ -47,8 +47,8 @@ class Draft:
         return self.row_spot(name)
 
     def row_spot(self, name: str) -> Spot:
-        """The place of a field in the row; the row's own where it leaves the field out."""
-        if name in self.row.fields:
+        """The place of a field in the row, of its empty cell too; the row's own where there is none."""
+        if name in self.row.fields or self.row.places.knows(name):
             return self.row.spot(name)
         spot = self.row.spot()
         return spot._replace(path=f"{spot.path}.{name}" if spot.path else name)

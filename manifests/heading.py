@@ -14,7 +14,8 @@ from manifests.row import Reading, Row
 from manifests.yaml_reader import Header, read_header
 
 VERSION = "1"
-ROW_FILES = (".csv", ".tsv", ".jsonl", ".ndjson")
+ROW_FILES = (".csv", ".tsv", ".xlsx", ".jsonl", ".ndjson")
+LARGEST = 1 << 30  # bytes of a file; a million rows are less than half of it
 _USD = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,6})?")
 
 
@@ -109,9 +110,14 @@ def _rows(header: Header, path: Path, reading: Reading) -> Path | None:
     if not node.text:
         wrong = "must be the path of a file", "write items_from: rows.csv"
     elif rows.suffix.lower() not in ROW_FILES:
-        wrong = "must be a CSV or JSONL file", f"its name must end in {', '.join(ROW_FILES[:-1])} or {ROW_FILES[-1]}"
+        wrong = (
+            "must be a CSV, XLSX or JSONL file",
+            f"its name must end in {', '.join(ROW_FILES[:-1])} or {ROW_FILES[-1]}",
+        )
     elif why := unreadable(rows):
         wrong = why, f"the path is relative to the manifest's folder, {path.parent.resolve()}"
+    else:
+        wrong = too_large(rows)
     if wrong is None:
         return rows
     reading.problem(node.line, node.column, "items_from", node.text, *wrong)
@@ -141,3 +147,12 @@ def unreadable(path: Path) -> str | None:
         return "is not a file" if path.exists() else "there is no such file"
     except (OSError, ValueError) as error:
         return f"cannot be read: {getattr(error, 'strerror', None) or error}"
+
+
+def too_large(path: Path) -> tuple[str, str] | None:
+    """(message, hint) for a file that is larger than any manifest. Raises OSError."""
+    size = path.stat().st_size
+    if size <= LARGEST:
+        return None
+    message = f"is {size / (1 << 30):.1f} GiB, and a manifest is at most {LARGEST >> 30} GiB"
+    return message, "check that the file is what you think it is; a batch can also be submitted in parts"

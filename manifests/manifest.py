@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from manifests import csv_reader, jsonl_reader, yaml_reader
+from manifests import csv_reader, jsonl_reader, xlsx_reader, yaml_reader
 from manifests.expansion import expand
-from manifests.heading import Heading, read_heading, unreadable
+from manifests.heading import Heading, read_heading, too_large, unreadable
 from manifests.item import Item
 from manifests.problem import Problems, Spot
 from manifests.register import Register
@@ -26,6 +26,7 @@ _READERS: Mapping[str, Callable[[Path, Reading], Iterator[Row]]] = {
     ".yml": yaml_reader.read_items,
     ".csv": csv_reader.read_rows,
     ".tsv": csv_reader.read_rows,
+    ".xlsx": xlsx_reader.read_rows,
     ".jsonl": jsonl_reader.read_rows,
     ".ndjson": jsonl_reader.read_rows,
 }
@@ -57,6 +58,7 @@ class Manifest:
     _heading: Heading
     _models: Mapping[str, ModelRule] | None
     _stamp: Stamp
+    _sheet: str | None
 
     def items(self) -> Iterator[Item]:
         """The items in the manifest's order, read anew each time; memory stays flat.
@@ -65,7 +67,7 @@ class Manifest:
         """
         problems = Problems()
         self._check_unchanged(problems)
-        for item in _items(self.path, self._heading, self._models, problems, {}, None):
+        for item in _items(self.path, self._heading, self._models, self._sheet, problems, {}, None):
             problems.raise_if_any()
             yield item
         problems.raise_if_any()
@@ -78,10 +80,11 @@ class Manifest:
         problems.raise_if_any()
 
 
-def load(path: Path, *, models: Mapping[str, ModelRule] | None = None) -> Manifest:
+def load(path: Path, *, models: Mapping[str, ModelRule] | None = None, sheet: str | None = None) -> Manifest:
     """Reads a manifest once, in one stream, and finds every problem.
 
     `models`: what the deployments serve, by name; None leaves that unchecked and goes by the known models' rules.
+    `sheet`: which one of a workbook holds the items; None for the first.
     Raises ManifestError, and nothing else for whatever the file holds.
     """
     path = Path(path)
@@ -96,13 +99,15 @@ def load(path: Path, *, models: Mapping[str, ModelRule] | None = None) -> Manife
         reading.problem(None, None, "", "", f"cannot be read: {error.strerror or error}", "check its permissions")
     if heading is None:
         raise problems.error()
+    if sheet is not None and not any(source.suffix.lower() == ".xlsx" for source in (path, heading.rows) if source):
+        reading.problem(None, None, "", sheet, "only an .xlsx file has sheets", "leave the sheet out")
     stamp = _stamp(path, heading)
     register = Register(problems)
     columns: dict[str, None] = {}
     count = 0
     kinds: set[Kind] = set()
     images: set[str] = set()
-    for item in _items(path, heading, models, problems, columns, register):
+    for item in _items(path, heading, models, sheet, problems, columns, register):
         count += 1
         kinds.add((item.model, item.size, item.seconds))
         if item.input_reference is not None:
@@ -123,6 +128,7 @@ def load(path: Path, *, models: Mapping[str, ModelRule] | None = None) -> Manife
         _heading=heading,
         _models=models,
         _stamp=stamp,
+        _sheet=sheet,
     )
 
 
@@ -130,6 +136,7 @@ def _items(
     path: Path,
     heading: Heading,
     models: Mapping[str, ModelRule] | None,
+    sheet: str | None,
     problems: Problems,
     columns: dict[str, None],
     register: Register | None,
@@ -140,7 +147,7 @@ def _items(
     given = frozenset(defaults.fields) if defaults is not None else frozenset[str]()
     sources = [path] if heading.has_items else []
     for source in [*sources, *([heading.rows] if heading.rows else [])]:
-        reading = Reading(str(source), problems, columns, given)
+        reading = Reading(str(source), problems, columns, given, sheet)
         problems.begin_file(reading.file)
         try:
             for row in _READERS[source.suffix.lower()](source, reading):
@@ -161,11 +168,17 @@ def _check_file(path: Path, problems: Problems) -> None:
     """Raises ManifestError where there is no file, or none of a known kind."""
     wrong = None
     if why := unreadable(path):
-        wrong = why, "check the path; a manifest is a .yaml, .csv or .jsonl file"
+        wrong = why, "check the path; a manifest is a .yaml, .csv, .xlsx or .jsonl file"
     elif path.suffix.lower() not in _READERS:
-        spreadsheet = path.suffix.lower() in (".xlsx", ".xls", ".ods", ".numbers")
-        hint = "save the sheet as CSV UTF-8" if spreadsheet else f"its name must end in one of {', '.join(_READERS)}"
+        spreadsheet = path.suffix.lower() in (".xls", ".xlsm", ".ods", ".numbers")
+        hint = (
+            "save it as .xlsx, or the sheet as CSV UTF-8"
+            if spreadsheet
+            else f"its name must end in one of {', '.join(_READERS)}"
+        )
         wrong = "the kind of manifest cannot be told by the file's name", hint
+    else:
+        wrong = too_large(path)
     if wrong:
         problems.add(Spot(str(path), None, None, ""), "", *wrong)
     problems.raise_if_any()

@@ -54,13 +54,15 @@ class Reading:
     """One reading of one file: where its problems go and what it shows about the whole.
 
     `file` is the name that messages use. `columns` gathers the manifest's own columns in order. `given`: the
-    fields that the defaults give, which a row may therefore leave out.
+    fields that the defaults give, which a row may therefore leave out. `sheet`: the one to read of a workbook, None
+    for its first.
     """
 
     file: str
     problems: Problems
     columns: dict[str, None] = field(default_factory=dict)
     given: frozenset[str] = frozenset()
+    sheet: str | None = None
 
     def problem(self, line: int | None, column: int | None, path: str, value: str, message: str, hint: str) -> None:
         self.problems.add(Spot(self.file, line, column, path), value, message, hint)

@@ -92,6 +92,9 @@ class Table:
             if cell.strip():
                 message = f"the row has a cell {number}, and the header names {width} columns"
                 hint = "put a text that has a comma in quotes, or name the column in the header line"
+                if self._name_cell(line, number):
+                    message = "the cell stands in a column without a name"
+                    hint = "name the column in the header line"
                 self._wrong_cell(line, number, cell.strip(), message, hint)
                 break
 

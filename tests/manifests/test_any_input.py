@@ -13,12 +13,13 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from openpyxl import Workbook
 
 from manifests import Item, ManifestError, load
 from manifests.fields import FIELDS, HEADER
 
 _COMPARED = ("key", "prompt", "size", "seconds", "priority")
-KINDS = ("yaml", "csv", "jsonl")
+KINDS = ("yaml", "csv", "jsonl", "xlsx")
 
 
 def loaded(content: bytes, kind: str) -> list[Item] | None:
@@ -59,7 +60,7 @@ def test_random_bytes_are_refused_not_stumbled_over(kind: str, content: bytes) -
     loaded(content, kind)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", KINDS[:3])
 @given(content=st.text(alphabet="apromtkeys{}[]:,-&*!<|>\"'\n\r\t 0~\ufeff\x85å\x00", max_size=120))
 @settings(max_examples=120, deadline=None)
 def test_random_text_is_refused_not_stumbled_over(kind: str, content: str) -> None:
@@ -102,7 +103,16 @@ def test_the_same_items_are_read_from_every_format(rows: list[dict[str, str]]) -
     nested = [{**row, "labels": {"market": row["market"]}} for row in rows]
     for row in nested:
         del row["market"]
+    workbook = Workbook()
+    workbook.active.append(list(rows[0]))
+    for row in rows:
+        workbook.active.append([int(row[name]) if name in ("seconds", "priority") else row[name] for name in rows[0]])
+        for cell in workbook.active[workbook.active.max_row]:
+            cell.data_type = "n" if isinstance(cell.value, int) else "s"  # a text that begins with = is no formula
+    saved = io.BytesIO()
+    workbook.save(saved)
     read = {
+        "xlsx": loaded(saved.getvalue(), "xlsx"),
         "csv": loaded(table.getvalue().encode(), "csv"),
         "yaml": loaded(yaml.safe_dump({"items": nested}).encode(), "yaml"),
         "jsonl": loaded("\n".join(json.dumps(row) for row in nested).encode(), "jsonl"),
