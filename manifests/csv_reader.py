@@ -16,7 +16,18 @@ from manifests.text_lines import lines
 
 def read_rows(path: Path, reading: Reading) -> Iterator[Row]:
     """The rows, streaming. `line` is where a row begins, also when its cells hold line breaks."""
-    stream = lines(path, reading, encoding_of(path))
+    encoding = encoding_of(path)
+    if not encoding.sound:
+        yield from _rows(lines(path, reading, encoding.codec), reading)
+        return
+    with path.open(encoding=encoding.codec, newline="") as stream:  # several times faster than line by line
+        try:
+            yield from _rows(stream, reading)
+        except UnicodeDecodeError:
+            reading.problem(None, None, "", "", "the file changed while it was read", "run the command again")
+
+
+def _rows(stream: Iterator[str], reading: Reading) -> Iterator[Row]:
     before = reading.problems.count
     start = opening(stream)
     if start is None:

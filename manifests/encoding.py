@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 UTF_8 = "utf-8-sig"
@@ -17,8 +18,16 @@ _UNDECODED = re.compile("[\udc80-\udcff]")
 _BEYOND_ASCII = re.compile("[^\x00-\x7f]")
 
 
-def encoding_of(path: Path) -> str:
-    """The codec for a CSV file: one pass over its bytes, memory flat.
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """`codec`: how the file is to be read. `sound`: it can be, throughout, and no line of it is very long."""
+
+    codec: str
+    sound: bool
+
+
+def encoding_of(path: Path) -> Encoding:
+    """In which encoding a CSV file was saved: one pass over its bytes, memory flat.
 
     A byte order mark decides. Without one, a file that is UTF-8 throughout is UTF-8, and any other is Windows-1252
     (cp1252), as Excel saves CSV in Western Europe and America. But where at least as many letters are good UTF-8
@@ -27,18 +36,19 @@ def encoding_of(path: Path) -> str:
     with path.open("rb") as stream:
         start = stream.read(3)
         if start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-            return UTF_16
-        if start == codecs.BOM_UTF8:
-            return UTF_8
+            return Encoding(UTF_16, sound=False)
         stream.seek(0)
+        sound = True
         decoder = codecs.getincrementaldecoder("utf-8")()
         try:
             while chunk := stream.read(_CHUNK):
                 decoder.decode(chunk)
+                sound = sound and (len(chunk) < _CHUNK or b"\n" in chunk or b"\r" in chunk)
             decoder.decode(b"", final=True)
         except UnicodeDecodeError:
-            return WINDOWS if _mostly_not_utf_8(path) else UTF_8
-    return UTF_8
+            windows = start != codecs.BOM_UTF8 and _mostly_not_utf_8(path)
+            return Encoding(WINDOWS if windows else UTF_8, sound=False)
+    return Encoding(UTF_8, sound)
 
 
 def _mostly_not_utf_8(path: Path) -> bool:

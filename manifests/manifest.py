@@ -1,4 +1,4 @@
-"""The manifest: one streaming pass finds every problem, further passes hand out the items.
+"""The manifest: a streaming pass finds every problem, further passes hand out the items.
 
 Everything flows one way: a reader yields rows with their places, expansion makes drafts of them, validation makes
 items of those, and the register looks at what holds only for all of them together. No step holds the items.
@@ -12,6 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from manifests import csv_reader, jsonl_reader, xlsx_reader, yaml_reader
+from manifests.draft import Draft
 from manifests.expansion import expand
 from manifests.heading import Heading, read_heading, too_large, unreadable
 from manifests.item import Item
@@ -67,7 +68,7 @@ class Manifest:
         """
         problems = Problems()
         self._check_unchanged(problems)
-        for item in _items(self.path, self._heading, self._models, self._sheet, problems, {}, None):
+        for item in _items(self.path, self._heading, self._models, self._sheet, problems, {}):
             problems.raise_if_any()
             yield item
         problems.raise_if_any()
@@ -81,7 +82,7 @@ class Manifest:
 
 
 def load(path: Path, *, models: Mapping[str, ModelRule] | None = None, sheet: str | None = None) -> Manifest:
-    """Reads a manifest once, in one stream, and finds every problem.
+    """Reads a manifest as a stream, and finds every problem.
 
     `models`: what the deployments serve, by name; None leaves that unchecked and goes by the known models' rules.
     `sheet`: which one of a workbook holds the items; None for the first.
@@ -107,12 +108,15 @@ def load(path: Path, *, models: Mapping[str, ModelRule] | None = None, sheet: st
     count = 0
     kinds: set[Kind] = set()
     images: set[str] = set()
-    for item in _items(path, heading, models, sheet, problems, columns, register):
+    for item in _items(path, heading, models, sheet, problems, columns, register.note):
         count += 1
         kinds.add((item.model, item.size, item.seconds))
         if item.input_reference is not None:
             images.add(item.input_reference)
-    register.finish()
+    if register.must_look_again():
+        for _ in _items(path, heading, models, sheet, Problems(), {}, register.note_again):
+            pass
+        register.finish()
     if count == 0 and problems.count == 0:
         reading.problem(None, None, "", "", "there are no items", "write at least one, with a prompt")
     problems.raise_if_any()
@@ -139,9 +143,9 @@ def _items(
     sheet: str | None,
     problems: Problems,
     columns: dict[str, None],
-    register: Register | None,
+    note: Callable[[str | None, Item | None, Draft], None] | None = None,
 ) -> Iterator[Item]:
-    """The items that are right; what is wrong with others is in `problems`."""
+    """The items that are right; what is wrong with others is in `problems`. `note` sees those too."""
     validation = Validation(path.parent, models, problems)
     defaults = heading.defaults
     given = frozenset(defaults.fields) if defaults is not None else frozenset[str]()
@@ -155,8 +159,8 @@ def _items(
                 for draft in expand(row, defaults, problems):
                     key = validation.key(draft)
                     item = validation.item(draft, key)
-                    if register is not None:
-                        register.note(key, item, draft)
+                    if note is not None:
+                        note(key, item, draft)
                     if item is not None:
                         yield item
         except OSError as error:

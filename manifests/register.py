@@ -8,6 +8,7 @@ from manifests.draft import Draft
 from manifests.fields import nearest
 from manifests.item import Item
 from manifests.key import is_remote_id
+from manifests.key_hashes import KeyHashes
 from manifests.problem import Problems, Spot, excerpt
 
 _MOST_COMPARED = 10_000
@@ -23,10 +24,18 @@ class _Remix(NamedTuple):
 
 
 class Register:
-    """Sees each item once and keeps its key, its place and what a remix of it would inherit, never its texts."""
+    """Sees each item, and keeps eight bytes of it, so that memory stays nearly flat.
+
+    Where a key may stand twice, or an item is a remix, it needs to see all items again: then it keeps the key, the
+    place and the kind of those that matter. Nearly every manifest is read only once, and one with problems twice.
+    """
 
     def __init__(self, problems: Problems) -> None:
         self._problems = problems
+        self._hashes = KeyHashes()
+        self._repeated: frozenset[int] = frozenset()
+        self._sources: frozenset[str] = frozenset()
+        self._few = False
         self._first: dict[str, tuple[str, int, str]] = {}  # key without case → file, line, key as it is
         self._made: dict[str, Kind] = {}
         self._kinds: dict[Kind, Kind] = {}  # each kind once, however many items are of it
@@ -38,7 +47,27 @@ class Register:
         if key is None:
             self._complete = False
             return
+        self._hashes.add(key.casefold())
+        if item is not None and item.remix_of is not None and key not in self._remixes:
+            kind = (item.model, item.size, item.seconds)
+            kind = self._kinds.setdefault(kind, kind)
+            self._remixes[key] = _Remix(item.remix_of, kind, draft.spot("remix_of"))
+
+    def must_look_again(self) -> bool:
+        """After the last item: whether all of them have to be shown once more, by `note_again`."""
+        self._problems.begin_row()
+        self._repeated = self._hashes.repeated()
+        self._sources = frozenset(remix.source.casefold() for remix in self._remixes.values())
+        self._few = bool(self._remixes) and self._hashes.count <= _MOST_COMPARED
+        return bool(self._repeated or self._remixes)
+
+    def note_again(self, key: str | None, item: Item | None, draft: Draft) -> None:
+        """The same item again: a key that was taken before is told now, with both places."""
+        if key is None:
+            return
         folded = key.casefold()
+        if not self._few and folded not in self._sources and hash(folded) not in self._repeated:
+            return
         if (first := self._first.get(folded)) is not None:
             file, line, same = first
             spot = draft.row_spot("key")
@@ -49,16 +78,12 @@ class Register:
             self._problems.add(spot, key, message, hint)
             return
         self._first[folded] = (draft.row.places.file, draft.row.line, key)
-        if item is None:
-            return
-        kind = (item.model, item.size, item.seconds)
-        kind = self._made[key] = self._kinds.setdefault(kind, kind)
-        if item.remix_of is not None:
-            self._remixes[key] = _Remix(item.remix_of, kind, draft.spot("remix_of"))
+        if item is not None:
+            kind = (item.model, item.size, item.seconds)
+            self._made[key] = self._kinds.setdefault(kind, kind)
 
     def finish(self) -> None:
-        """After the last item: every remix needs a source, and no chain of remixes may close."""
-        self._problems.begin_row()
+        """At the very end: every remix needs a source, and no chain of remixes may close."""
         for key, remix in self._remixes.items():
             self._check_source(key, remix)
         self._check_cycles()
