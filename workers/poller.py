@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 import structlog
 
@@ -16,7 +17,7 @@ from orchestrator.redis_connection import AWAY
 from orchestrator.settings import Deployment, Poll
 from orchestrator.states import Event, State
 from workers.missing import AGAIN_S, missed
-from workers.renewal import ClaimLost
+from workers.renewal import ClaimLost, kept
 from workers.station import Station
 from workers.video_api import ApiError, Missing, RemoteJob, RemoteStatus, Throttled
 
@@ -63,7 +64,7 @@ class Poller:
                 if item is None or item.version != claim.version or item.state is not State.RENDERING:
                     return
                 with station.bound(item):
-                    if True:
+                    async with kept(partial(station.store.renew, item.ref, item.version), station.claim_s):
                         await self._observe(item)
         except ClaimLost:
             log.info("look.was_overtaken", item=str(claim.ref))
