@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 
 from manifests.amount import whole_of
 from manifests.draft import TEMPLATES, Draft
@@ -16,19 +17,31 @@ from manifests.template import BadTemplate, Missing, fill, placeholders
 MOST_VARIANTS = 1_000
 MOST_COMBINATIONS = 100_000
 _NO_AXES = ("key", "prompt", "variants")
-_CONTENT = ("model", "size", "seconds", "input_reference", "remix_of")
+_CONTENT = frozenset({"model", "size", "seconds", "input_reference", "remix_of"})
+_BRACE = re.compile("[{}]").search
 
 
-def expand(row: Row, defaults: Row | None, problems: Problems) -> Iterator[Draft]:
+def expand(row: Row, defaults: Row | None, problems: Problems) -> Iterable[Draft]:
     """The drafts of a row, in the order of its axes, the last one turning fastest; its variants side by side."""
     fields, labels, matrix = row.fields, row.labels, row.matrix
     if defaults is not None:
         fields, labels = {**defaults.fields, **fields}, {**defaults.labels, **labels}
         matrix = {**defaults.matrix, **matrix}
-    variants = _variants(fields.get("variants"), row, defaults, problems)
+    variants = _variants(fields["variants"], row, defaults, problems) if "variants" in fields else 1
     if not matrix:
-        yield from _drafts(row, defaults, fields, labels, {}, variants, problems)
-        return
+        return _drafts(row, defaults, fields, labels, {}, variants, problems)
+    return _combined(row, defaults, fields, labels, matrix, variants, problems)
+
+
+def _combined(
+    row: Row,
+    defaults: Row | None,
+    fields: dict[str, str],
+    labels: dict[str, str],
+    matrix: dict[str, list[str]],
+    variants: int,
+    problems: Problems,
+) -> Iterator[Draft]:
     if not _axes_hold(row, defaults, fields, labels, matrix, problems):
         # One draft stands for all, so that what else is wrong with the row is found as well. It has no key.
         first = {axis: next(filter(None, values), "?") for axis, values in matrix.items() if axis not in _NO_AXES}
@@ -48,17 +61,22 @@ def _drafts(
     combination: dict[str, str],
     variants: int,
     problems: Problems,
-) -> Iterator[Draft]:
-    set_by_axis = {name: value for name, value in combination.items() if name in SCALARS}
-    own = {name: value for name, value in (row.fields | set_by_axis).items() if name in _CONTENT}
-    draft = Draft(row, defaults, {**fields, **set_by_axis}, labels, own, row.broken, 1)
+) -> list[Draft]:
+    """The takes of one combination."""
+    own = row.fields
     if combination:
-        draft.labels = labels | {name: value for name, value in combination.items() if name not in SCALARS}
-    if not row.verbatim:
+        set_by_axis = {name: value for name, value in combination.items() if name in SCALARS}
+        fields, own = {**fields, **set_by_axis}, {**own, **set_by_axis}
+        labels = labels | {name: value for name, value in combination.items() if name not in SCALARS}
+    # Only a key that nobody wrote is made of what the row says of itself.
+    own = {} if "key" in fields else {name: value for name, value in own.items() if name in _CONTENT}
+    draft = Draft(row, defaults, fields, labels, own, row.broken, 1)
+    if not row.verbatim and any(name in fields and _BRACE(fields[name]) for name in TEMPLATES):
+        draft.fields = dict(fields)
         _fill(draft, combination, problems)
-    yield draft
-    for take in range(2, variants + 1):
-        yield Draft(row, defaults, draft.fields, draft.labels, draft.own, draft.broken, take)
+    takes = range(2, variants + 1)
+    others = [Draft(row, defaults, draft.fields, draft.labels, draft.own, draft.broken, take) for take in takes]
+    return [draft, *others]
 
 
 def _fill(draft: Draft, combination: dict[str, str], problems: Problems) -> None:
@@ -105,9 +123,7 @@ def _missing(draft: Draft, name: str, text: str, wanted: str, known: dict[str, s
     return spot, text, f"nothing is named {{{excerpt(wanted)}}}", hint
 
 
-def _variants(text: str | None, row: Row, defaults: Row | None, problems: Problems) -> int:
-    if text is None:
-        return 1
+def _variants(text: str, row: Row, defaults: Row | None, problems: Problems) -> int:
     variants = whole_of(text)
     if variants is not None and 1 <= variants <= MOST_VARIANTS:
         return variants

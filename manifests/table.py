@@ -30,6 +30,10 @@ class Table:
         self.columns = [_resolved(cell) for cell in header]
         self._reading, self._line, self._name_cell = reading, line, name_cell
         self._written = [tidy(cell) for cell in header]
+        places = list(enumerate(self.columns))
+        self._fields = [(at, name) for at, name in places if name in SCALARS]
+        self._labels = [(at, name) for at, name in places if name and name not in SCALARS]
+        self._nameless = [at for at, name in places if not name]
         self._cells: dict[str, int] = {}
         for number, column in enumerate(self.columns, 1):
             if column:
@@ -69,22 +73,21 @@ class Table:
 
     def row(self, line: int, cells: Sequence[str]) -> Row | None:
         """One row; None when nothing stands in it."""
-        row = Row(line, self)
-        fields, labels = row.fields, row.labels
-        for number, (column, cell) in enumerate(zip(self.columns, cells, strict=False), 1):
-            text = plain(cell)
-            if not text:
-                continue
-            if column in SCALARS:
-                fields[column] = text
-            elif column:
-                labels[column] = text
-            else:
+        if len(cells) < len(self.columns):
+            cells = [*cells, *[""] * (len(self.columns) - len(cells))]
+        fields = {
+            name: plain(text) if "\r" in text else text for at, name in self._fields if (text := cells[at].strip())
+        }
+        labels = {
+            name: plain(text) if "\r" in text else text for at, name in self._labels if (text := cells[at].strip())
+        }
+        for at in self._nameless:
+            if text := cells[at].strip():
                 message = "the cell stands in a column without a name"
-                self._wrong_cell(line, number, text, message, "name the column in the header line")
+                self._wrong_cell(line, at + 1, text, message, "name the column in the header line")
         if len(cells) > len(self.columns):
             self._check_beyond(line, cells)
-        return row if fields or labels else None
+        return Row(line, self, fields, labels) if fields or labels else None
 
     def _check_beyond(self, line: int, cells: Sequence[str]) -> None:
         width = len(self.columns)
