@@ -35,8 +35,7 @@ class Kinds:
 
     def kind(self, draft: Draft) -> Kind:
         """The kind of a draft; what is wrong with it is noted."""
-        fields = draft.fields
-        asked = fields.get("model"), fields.get("size"), fields.get("seconds")
+        asked = _asked(draft)
         if (known := self._sound.get(asked)) is not None:
             return known
         model = _model(draft)
@@ -52,6 +51,9 @@ class Kinds:
     def own(self, draft: Draft) -> Mapping[str, str]:
         """What the row itself says of the video, spelled plainly: `8s` and `8` are the same video, and so one key."""
         own = draft.own
+        if (kind := self._sound.get(_asked(draft))) is not None:
+            known = {"model": kind.model, "size": kind.size, "seconds": str(kind.seconds)}
+            return {name: known.get(name, text) for name, text in own.items()}
         plain: dict[str, str | None] = {}
         if "model" in own:
             plain["model"] = _model(draft)
@@ -112,6 +114,11 @@ class Kinds:
 
     def _wrong(self, draft: Draft, name: str, message: str, hint: str) -> None:
         self._problems.add(draft.spot(name), draft.fields.get(name, ""), message, hint)
+
+
+def _asked(draft: Draft) -> tuple[str | None, str | None, str | None]:
+    fields = draft.fields
+    return fields.get("model"), fields.get("size"), fields.get("seconds")
 
 
 def _model(draft: Draft) -> str:
