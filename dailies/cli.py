@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
@@ -30,7 +31,7 @@ app = typer.Typer(
 )
 
 Manifests = Annotated[
-    list[Path], typer.Argument(help="YAML, CSV or JSONL files of prompts.", metavar="MANIFEST...", show_default=False)
+    list[Path], typer.Argument(help="YAML, CSV or JSONL files of prompts.", metavar="MANIFEST", show_default=False)
 ]
 Config = Annotated[
     Path | None,
@@ -60,7 +61,10 @@ def main(
     ] = "",
 ) -> None:
     """Set up the log before any command: on stderr, JSON unless that is a terminal."""
-    logs.configure(level=log_level or ("warning" if sys.stderr.isatty() else "info"))
+    try:
+        logs.configure(level=log_level or ("warning" if sys.stderr.isatty() else "info"))
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--log-level") from None
 
 
 @app.command()
@@ -74,7 +78,7 @@ def run(
     """
 
     async def work() -> int:
-        settings = load_settings(config)
+        settings = _load(config, sandbox)
         outcome, archive = await running.run(
             settings, manifests, sandbox=sandbox, new=new, console=Console(stderr=True)
         )
@@ -141,7 +145,7 @@ def worker(
 
 @app.command()
 def status(
-    batch: Annotated[str, typer.Argument(help="One batch; else all.", metavar="[BATCH]")] = "",
+    batch: Annotated[str, typer.Argument(help="One batch; else all.", metavar="BATCH")] = "",
     items: Annotated[bool, typer.Option("--items", help="List the batch's items.")] = False,
     state: Annotated[
         State | None, typer.Option("--state", help="Only items in this state.", show_default=False)
@@ -162,7 +166,13 @@ def status(
 
 
 @app.command()
-def show(batch: Name, key: str, config: Config = None, sandbox: Sandboxed = False, as_json: Json = False) -> None:
+def show(
+    batch: Name,
+    key: Annotated[str, typer.Argument(help="The item's key (KEY~2: its second content).", metavar="KEY")],
+    config: Config = None,
+    sandbox: Sandboxed = False,
+    as_json: Json = False,
+) -> None:
     """Show one item's life: attempts, remote ids, answers and request ids, times, money."""
 
     async def work() -> int:
@@ -192,8 +202,14 @@ def sandbox(context: typer.Context) -> None:
     serve(context.args, prog="dailies sandbox")
 
 
+def _load(config: Path | None, sandbox: bool) -> Settings:
+    """The settings; for the sandbox without what the environment says of real services."""
+    real = ("AZURE_", "OPENAI_")
+    return load_settings(config, {k: v for k, v in os.environ.items() if not (sandbox and k.startswith(real))})
+
+
 def _settings(config: Path | None, sandbox: bool) -> Settings:
-    settings = load_settings(config)
+    settings = _load(config, sandbox)
     return settings.for_sandbox("http://127.0.0.1:8787") if sandbox else settings
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 
-from dailies.exits import say
+from dailies.exits import Exit, say
 from dailies.session import Session
 from workers.worker import STEPS, Worker
 
@@ -30,21 +30,28 @@ def crew(session: Session, *, steps: Sequence[str] = STEPS, batches: Sequence[st
     )
 
 
-def stop_on_signals(worker: Worker) -> Mapping[str, signal.Signals]:
-    """SIGINT and SIGTERM drain the worker; a second one ends the process at once. Says which came."""
-    came: dict[str, signal.Signals] = {}
-    loop = asyncio.get_running_loop()
+class Interrupts:
+    """SIGINT and SIGTERM drain the worker, or end the process at once while there is none; so does a second one."""
 
-    def stop(number: signal.Signals) -> None:
-        if came:
-            loop.remove_signal_handler(number)
-            signal.signal(number, signal.SIG_DFL)
-            signal.raise_signal(number)
-        came["signal"] = number
+    def __init__(self) -> None:
+        self.signal: signal.Signals | None = None
+        self._worker: Worker | None = None
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with suppress(NotImplementedError):
+                loop.add_signal_handler(number, self._on, number)
+
+    def drain(self, worker: Worker) -> None:
+        """From now on there is something to be finished first."""
+        self._worker = worker
+
+    def _on(self, number: signal.Signals) -> None:
+        exit_code = Exit.INTERRUPTED if number is signal.SIGINT else Exit.TERMINATED
+        if self._worker is None:
+            say("stopped before anything was created; the same command goes on where it was")
+            raise SystemExit(exit_code)
+        if self.signal is not None:
+            raise SystemExit(exit_code)
+        self.signal = number
         say("stopping: creates under way are finished first; press again to stop at once")
-        worker.stop()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with suppress(NotImplementedError):
-            loop.add_signal_handler(number, stop, number)
-    return came
+        self._worker.stop()

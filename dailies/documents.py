@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from orchestrator.clock import unix
 from orchestrator.prices import usd
 from orchestrator.records import Attempt, Batch, Item
 from orchestrator.results import row
@@ -25,7 +26,7 @@ def batch_document(batch: Batch, stoppage: Stoppage | None, archive: str | None)
         "final": final,
         "stopped": None
         if stoppage is None
-        else {"reason": stoppage.reason, "since": int(time.time()), "resume": stoppage.resume},
+        else {"reason": stoppage.reason, "since": int(stoppage.since), "resume": stoppage.resume},
         "items": {"total": batch.total, **{str(state): batch.counts[state] for state in State}},
         "cost_usd": {
             "estimated": usd(batch.estimated),
@@ -68,13 +69,20 @@ def item_document(item: Item, attempts: list[Attempt]) -> dict[str, Any]:
             "fingerprint": spec.fingerprint,
         },
         "attempts": [_attempt(a) for a in attempts],
-        "archived": {
-            name: item.fields.get(name)
-            for name in ("url", "bytes", "sha256", "duration_s", "archived_at", "mismatch")
-        }
-        if item.state is State.ARCHIVED
-        else None,
+        "archived": _archived(item) if item.state is State.ARCHIVED else None,
         "expires_at": int(item.expires_at) if item.expires_at else None,
+    }
+
+
+def _archived(item: Item) -> dict[str, Any]:
+    fields = item.fields
+    return {
+        "url": fields["url"],
+        "bytes": int(fields["bytes"]),
+        "sha256": fields["sha256"],
+        "duration_s": float(fields["duration_s"]) if fields.get("duration_s") else None,
+        "archived_at": unix(fields["archived_at"]),
+        "mismatch": fields["mismatch"].split("; ") if fields.get("mismatch") else [],
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from enum import IntEnum
@@ -12,6 +13,7 @@ from redis.exceptions import RedisError
 
 from manifests import ManifestError, Problem
 from orchestrator.embedded_redis import EmbeddedRedisError
+from orchestrator.redaction import redact
 from orchestrator.settings import SettingsError
 from orchestrator.submission import AlreadySubmitting, UnknownPrice
 from workers.inputs import InputUnusable
@@ -72,8 +74,14 @@ def finish(work: Callable[[], Coroutine[Any, Any, int]]) -> int:
     except (Unusable, AlreadySubmitting, EmbeddedRedisError, ArchiveError) as error:
         say(str(error))
         return Exit.UNUSABLE
+    except BrokenPipeError:  # whoever read our output has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.DONE
     except (RedisError, ConnectionError) as error:
-        say(f"Redis cannot be used: {error}")
+        say(f"Redis cannot be used: {redact(str(error))}")
+        return Exit.UNUSABLE
+    except OSError as error:
+        say(f"cannot go on: {error}")
         return Exit.UNUSABLE
     except KeyboardInterrupt:
         return Exit.INTERRUPTED

@@ -83,12 +83,14 @@ def summary(document: dict[str, Any]) -> str:
         f"{document['batch']}: {items['total']} items ({states})",
         f"  spent ${cost['confirmed']:.2f}" + (f", and ${cost['unknown']:.2f} unknown" if cost["unknown"] else ""),
     ]
-    if not document["final"]:
+    if not document["final"] and not document["stopped"]:
         end = rfc3339(document["expected_end_at"]) or "not known yet"
         lines.append(f"  {document['creates_per_minute']:.1f} creates a minute so far, expected end {end}")
     if document["stopped"]:
         lines.append(f"  stopped: {document['stopped']['reason']} – {document['stopped']['resume']}")
-    if document["final"] and document["archive"]:
+    if items["total"] - items["archived"] and document["final"]:
+        lines.append(f"  not archived: dailies status {document['batch']} --items says why")
+    if items["archived"] and document["final"] and document["archive"]:
         lines.append(f"  watch it: {document['archive']}index.html")
     return "\n".join(lines)
 
@@ -108,7 +110,11 @@ def print_status(document: dict[str, Any]) -> None:
         table = Table(*names, box=None)
         for row in document["rows"]:
             table.add_row(*("" if row[n] is None else str(row[n]) for n in names))
-        console.print(table)
+        if console.is_terminal:
+            console.print(table)
+        else:
+            for row in document["rows"]:
+                print("\t".join("" if row[n] is None else str(row[n]) for n in names))
 
 
 def print_item(document: dict[str, Any]) -> None:
@@ -133,5 +139,5 @@ def print_item(document: dict[str, Any]) -> None:
 async def _batch(store: Store, name: str) -> Batch:
     batch = await views.batch(store, name)
     if batch is None:
-        raise UsageError(f"there is no batch {name}: dailies status lists them")
+        raise UsageError(f"there is no batch {name}: dailies status lists them (--sandbox: those of the sandbox)")
     return batch

@@ -12,10 +12,11 @@ from pathlib import Path
 from redis.exceptions import RedisError
 from rich.console import Console
 
-from dailies.crew import DAY_S, crew, stop_on_signals
+from dailies.crew import DAY_S, Interrupts, crew
 from dailies.exits import Exit, Unusable, UsageError, say
 from dailies.panel import Panel
-from dailies.session import Session, open_all, probe_stopped
+from dailies.probes import probe_reachable, probe_stopped
+from dailies.session import Session, open_all
 from dailies.submitting import load_all, submit_all
 from orchestrator import views
 from orchestrator.clock import rfc3339
@@ -70,6 +71,7 @@ async def run(
     settings: Settings, paths: Sequence[Path], *, sandbox: bool, new: bool, console: Console
 ) -> tuple[Outcome, str]:
     """The main job; how it ended, and the archive's URL."""
+    interrupts = Interrupts()
     async with AsyncExitStack() as stack:
         if sandbox:
             settings = await stack.enter_async_context(sandboxed(settings))
@@ -79,18 +81,21 @@ async def run(
                 "no deployment is configured: write dailies.yaml, set AZURE_OPENAI_ENDPOINT, or try --sandbox"
             )
         session = await stack.enter_async_context(open_all(settings))
-        submitted = await submit_all(session, manifests, new=new)
+        await probe_reachable(session)
         await probe_stopped(session)
+        submitted = await submit_all(session, manifests, new=new)
         names = [s.batch for s in submitted]
         worker = crew(session, batches=names)
-        stopped = stop_on_signals(worker)
+        interrupts.drain(worker)
         outcome = Outcome()
         working = asyncio.create_task(worker.run())
-        with Panel(settings.deployments, console) as panel:
+        models = {model for manifest in manifests for model, _, _ in manifest.kinds}
+        asked = [d for d in settings.deployments if d.model in models]
+        with Panel(asked, console) as panel:
             await _watch(session, worker, names, panel, outcome, working)
         worker.stop()
         await working
-        outcome.interrupted = stopped.get("signal")
+        outcome.interrupted = interrupts.signal
         outcome.batches = [b for n in names if (b := await views.batch(session.store, n))]
         if outcome.interrupted:
             await _say_what_is_at_risk(session)
@@ -116,20 +121,26 @@ async def _watch(
                 raise Unusable(f"the embedded Redis cannot be used: {redact(str(error))}") from error
             await asyncio.sleep(LOOK_S)
             continue
-        panel.update(batches, _gates(worker))
+        panel.update(batches, await _gates(session, worker))
         if all(b.reported_at or b.name in outcome.stoppages for b in batches):
             return
         await asyncio.wait([working], timeout=LOOK_S)
 
 
-def _gates(worker: Worker) -> str:
-    """What keeps the next create of each deployment waiting, in words, with the time where it is long."""
-    words = {}
-    for name, answer in worker.dispatcher.answers.items():
-        if answer.gate not in ("none", "empty"):
-            long = answer.ask_again_in_s is not None and answer.ask_again_in_s >= 60
-            words[name] = f"{answer.gate} ({(answer.ask_again_in_s or 0) / 60:.0f} min)" if long else answer.gate
-    return ", ".join(f"{name}: {word}" for name, word in sorted(words.items()))
+async def _gates(session: Session, worker: Worker) -> str:
+    """What keeps the next create of each deployment waiting, in words, with the time where it is known."""
+    words = []
+    for name, answer in sorted(worker.dispatcher.answers.items()):
+        if answer.gate in ("none", "empty"):
+            continue
+        word = answer.gate
+        if word in ("cooling", "stopped"):
+            view = await views.deployment(session.store, name)
+            word = f"{word}, {view.cool_reason if word == 'cooling' else view.message}"
+        seconds = answer.ask_again_in_s or 0
+        again = f" (again in {seconds / 60:.0f} min)" if seconds >= 60 else ""
+        words.append(f"{name}: {word}{again}")
+    return "; ".join(words)
 
 
 async def _say_what_is_at_risk(session: Session) -> None:

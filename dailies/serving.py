@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from dailies.crew import crew, stop_on_signals
+from dailies.crew import Interrupts, crew
 from dailies.documents import batch_document
 from dailies.exits import Exit, UsageError
-from dailies.session import open_all, open_archive, probe_stopped
+from dailies.probes import probe_stopped
+from dailies.session import open_all, open_archive
 from dailies.submitting import load_all, submit_all
 from orchestrator import views
 from orchestrator.settings import Settings
@@ -40,9 +41,10 @@ async def work(settings: Settings, only: str) -> int:
         raise UsageError(f"there is no step {unknown[0]}: choose from {', '.join(STEPS)}")
     if not settings.deployments:
         raise UsageError("no deployment is configured: write dailies.yaml or set AZURE_OPENAI_ENDPOINT")
+    interrupts = Interrupts()
     async with open_all(settings) as session:
         await probe_stopped(session)
         worker = crew(session, steps=steps)
-        stop_on_signals(worker)
+        interrupts.drain(worker)
         await worker.run()
     return Exit.DONE

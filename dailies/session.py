@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import structlog
-from redis.exceptions import RedisError
+from redis.asyncio import Redis
+from redis.exceptions import BusyLoadingError, RedisError
 
 from dailies.exits import Unusable, UsageError
 from orchestrator.admission import scope
@@ -23,7 +24,6 @@ from orchestrator.store import Store
 from workers.credentials import ApiKey, Bearer, Credential, EntraToken
 from workers.sinks import Sink, open_sink
 from workers.station import Line
-from workers.video_api import ApiError
 from workers.video_api import connect as connect_api
 
 log = structlog.get_logger("dailies.session")
@@ -91,24 +91,6 @@ def archive_url(settings: Settings) -> str:
     return url.rstrip("/") + "/"
 
 
-async def probe_stopped(session: Session) -> None:
-    """Ask deployments that were stopped earlier again, with a list call. A missing deployment or model shows only
-    on a create, so it gets one item to try."""
-    for name, line in session.lines.items():
-        fields = await session.store.read(session.store.keys.deployment(name))
-        reason = fields.get("stopped")
-        if not reason:
-            continue
-        try:
-            async for _ in line.api.list(since=float("inf")):
-                break
-        except ApiError as error:
-            log.warning("deployment.still_stopped", deployment=name, reason=reason, error=str(error))
-            continue
-        await session.store.judge(name, {"resume": True, "probation": reason != "auth"})
-        log.info("deployment.resumed", deployment=name, reason=reason)
-
-
 async def _store(settings: Settings, stack: AsyncExitStack) -> tuple[Store, int]:
     if settings.redis.url is None:
         embedded = await stack.enter_async_context(EmbeddedRedis(settings.state_dir))
@@ -117,18 +99,23 @@ async def _store(settings: Settings, stack: AsyncExitStack) -> tuple[Store, int]
         stack.callback(guard.cancel)
     else:
         url = settings.redis.url.get_secret_value()
+    await _answers(url)
     redis = connect(url, queue_name=Keys(settings.redis.namespace).queue("create"))
     stack.push_async_callback(redis.aclose)
-    try:
-        # The connection tries for longer by itself: it is made to outlive a restart, which this is not.
-        async with asyncio.timeout(REDIS_TIMEOUT_S):
-            await redis.ping()
-            replication = await redis.info("replication")
-    except (RedisError, OSError) as error:
-        mend = "check redis.url, or leave it out for an embedded one"
-        reason = redact(str(error)) or f"no answer within {REDIS_TIMEOUT_S:.0f} s"
-        raise Unusable(f"Redis cannot be reached: {reason}; {mend}") from None
+    replication = await redis.info("replication")
     return Store(redis, settings.redis.namespace), int(replication.get("connected_slaves", 0))
+
+
+async def _answers(url: str) -> None:
+    """Ask once, without the patience of the connection that is made to outlive a restart. Raises Unusable."""
+    async with Redis.from_url(url, socket_connect_timeout=REDIS_TIMEOUT_S, socket_timeout=REDIS_TIMEOUT_S) as plain:
+        try:
+            await plain.ping()
+        except BusyLoadingError:
+            return  # it reads its data: worth waiting for
+        except (RedisError, OSError) as error:
+            mend = "check redis.url, or leave it out for an embedded one"
+            raise Unusable(f"Redis cannot be reached: {redact(str(error))}; {mend}") from None
 
 
 async def _guard(embedded: EmbeddedRedis) -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from dailies.exits import UsageError, say
 from dailies.session import Session
-from manifests import Manifest, ManifestError, load
+from manifests import Manifest, ManifestError, Problem, load
 from orchestrator import views
+from orchestrator.prices import dearest, usd
 from orchestrator.settings import Settings
 from orchestrator.states import BatchState
 from orchestrator.submission import Submission, Submitted, batch_name
@@ -26,10 +27,15 @@ def load_all(paths: Sequence[Path], settings: Settings) -> list[Manifest]:
     manifests, problems, found = [], [], 0
     for path in paths:
         try:
-            manifests.append(load(path, models=settings.model_rules() or None))
+            manifest = load(path, models=settings.model_rules() or None)
         except ManifestError as error:
             problems += error.problems
             found += error.problem_count
+            continue
+        manifests.append(manifest)
+        unpriced = _unpriced(manifest, settings)
+        problems += unpriced
+        found += len(unpriced)
     if problems:
         raise ManifestError(problems, found)
     names = [m.name for m in manifests]
@@ -38,18 +44,34 @@ def load_all(paths: Sequence[Path], settings: Settings) -> list[Manifest]:
     return manifests
 
 
+def _unpriced(manifest: Manifest, settings: Settings) -> list[Problem]:
+    """A budget cannot be kept for what nobody knows the price of."""
+    if manifest.budget_usd is None:
+        return []
+    hint = "set price_per_second_usd on the model's deployment, or leave budget_usd out"
+    file = str(manifest.path)
+    return [
+        Problem(file, None, None, "budget_usd", model, f"the price of {model} at {size} is not known", hint)
+        for model, size, seconds in sorted(manifest.kinds)
+        if dearest(settings.deployments, model, size, seconds) is None
+    ]
+
+
 async def submit_all(session: Session, manifests: Sequence[Manifest], *, new: bool) -> list[Submitted]:
-    """Queue every manifest; what became of its rows, said and returned."""
+    """Queue every manifest; what became of its rows, and what they may cost, said and returned.
+
+    Every image of all of them is in the archive before the first row is queued.
+    """
+    names = [await _name(session, manifest.name, new=new) for manifest in manifests]
+    images = [await store_images(m.images, session.archive(), n) for m, n in zip(manifests, names, strict=True)]
     done = []
-    for manifest in manifests:
-        name = await _name(session, manifest.name, new=new)
+    for manifest, name, hashes in zip(manifests, names, images, strict=True):
         submission = Submission(
             session.store,
             name,
             deployments=session.settings.deployments,
             progress=partial(_rows_in, name),
         )
-        hashes = await store_images(manifest.images, session.archive(), name)
         result = await submission.submit(
             with_images(manifest.items(), hashes),
             kinds=manifest.kinds,
@@ -57,7 +79,12 @@ async def submit_all(session: Session, manifests: Sequence[Manifest], *, new: bo
             budget_usd=manifest.budget_usd,
             template=manifest.name,
         )
-        say(f"{name}: {result.new} new, {result.changed} changed, {result.unchanged + result.updated} unchanged")
+        batch = await views.batch(session.store, name)
+        left = usd(max(batch.estimated - batch.confirmed - batch.unknown, 0)) if batch else 0.0
+        say(
+            f"{name}: {result.new} new, {result.changed} changed, {result.updated} relabelled, "
+            f"{result.unchanged} unchanged; still to spend: at most ${left:.2f} where prices are known"
+        )
         done.append(result)
     return done
 

@@ -10,3 +10,8 @@ def rfc3339(instant: float | None) -> str:
     if instant is None:
         return ""
     return dt.datetime.fromtimestamp(instant, dt.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def unix(text: str) -> int:
+    """RFC 3339 as Unix seconds."""
+    return int(dt.datetime.fromisoformat(text).timestamp())

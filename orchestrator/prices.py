@@ -5,8 +5,10 @@ Prices are estimates until a bill says otherwise; `price_per_second_usd` of a de
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
+
+from orchestrator.settings import Deployment
 
 MICRO = 1_000_000
 
@@ -45,6 +47,17 @@ def micro(usd: Decimal | str) -> int:
 def usd(micro_dollars: int) -> float:
     """Micro-dollars as dollars, for people and JSON."""
     return round(micro_dollars / MICRO, 6)
+
+
+def dearest(deployments: Iterable[Deployment], model: str, size: str, seconds: int) -> int | None:
+    """The price at the dearest deployment of the model: an estimate may come out lower, never higher.
+
+    None where it is not known of each of them; the list price where no deployment is given.
+    """
+    serving = [price(model, size, seconds, d.price_per_second_usd) for d in deployments if d.model == model]
+    prices = serving or [price(model, size, seconds)]
+    known = [p for p in prices if p is not None]
+    return max(known) if len(known) == len(prices) else None
 
 
 def price(model: str, size: str, seconds: int, override: Decimal | None = None) -> int | None:

@@ -35,8 +35,13 @@ _SPEC_COLUMNS = ("prompt", "model", "size", "seconds", "input_reference", "remix
 
 
 def header(columns: Iterable[str]) -> list[str]:
-    """The manifest's columns without those that the outcome has too, then the outcome's."""
-    return [c for c in columns if c not in OUTCOME_COLUMNS] + list(OUTCOME_COLUMNS)
+    """The manifest's columns in their order, then the outcome's. One that is named as an outcome keeps its values, as
+    they were written, under another heading: so the sheet can be joined with the one it came from."""
+    return [_heading(c) for c in columns] + list(OUTCOME_COLUMNS)
+
+
+def _heading(column: str) -> str:
+    return f"{column} (manifest)" if column.strip().lower() in OUTCOME_COLUMNS else column
 
 
 def row(item: Item, columns: Sequence[str]) -> dict[str, object]:
@@ -49,8 +54,11 @@ def row(item: Item, columns: Sequence[str]) -> dict[str, object]:
         named = column.strip().lower()
         if named == "priority":
             own[column] = int(fields["priority"])
+        elif named in _SPEC_COLUMNS:
+            own[column] = getattr(spec, named)
         else:
-            own[column] = getattr(spec, named) if named in _SPEC_COLUMNS else spec.labels.get(column)
+            written = spec.labels.get("key", spec.key) if named == "key" else None
+            own[_heading(column)] = spec.labels.get(column, written)
     archived = item.state is State.ARCHIVED
     return own | {
         "key": item.ref.item,

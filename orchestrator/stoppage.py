@@ -16,10 +16,11 @@ from orchestrator.views import DeploymentView, deployment
 
 @dataclass(frozen=True, slots=True)
 class Stoppage:
-    """Why nothing of a batch can move without a person, and what that person can do."""
+    """Why nothing of a batch can move without a person, since when (Unix seconds), and what that person can do."""
 
     reason: str
     resume: str
+    since: float
 
 
 async def stoppage(store: Store, batch: Batch, deployments: Collection[Deployment]) -> Stoppage | None:
@@ -27,8 +28,9 @@ async def stoppage(store: Store, batch: Batch, deployments: Collection[Deploymen
     active = batch.moving(State.ADMITTED, State.CREATING, State.RENDERING, State.ARCHIVING)
     if batch.state not in (BatchState.RUNNING, BatchState.PAUSED) or active or not batch.counts[State.WAITING]:
         return None
+    moved = float(batch.fields.get("moved_at") or 0) / 1000 or batch.created_at
     if batch.state is BatchState.PAUSED:
-        return Stoppage("paused", f"dailies resume {batch.name}")
+        return Stoppage("paused", "resume the batch", moved)
     views = {d.name: await deployment(store, d.name) for d in deployments}
     found: list[Stoppage] = []
     for lane in sorted({d.model for d in deployments} | {f"@{d.name}" for d in deployments}):
@@ -36,23 +38,29 @@ async def stoppage(store: Store, batch: Batch, deployments: Collection[Deploymen
         if head is None:
             continue
         serving = [d for d in deployments if lane in (d.model, f"@{d.name}")]
-        barred = await _barred(store, batch, head, serving, views)
+        barred = await _barred(store, batch, head, serving, views, moved)
         if barred is None:
             return None
         found.append(barred)
     if not found:
-        return Stoppage("no_deployment", "add a deployment that serves its model to the configuration")
+        return Stoppage("no_deployment", "add a deployment that serves its model to the configuration", moved)
     return found[0]
 
 
 async def _barred(
-    store: Store, batch: Batch, head: Ref, serving: Collection[Deployment], views: dict[str, DeploymentView]
+    store: Store,
+    batch: Batch,
+    head: Ref,
+    serving: Collection[Deployment],
+    views: dict[str, DeploymentView],
+    moved: float,
 ) -> Stoppage | None:
     """What bars the first item of a queue from each deployment that could take it; None if one will."""
     open_ones = [d for d in serving if not views[d.name].stopped]
     if not open_ones:
         why = "; ".join(f"{d.name}: {views[d.name].stopped} ({views[d.name].message})" for d in serving)
-        return Stoppage("deployments_stopped", f"mend the deployment and run again; {why}")
+        since = max(views[d.name].stopped_at or moved for d in serving)
+        return Stoppage("deployments_stopped", f"mend the deployment and run again; {why}", since)
     if batch.budget is None:
         return None
     fields = await store.read(store.keys.item(head))
@@ -62,4 +70,4 @@ async def _barred(
         price = fields["price"] if own is None else micro(own) * int(fields["seconds"])
         if price != "" and int(price) <= left:
             return None
-    return Stoppage("budget", "raise budget_usd in the manifest and submit it again")
+    return Stoppage("budget", "raise budget_usd in the manifest and submit it again", moved)

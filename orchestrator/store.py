@@ -69,13 +69,15 @@ class Store:
 
     async def apply(self, ref: Ref, version: int, decision: Decision) -> int | None:
         """Carry out a decision; the item's new version, or None when it is stale. One log line a transition."""
-        done, state, now = await self.scripts.run(
+        done, state, now, abandoned = await self.scripts.run(
             "transition", ref.batch, ref.item, version, str(decision.event), decision.patch()
         )
         if not done:
             log.info("decision.went_stale", batch=ref.batch, key=ref.item, decided=str(decision.event))
             return None
         self._tell(decision.event, ref, state=state.decode(), **decision.item)
+        for item in abandoned:
+            self._tell(Event.ABANDONED, Ref(ref.batch, item.decode()), source=ref.item)
         return int(now)
 
     async def intend(

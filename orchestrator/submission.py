@@ -19,7 +19,7 @@ from redis.asyncio.lock import Lock
 from redis.exceptions import LockError
 
 from manifests import Item as ManifestItem
-from orchestrator.prices import micro, price
+from orchestrator.prices import dearest, micro
 from orchestrator.records import Spec
 from orchestrator.settings import Deployment
 from orchestrator.store import Store, log
@@ -85,8 +85,8 @@ class Submission:
         Raises UnknownPrice and AlreadySubmitting before anything is written.
         """
         if budget_usd is not None:
-            for model, size, seconds in kinds:
-                if self._price(model, size, seconds) is None:
+            for model, size, seconds in sorted(kinds):
+                if dearest(self._deployments, model, size, seconds) is None:
                     raise UnknownPrice(model, size)
         lock = self._store.submit_lock(self._name)
         if not await lock.acquire():
@@ -122,15 +122,8 @@ class Submission:
         await self._store.scripts.run("seal_batch", self._name, *sorted(lanes))
         return counts
 
-    def _price(self, model: str, size: str, seconds: int) -> int | None:
-        """At the dearest deployment of the model: an estimate may come out lower, never higher. None: unknown."""
-        serving = [d for d in self._deployments if d.model == model]
-        prices = [price(model, size, seconds, d.price_per_second_usd) for d in serving] or [price(model, size, seconds)]
-        known = [p for p in prices if p is not None]
-        return max(known) if len(known) == len(prices) else None
-
     def _row(self, place: int, item: ManifestItem) -> dict[str, object]:
-        cost = self._price(item.model, item.size, item.seconds)
+        cost = dearest(self._deployments, item.model, item.size, item.seconds)
         spec = Spec(
             key=item.key,
             prompt=item.prompt,

@@ -23,6 +23,7 @@ class DeploymentView:
     name: str
     slots: int
     stopped: str | None
+    stopped_at: float | None
     message: str | None
     cool_until: float | None
     cool_reason: str | None
@@ -84,6 +85,7 @@ async def deployment(store: Store, name: str) -> DeploymentView:
         name,
         int(slots),
         fields.get("stopped"),
+        float(fields["stopped_at"]) / 1000 if fields.get("stopped_at") else None,
         fields.get("message"),
         cool or None,
         fields.get("cool_reason"),

@@ -1,6 +1,6 @@
 """Input images: kept in the archive under their hash, so that a worker on any machine can send them.
 
-`ARCHIVE/BATCH/inputs/SHA256.png`. They are put there before a row is queued, once for each content.
+`ARCHIVE/BATCH/inputs/SHA256`. They are put there before a row is queued, once for each content.
 """
 
 from __future__ import annotations

@@ -73,7 +73,8 @@ local function settle(batch, id, n, bucket)
   local a = redis.call('HMGET', key, 'price', 'money')
   local was, price = a[2] or 'none', tonumber(a[1]) or 0
   if was == bucket then return end
-  if was ~= 'none' then redis.call('HINCRBY', batch_key(batch), was, -price) end
+  -- 0 - price, not -price: Lua's -0 is no integer to Redis.
+  if was ~= 'none' then redis.call('HINCRBY', batch_key(batch), was, 0 - price) end
   if bucket ~= 'none' then redis.call('HINCRBY', batch_key(batch), bucket, price) end
   redis.call('HSET', key, 'money', bucket)
 end
@@ -111,6 +112,7 @@ end
 -- The items made from an item that still need it.
 local function remixes_of(batch, id) return P .. 'remixes:' .. batch .. '/' .. id end
 
+local abandoned = {}    -- items that failed with their source, to be told
 local follow    -- defined below: what a change of state means for the items made from this one
 
 -- Moves an item from one state to another with all that hangs on it: queue, slot, archive order, counters,
@@ -131,6 +133,7 @@ local function move(batch, id, from, to, now)
   local version = redis.call('HINCRBY', key, 'v', 1)
   redis.call('HSET', key, 'state', to, 'changed_at', now)
   if from ~= to then
+    redis.call('HSET', batch_key(batch), 'moved_at', now)
     redis.call('HINCRBY', batch_key(batch), 'n:' .. from, -1)
     redis.call('HINCRBY', batch_key(batch), 'n:' .. to, 1)
     if to == 'waiting' then enqueue(batch, id) end
@@ -160,6 +163,7 @@ follow = function(batch, id, to, now)
     if ENDED[to] and after then
       redis.call('HSET', remix_key, 'reason', 'source_' .. to)
       move(batch, remix, r[1], after, now)
+      abandoned[#abandoned + 1] = remix
     elseif to == 'archiving' and r[1] == 'waiting' and r[2] == '' then
       redis.call('HSET', remix_key, 'lane', '@' .. source[1], 'source_id', source[2])
       enqueue(batch, remix)

@@ -49,7 +49,7 @@ end
 local function count(total, price)
   redis.call('HINCRBY', bkey, 'total', total)
   redis.call('HINCRBY', bkey, 'n:waiting', total)
-  redis.call('HINCRBY', bkey, 'estimated', total * (tonumber(price) or 0))
+  redis.call('HINCRBY', bkey, 'estimated', total * (tonumber(price) or 0) + 0)    -- no -0
 end
 
 local function add(id, row)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
 import os
 import signal
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ import pytest
 from redis import Redis
 
 from sandbox.config import SandboxDeployment
-from tests.main_job.night import Witness, config, deployment, running
+from tests.main_job.night import Witness, config, deployment, environment, running
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(120)]
 
@@ -76,7 +78,7 @@ async def test_a_run_ends_with_videos_receipts_and_documents(
     code, out, _ = await dailies("results", "spring", "--config", str(path))
     table = list(csv.DictReader(io.StringIO(out)))
     assert code == 0
-    assert list(table[0])[:4] == ["prompt", "market", "key", "state"]
+    assert list(table[0])[:5] == ["key (manifest)", "prompt", "market", "key", "state"]
     assert [(r["key"], r["market"], r["state"], r["billed"]) for r in table] == [
         ("boat", "SE", "archived", "yes"),
         ("lamp", "NO", "archived", "yes"),
@@ -172,7 +174,7 @@ async def test_an_archive_that_cannot_be_written_is_exit_3_before_anything_is_pa
 async def test_a_redis_that_cannot_be_reached_is_exit_3(tmp_path: Path, rows: Path) -> None:
     path = config(
         tmp_path / "dailies.yaml",
-        redis_url="redis://:hush@127.0.0.1:1/0",
+        redis_url="redis://:hush-hush-hush@127.0.0.1:1/0",
         namespace="cli",
         archive={"url": str(tmp_path / "archive")},
         deployments=[deployment("east", "http://127.0.0.1:1")],
@@ -180,6 +182,7 @@ async def test_a_redis_that_cannot_be_reached_is_exit_3(tmp_path: Path, rows: Pa
     code, _, said = await dailies("run", str(rows), "--config", str(path))
     assert code == 3
     assert "redis.url" in said
+    assert "Connect call failed" in said
     assert "hush" not in said
 
 
@@ -331,3 +334,71 @@ async def test_help_of_every_command_teaches() -> None:
     code, out, _ = await dailies("sandbox", "--help")
     assert code == 0
     assert "--rate-window-s" in out
+
+
+async def test_a_model_that_we_do_not_know_and_nobody_prices_passes_and_runs(sandbox: Sandbox, tmp_path: Path) -> None:
+    server = await sandbox(queue_s=0, render_s=(0.1, 0.2), deployments=(SandboxDeployment("any", model="mystery-9"),))
+    path = config(
+        tmp_path / "dailies.yaml",
+        redis_url=None,
+        namespace="cli",
+        archive={"url": str(tmp_path / "archive")},
+        deployments=[deployment("east", server.url, model="mystery-9", deployment="any")],
+    )
+    batch = tmp_path / "new.csv"
+    batch.write_text("key,prompt,model,size,seconds\na,A boat,mystery-9,64x64,1\nb,forbidden,mystery-9,64x64,1\n")
+    code, out, said = await dailies("run", str(batch), "--config", str(path), "--json")
+    document = json.loads(out)
+    assert (code, document["items"]["archived"], document["items"]["failed"]) == (1, 1, 1), said
+
+
+async def test_an_endpoint_that_nobody_answers_is_exit_3_before_anything_is_queued(rows: Path, tmp_path: Path) -> None:
+    path = config(
+        tmp_path / "dailies.yaml",
+        redis_url=None,
+        namespace="cli",
+        archive={"url": str(tmp_path / "archive")},
+        deployments=[deployment("east", "http://127.0.0.1:1")],
+    )
+    code, _, said = await dailies("run", str(rows), "--config", str(path))
+    assert code == 3
+    assert "east (http://127.0.0.1:1)" in said
+    code, out, _ = await dailies("status", "--json", "--config", str(path))
+    assert json.loads(out) == {"batches": []}
+
+
+async def test_of_several_manifests_one_that_cannot_be_priced_refuses_all(
+    place: tuple[Witness, Path], rows: Path, tmp_path: Path
+) -> None:
+    _, path = place
+    path.write_text(path.read_text().replace("model: sora-2", "model: mystery-9"))
+    priced = tmp_path / "priced.yaml"
+    items = "- {prompt: x, model: mystery-9, size: 64x64, seconds: 1}"
+    priced.write_text(f"version: 1\nname: priced\nbudget_usd: 5\nitems:\n{items}\n")
+    rows.write_text("key,prompt,model\na,A boat,mystery-9\n")
+    code, _, said = await dailies("submit", str(rows), str(priced), "--config", str(path))
+    assert code == 2
+    assert "price_per_second_usd" in said
+    assert (await dailies("validate", str(priced), "--config", str(path)))[0] == 2
+    code, out, _ = await dailies("status", "--json", "--config", str(path))
+    assert json.loads(out) == {"batches": []}
+
+
+async def test_a_reader_that_has_enough_is_no_failure_of_ours(place: tuple[Witness, Path], rows: Path) -> None:
+    _, path = place
+    assert (await dailies("submit", str(rows), "--config", str(path)))[0] == 0
+    read, write = os.pipe()
+    os.close(read)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "dailies", "results", "spring", "--config", str(path),
+        stdout=write, stderr=asyncio.subprocess.PIPE, env=environment(),
+    )  # fmt: skip
+    os.close(write)
+    _, said = await process.communicate()
+    assert (process.returncode, b"Redis" in said) == (0, False)
+
+
+async def test_a_log_level_that_does_not_exist_is_bad_usage() -> None:
+    code, _, said = await dailies("--log-level", "loud", "status")
+    assert code == 2
+    assert "Traceback" not in said
