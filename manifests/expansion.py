@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import re
 from collections.abc import Iterable, Iterator
 
 from manifests.amount import whole_of
@@ -18,7 +17,6 @@ MOST_VARIANTS = 1_000
 MOST_COMBINATIONS = 100_000
 _NO_AXES = ("key", "prompt", "variants")
 _CONTENT = frozenset({"model", "size", "seconds", "input_reference", "remix_of"})
-_BRACE = re.compile("[{}]").search
 
 
 def expand(row: Row, defaults: Row | None, problems: Problems) -> Iterable[Draft]:
@@ -71,12 +69,20 @@ def _drafts(
     # Only a key that nobody wrote is made of what the row says of itself.
     own = {} if "key" in fields else {name: value for name, value in own.items() if name in _CONTENT}
     draft = Draft(row, defaults, fields, labels, own, row.broken, 1)
-    if not row.verbatim and any(name in fields and _BRACE(fields[name]) for name in TEMPLATES):
+    if not row.verbatim and _has_braces(fields):
         draft.fields = dict(fields)
         _fill(draft, combination, problems)
     takes = range(2, variants + 1)
     others = [Draft(row, defaults, draft.fields, draft.labels, draft.own, draft.broken, take) for take in takes]
     return [draft, *others]
+
+
+def _has_braces(fields: dict[str, str]) -> bool:
+    for name in TEMPLATES:
+        text = fields.get(name)
+        if text is not None and ("{" in text or "}" in text):
+            return True
+    return False
 
 
 def _fill(draft: Draft, combination: dict[str, str], problems: Problems) -> None:

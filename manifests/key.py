@@ -54,14 +54,20 @@ def default_key(prompt: str, content: Mapping[str, str]) -> str:
     label or a default leaves the key as it is. Stable across releases.
     """
     start = prompt[:200]
-    words = _WORD.findall((start if start.isascii() else anyascii(start)).lower())
-    while len(words) > 1 and words[0] in _ARTICLES:
-        del words[0]
+    words: list[str] = []
+    alone = "item"
+    for found in _WORD.finditer((start if start.isascii() else anyascii(start)).lower()):
+        if words or found[0] not in _ARTICLES:
+            words.append(found[0][:20])
+            if len(words) == 2:
+                break
+        else:
+            alone = found[0]
     # JSON of [prompt, [[name, value], …]], as json.dumps writes it without spaces, and several times faster.
     canonical = f"[{_quoted(prompt)},{_canonical(tuple(sorted(content.items())))}]"
     number = int.from_bytes(hashlib.sha256(canonical.encode("ascii")).digest()[:8], "big")
     digits = "".join([_PAIRS[number >> place & 1023] for place in (0, 10, 20, 30, 40, 50)])
-    return "-".join([*(word[:20] for word in words[:2] or ["item"]), digits])
+    return "-".join([*(words or [alone]), digits])
 
 
 @lru_cache(maxsize=1024)
