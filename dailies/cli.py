@@ -16,6 +16,7 @@ from rich.console import Console
 from dailies import looking, running, serving, submitting
 from dailies.documents import batch_document
 from dailies.exits import Exit, finish, problem_lines, say
+from dailies.options import Config, Json, Manifests, Name, New, Sandboxed
 from manifests import ManifestError
 from orchestrator import logs
 from orchestrator.settings import Settings, load_settings
@@ -29,21 +30,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     epilog="Try it with nothing but Python: dailies run manifests/examples/first-night.yaml --sandbox",
 )
-
-Manifests = Annotated[
-    list[Path], typer.Argument(help="YAML, CSV or JSONL files of prompts.", metavar="MANIFEST", show_default=False)
-]
-Config = Annotated[
-    Path | None,
-    typer.Option("--config", help="Configuration file (else DAILIES_CONFIG, else ./dailies.yaml).", show_default=False),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
-Sandboxed = Annotated[
-    bool, typer.Option("--sandbox", help="Use the bundled pretend Azure, with state and archive of its own.")
-]
-New = Annotated[bool, typer.Option("--new", help="Start another batch where {date} or {time} in the name names one.")]
-Name = Annotated[str, typer.Argument(help="The batch.", metavar="BATCH")]
-
 
 def _end(work: Callable[[], Coroutine[Any, Any, int]]) -> None:
     raise typer.Exit(finish(work))

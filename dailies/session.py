@@ -21,6 +21,7 @@ from orchestrator.redaction import redact
 from orchestrator.redis_connection import check_durability, connect
 from orchestrator.settings import Deployment, Settings
 from orchestrator.store import Store
+from workers.cancelling import end
 from workers.credentials import ApiKey, Bearer, Credential, EntraToken
 from workers.sinks import Sink, open_sink
 from workers.station import Line
@@ -96,7 +97,7 @@ async def _store(settings: Settings, stack: AsyncExitStack) -> tuple[Store, int]
         embedded = await stack.enter_async_context(EmbeddedRedis(settings.state_dir))
         url = embedded.url
         guard = asyncio.create_task(_guard(embedded))
-        stack.callback(guard.cancel)
+        stack.push_async_callback(end, [guard], within_s=GUARD_S)
     else:
         url = settings.redis.url.get_secret_value()
     await _answers(url)

@@ -85,6 +85,12 @@ async def sandbox() -> AsyncIterator[Callable[..., Awaitable[Any]]]:
 
 
 @pytest.fixture(autouse=True)
+def no_secrets_from_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test calls a secret is an ordinary word in the next."""
+    monkeypatch.setattr("orchestrator.redaction._secrets", set())
+
+
+@pytest.fixture(autouse=True)
 def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the developer's shell has set, a key included, must not reach a test."""
     for name in list(os.environ):
