@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
@@ -13,6 +13,12 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 from orchestrator.settings.section import Section, read_secret, variable_name, web_address, wrong
 
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
+# Parts of a connection string or a SAS token. Taken for a path, one would become a folder of that name.
+CREDENTIAL = re.compile(
+    r"(^|[;?&#])\s*(DefaultEndpointsProtocol|UseDevelopmentStorage|AccountName|AccountKey|\w+Endpoint"
+    r"|SharedAccessSignature|sig)\s*=",
+    re.IGNORECASE,
+)
 
 
 class ArchiveAuth(Section):
@@ -36,6 +42,11 @@ class ArchiveAuth(Section):
 
 def archive_address(value: str) -> str:
     """Check a plain path, a file URL with an absolute path, or a URL that names at least a container."""
+    if CREDENTIAL.search(value) or CREDENTIAL.search(unquote(value)):
+        wrong(
+            "holds a connection string or a SAS token, which is a secret (not shown)",
+            "write the container's URL here and auth: {connection_string_env: VARIABLE} or {sas_env: VARIABLE}",
+        )
     scheme = SCHEME.match(value)
     if scheme is None:
         return value
@@ -86,11 +97,14 @@ class ArchiveSettings(Section):
 
     def connection_string(self, environ: Mapping[str, str]) -> SecretStr | None:
         """The connection string when it is the way, else None. SettingsError when its variable is not set."""
-        return self._secret(environ, self.auth.connection_string_env if self.auth else None)
+        return self._secret(environ, "connection_string_env")
 
     def sas_token(self, environ: Mapping[str, str]) -> SecretStr | None:
         """The SAS token when it is the way, else None. SettingsError when its variable is not set."""
-        return self._secret(environ, self.auth.sas_env if self.auth else None)
+        return self._secret(environ, "sas_env")
 
-    def _secret(self, environ: Mapping[str, str], variable: str | None) -> SecretStr | None:
-        return read_secret(environ, variable, "the archive") if variable else None
+    def _secret(
+        self, environ: Mapping[str, str], way: Literal["connection_string_env", "sas_env"]
+    ) -> SecretStr | None:
+        variable: str | None = getattr(self.auth, way, None)
+        return read_secret(environ, variable, "the archive", setting=f"archive.auth.{way}") if variable else None

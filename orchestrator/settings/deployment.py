@@ -124,7 +124,8 @@ class Deployment(Section):
             return self.auth._key
         if self.auth.api_key_env is None:
             raise ValueError(f"the deployment {self.name} uses Entra ID and has no key")
-        return read_secret(environ, self.auth.api_key_env, f"the deployment {self.name}")
+        needed_by = f"the deployment {self.name}"
+        return read_secret(environ, self.auth.api_key_env, needed_by, setting="auth.api_key_env")
 
     def model_rule(self) -> ModelRule:
         """What its model takes: the shipped rule, with the limits configured here over it."""

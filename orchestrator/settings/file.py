@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ import yaml
 from manifests.problem import Problem
 from orchestrator.settings.schema import Location
 from orchestrator.settings.tree import Place, Tree
+
+# The head of a parser's message in which quotes hold nothing but one character or the name of a kind of token.
+UNQUOTING = re.compile(r"""(?:[^'"]|'(?:\\?[^'"]|<[a-z ]+>)'|"'")*""")
 
 
 def read_file(path: Path) -> Tree:
@@ -23,30 +27,45 @@ def read_file(path: Path) -> Tree:
         )
     except UnicodeDecodeError:
         return _unread(tree, "is not UTF-8 text", "save it as UTF-8")
-    loader = yaml.SafeLoader(text)
     try:
-        node = loader.get_single_node()
-        if node is None:
-            return tree
-        _mark(node, (), tree)
-        # SafeLoader builds nothing but plain values; construct_document is what yaml.safe_load calls.
-        values: Any = loader.construct_document(node)
+        values = _values(text, tree)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (None, None)
-        message = f"is not YAML: {error.problem or error.context}"
+        message = f"is not YAML: {_unquoting(error.problem or error.context or '')}"
         tree.problems.append(
             Problem(tree.file, line, column, "", "", message, "mend the line, or the one above it")
         )
         return tree
-    except (yaml.YAMLError, ValueError):
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError):
+        # Also what PyYAML lets through: for `!!bool word`, `!!timestamp word`, and a list that holds itself.
         return _unread(tree, "is not YAML", "see the example of dailies.yaml in README.md")
-    finally:
-        loader.dispose()
+    if values is None:
+        return tree
     if isinstance(values, dict):
         tree.values = {str(key): value for key, value in values.items()}
         return tree
     return _unread(tree, "must be a mapping of keys", "begin with a key, for example state_dir: .dailies")
+
+
+def _values(text: str, tree: Tree) -> Any:
+    """The file's plain values, None where it is empty. The places of its keys are noted in the tree."""
+    loader = yaml.SafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _mark(node, (), tree)
+        # SafeLoader builds nothing but plain values; construct_document is what yaml.safe_load calls.
+        return loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+def _unquoting(said: str) -> str:
+    """A parser's message up to where it quotes the file: an alias or a tag there may be a secret after a slip."""
+    kept = UNQUOTING.match(said)
+    return kept[0].rstrip(" :,") if kept else ""
 
 
 def _mark(node: yaml.Node, location: Location, tree: Tree) -> None:

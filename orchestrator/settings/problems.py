@@ -34,6 +34,8 @@ def problems_of(error: ValidationError, tree: Tree, root: type[BaseModel]) -> li
         context: dict[str, Any] = detail.get("ctx") or {}
         if detail["type"] == "extra_forbidden":
             message, hint, value = "is not a known key", nearest_key(location, root), ""
+            if not SHOWABLE.fullmatch(str(location[-1])):
+                location, message = location[:-1], "holds a key that is not known; it may be a secret: not shown"
         else:
             message, hint, value = _message(detail["msg"], detail["type"]), _hint(location, context, root), ""
             if detail["type"] != "missing":

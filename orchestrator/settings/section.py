@@ -16,6 +16,8 @@ from orchestrator.settings.problems import SettingsError
 from orchestrator.settings.tree import ENVIRONMENT
 
 VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# A key is a name by its letters too: only what nobody takes for one is printed, and no long run without a `_`.
+PRINTABLE_NAME = re.compile(r"(?!.*[A-Z0-9]{24})[A-Z][A-Z0-9_]{0,40}")
 
 
 class Section(BaseModel):
@@ -62,15 +64,20 @@ def web_address(value: str) -> str:
     return value
 
 
-def read_secret(environ: Mapping[str, str], variable: str, needed_by: str) -> SecretStr:
-    """Read a secret from its variable.
+def read_secret(environ: Mapping[str, str], variable: str, needed_by: str, *, setting: str) -> SecretStr:
+    """Read a secret from its variable, which the key `setting` names.
 
-    SettingsError when it is unset or empty, saying who needs it. The secret is remembered for redaction.
+    SettingsError when it is unset or empty, saying who needs it. The secret is remembered for redaction. The name
+    is shown only where it cannot be a secret that was written in its place.
     """
     value = environ.get(variable, "").strip()
-    if not value:
+    if value:
+        remember(value)
+        return SecretStr(value)
+    if PRINTABLE_NAME.fullmatch(variable):
         message = f"is not set, but {needed_by} needs it"
         hint = f"set it before you start: export {variable}=…"
         raise SettingsError([Problem(ENVIRONMENT, None, None, variable, "", message, hint)])
-    remember(value)
-    return SecretStr(value)
+    message = f"names a variable that is not set, but {needed_by} needs it; not shown, since it may be a secret"
+    hint = "write the NAME of a variable there, never the secret itself, and export that variable"
+    raise SettingsError([Problem(ENVIRONMENT, None, None, setting, "", message, hint)])

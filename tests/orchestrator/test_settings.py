@@ -221,7 +221,8 @@ def test_all_problems_come_at_once_each_with_line_key_and_mend(write: Write) -> 
         "14:deployments[0].quota.burst: must be a valid integer, not none | creates at once after a pause, 1 or more",
         "18:deployments[0].poll.evry_s: is not a known key | did you mean every_s?",
         "23:deployments[1].name: must be unique | deployments[0] has it already: choose another",
-        "25:archive.url: must have no user, password, query or fragment | secrets go into auth, by variable",
+        "25:archive.url: holds a connection string or a SAS token, which is a secret (not shown) | write the "
+        "container's URL here and auth: {connection_string_env: VARIABLE} or {sas_env: VARIABLE}",
         "None:DAILIES_REDIS_URL: is not a setting of this program | did you mean DAILIES_REDIS__URL?",
         "None:DAILIES_KEEP_DAYS: must be a valid integer, not soon | days that a final batch is kept in Redis",
     ]
@@ -324,6 +325,18 @@ def test_the_archives_secrets_are_read_when_used(write: Write) -> None:
         (f"keep_days: {SECRET}-and-a-long-tail-as-keys-have", {}),
         (f"state_dir: [{SECRET}]", {}),
         (f"a: [{SECRET}\nb: c", {}),
+        (f"auth: *{SECRET}", {}),
+        (f"auth: !{SECRET} x", {}),
+        (f"auth: !{SECRET}!x y", {}),
+        (f"auth: !<{SECRET}'> y", {}),
+        (f"auth: &{SECRET} 1\nb: &{SECRET} 2\n", {}),
+        (f"keep_days: !!bool {SECRET}", {}),
+        (f"keep_days: !!timestamp {SECRET}", {}),
+        (f"keep_days: !!int {SECRET}", {}),
+        (f"keep_days: \0{SECRET}", {}),
+        (ONE.replace("{api_key_env: SOME_KEY}", f"{{{SECRET}-{SECRET}}}"), {}),
+        (f"archive: {{url: 'DefaultEndpointsProtocol=https;AccountName=a;AccountKey={SECRET}=='}}", {}),
+        ("", {"DAILIES_ARCHIVE__URL": f"AccountKey={SECRET}"}),
         ("", {"DAILIES_REDIS__URL": f"redis://:{SECRET}@host:notaport"}),
         ("", {"DAILIES_DEPLOYMENTS": f'[{{"auth": {{"api_key": "{SECRET}"}}'}),
         ("", {"DAILIES_API_KEY": SECRET}),
@@ -339,6 +352,65 @@ def test_no_secret_is_repeated_by_any_error(write: Write, text: str, environ: Ma
     told = [str(error), repr(error), repr(error.problems), "".join(traceback.format_exception(error))]
     assert all(SECRET not in text for text in told)
     assert error.__context__ is None
+
+
+@pytest.mark.parametrize("key", ["aB3dE6gH9jK2" * 7, "f0a1b2c3d4e5f60718293a4b5c6d7e89", "A1B2C3D4E5F6G7H8" * 2])
+def test_a_key_pasted_in_place_of_its_variables_name_is_not_repeated(write: Write, key: str) -> None:
+    """It has nothing but letters and digits, as a name may have; so what is named is the key of the settings."""
+    [deployment] = load_settings(write(ONE.replace("SOME_KEY", key)), {}).deployments
+    archive = ArchiveSettings.model_validate({"url": "https://a.example/c", "auth": {"sas_env": key}})
+    for ask, setting in ((deployment.api_key, "auth.api_key_env"), (archive.sas_token, "archive.auth.sas_env")):
+        with pytest.raises(SettingsError) as caught:
+            ask({})
+        told = f"{caught.value} {caught.value.problems!r} {''.join(traceback.format_exception(caught.value))}"
+        assert key[:8] not in told
+        assert f"environment: {setting}: names a variable that is not set" in told
+        assert "never the secret itself" in told
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"DefaultEndpointsProtocol=https;AccountName=a;AccountKey={SECRET};EndpointSuffix=core.windows.net",
+        f"BlobEndpoint=https://a.blob.core.windows.net;SharedAccessSignature=sv=2024-01-01&sig={SECRET}",
+        f"AccountName=a;AccountKey={SECRET}",
+        f"SharedAccessSignature=sv%3D2024%26sig%3D{SECRET}",
+        f"sv=2024-11-04&sp=rw&sig={SECRET}",
+        f"?sv=2024-11-04&sig={SECRET}",
+        f"https://a.blob.core.windows.net/c?sv=2024-11-04&sig={SECRET}",
+        f"https://a.blob.core.windows.net/c?sv=2024%26sig%3D{SECRET}",
+        f"https://a.blob.core.windows.net/c;AccountKey={SECRET}",
+        f"file:///srv/a;accountkey={SECRET}",
+        "UseDevelopmentStorage=true",
+    ],
+)
+def test_a_connection_string_is_never_taken_for_a_path(write: Write, url: str) -> None:
+    [problem] = problems(write(f"archive:\n  url: '{url}'\n"))
+    assert problem.startswith("2:archive.url: holds a connection string or a SAS token")
+    assert "auth: {connection_string_env: VARIABLE}" in problem
+    assert SECRET not in problem
+
+
+@pytest.mark.parametrize("url", ["./design=final", "/srv/AccountKeys", "./a;b", "films/sig", "./day=1&more"])
+def test_an_equals_sign_in_a_path_is_just_that(url: str) -> None:
+    assert ArchiveSettings(url=url).directory == Path(url)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("auth: *name", "1:: is not YAML: found undefined alias |"),
+        ("auth: !name x", "1:: is not YAML: could not determine a constructor for the tag |"),
+        ("a: [1\nb: 2\n", "is not YAML: expected ',' or ']', but got ':' |"),
+        ("a: @b\n", "1:: is not YAML: found character '@' that cannot start any token |"),
+        ("a: b: c\n", "1:: is not YAML: mapping values are not allowed here |"),
+        ("a: &a [*a]\n", "is not YAML"),
+        ("a: \0\n", "is not YAML"),
+        ("a: !!bool maybe\n", "is not YAML"),
+    ],
+)
+def test_what_is_no_yaml_is_explained_without_what_stands_there(write: Write, text: str, expected: str) -> None:
+    assert expected in problems(write(text))[0]
 
 
 def test_no_secret_is_shown_by_the_settings_themselves(write: Write) -> None:
