@@ -15,6 +15,8 @@ OPENAI_SCOPE = "https://cognitiveservices.azure.com/.default"
 
 
 _SECRET_LENGTH = 8
+_HEAD_LENGTH = 4  # a shorter piece at a text's end may be the end of any word
+_MASK = "**********"
 
 
 class Credential(Protocol):
@@ -23,7 +25,7 @@ class Credential(Protocol):
     async def header(self) -> tuple[str, str]: ...
 
     def hide(self, text: str) -> str:
-        """The text without the secret, should a server have echoed it."""
+        """The text without the secret, should a server have echoed it; nor its head, where the text is cut in it."""
         ...
 
     async def aclose(self) -> None: ...
@@ -51,7 +53,11 @@ class _FixedHeader:
     def hide(self, text: str) -> str:
         secret = self._secret.get_secret_value()
         # A key as short as "any", as test servers take, is no secret, but may be a piece of any word.
-        return text.replace(secret, "**********") if len(secret) >= _SECRET_LENGTH else text
+        if len(secret) < _SECRET_LENGTH:
+            return text
+        text = text.replace(secret, _MASK)
+        head = next((end for end in range(len(secret) - 1, _HEAD_LENGTH - 1, -1) if text.endswith(secret[:end])), 0)
+        return text[:-head] + _MASK if head else text
 
     async def aclose(self) -> None:
         return None
@@ -95,7 +101,7 @@ class EntraToken:
         return "Authorization", f"Bearer {token.token}"
 
     def hide(self, text: str) -> str:
-        return re.sub(r"eyJ[\w-]{8,}\.[\w-]+\.[\w-]*", "**********", text)
+        return re.sub(r"eyJ[\w-]{8,}(\.[\w-]*){0,2}", _MASK, text)
 
     async def aclose(self) -> None:
         if self._credential is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -14,26 +14,27 @@ import httpx
 
 BODY_LIMIT = 8 * 1024 * 1024
 MESSAGE_LIMIT = 500
+CODE_LIMIT = 100
 WAIT_CAP_S = 86400.0  # a Retry-After of a day was seen in the field; nothing longer is believed
 _REQUEST_IDS = ("apim-request-id", "x-request-id", "x-ms-request-id")
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer. `document` is the JSON body, or None when it is not JSON; `text` is then the plain body."""
+    """A whole answer. `document` is the JSON body, or None when it is not JSON; `text` is then the plain body.
+
+    `request_id` is the id under which the provider's support finds this call.
+    """
 
     status: int
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
     document: Any = field(repr=False)
     text: str = field(repr=False)
+    request_id: str | None
 
     @property
     def ok(self) -> bool:
         return 200 <= self.status < 300
-
-    @property
-    def request_id(self) -> str | None:
-        return request_id(self.headers)
 
     @property
     def server_time(self) -> float | None:
@@ -66,7 +67,8 @@ class Answer:
         return None if asked is None else min(asked / 1000, 3600.0)
 
     def error(self) -> tuple[str | None, str, frozenset[str]]:
-        """(code, message, every code-like word) of an error body, in any of the shapes that are in use:
+        """(code, message, every code-like word) of an error body, whole, just as the server wrote them: to be shown,
+        they go through `hide` and then through `brief`. The shapes in use:
 
         `{"error": {...}}` (Azure, OpenAI), the bare `{"code", "message"}` of Sora 1's specification, FastAPI's
         `{"detail": ...}`, plain text or HTML. The words hold codes and types of outer and inner error, lower case.
@@ -75,7 +77,7 @@ class Answer:
         if isinstance(body, dict):
             inner = body.get("error")
             if isinstance(inner, str) and inner:
-                return None, _short(inner), frozenset()
+                return None, inner, frozenset()
             found = inner if isinstance(inner, dict) else body
             words = frozenset(_words(found))
             message = found.get("message") or found.get("detail") or body.get("detail")
@@ -83,14 +85,20 @@ class Answer:
                 message = _detail(message)
             code = _code(found)
             if message or code:
-                return code, _short(str(message or code)), words
+                return code, str(message or code), words
         if isinstance(body, str) and body:
-            return None, _short(body), frozenset()
-        text = re.sub(r"<[^>]*>", " ", self.text)
-        return None, _short(text) or f"an empty body with status {self.status}", frozenset()
+            return None, body, frozenset()
+        text = re.sub(r"<[^<>]*>", " ", self.text)
+        return None, text if brief(text) else f"an empty body with status {self.status}", frozenset()
 
 
-async def read_answer(response: httpx.Response) -> Answer:
+def brief(text: str, limit: int = MESSAGE_LIMIT) -> str:
+    """A server's words on one line, cut to `limit`. Hide the secret first: a cut through it would leave its head."""
+    clean = " ".join("".join(letter if letter.isprintable() else " " for letter in text[:8000]).split())
+    return clean if len(clean) <= limit else clean[: limit - 1] + "…"
+
+
+async def read_answer(response: httpx.Response, hide: Callable[[str], str]) -> Answer:
     """Reads a streamed response to its end. Raises OversizedBody past the limit, httpx.TransportError when cut off."""
     declared = response.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > BODY_LIMIT:
@@ -100,27 +108,26 @@ async def read_answer(response: httpx.Response) -> Answer:
         body += chunk
         if len(body) > BODY_LIMIT:
             raise OversizedBody(f"the answer's body is larger than {BODY_LIMIT} bytes")
-    return answer_of(response.status_code, response.headers, bytes(body))
+    return answer_of(response.status_code, response.headers, bytes(body), hide)
 
 
 class OversizedBody(Exception):
     """More bytes than any JSON answer of these APIs has."""
 
 
-def answer_of(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
-    """An answer from its parts; `headers` must look names up without regard to case."""
+def answer_of(status: int, headers: Mapping[str, str], body: bytes, hide: Callable[[str], str]) -> Answer:
+    """An answer from its parts; `headers` must look names up without regard to case.
+
+    `hide` takes our secret out of a text: a gateway may echo it even in the request's id.
+    """
     text = body.decode("utf-8", errors="replace").removeprefix("\ufeff")
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):
         document = None
-    return Answer(status, headers, document, text if document is None else "")
-
-
-def request_id(headers: Mapping[str, str]) -> str | None:
-    """The id under which the provider's support finds this call."""
     found = next((headers[name] for name in _REQUEST_IDS if headers.get(name)), None)
-    return found[:200] if found else None
+    request_id = hide(found)[:200] if found else None
+    return Answer(status, headers, document, text if document is None else "", request_id)
 
 
 def _number(text: str) -> float | None:
@@ -140,7 +147,7 @@ def _instant(text: str) -> float | None:
 
 def _code(found: Mapping[str, Any]) -> str | None:
     code = found.get("code")
-    return str(code)[:100] if isinstance(code, str | int) and code != "" else None
+    return str(code) if isinstance(code, str | int) and code != "" else None
 
 
 def _words(found: Mapping[str, Any]) -> list[str]:
@@ -158,8 +165,3 @@ def _detail(detail: list[Any] | dict[str, Any]) -> str:
             f"{'.'.join(str(step) for step in problem.get('loc', ()))}: {problem.get('msg', '')}" for problem in detail
         )
     return json.dumps(detail)
-
-
-def _short(text: str) -> str:
-    clean = " ".join("".join(letter if letter.isprintable() else " " for letter in text[:8000]).split())
-    return clean if len(clean) <= MESSAGE_LIMIT else clean[: MESSAGE_LIMIT - 1] + "…"

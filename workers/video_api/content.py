@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from workers.video_api.answer import answer_of
+from workers.video_api.answer import answer_of, brief
 from workers.video_api.errors import BadAnswer
 from workers.video_api.wire import Wire
 
@@ -33,7 +33,7 @@ async def open_content(wire: Wire, path: str, params: Mapping[str, str]) -> Asyn
     (A JSON error was once saved as .mp4 that way: BerriAI/litellm#16672.)
     """
     async with wire.download(path, params) as response:
-        head = answer_of(response.status_code, response.headers, b"")
+        head = wire.head_of(response)
         content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         chunks = wire.chunks(response)
         if content_type.startswith("text/") or content_type.endswith("json"):
@@ -42,9 +42,10 @@ async def open_content(wire: Wire, path: str, params: Mapping[str, str]) -> Asyn
                 peek += chunk
                 if len(peek) >= _PEEK:
                     break
-            said = answer_of(200, response.headers, peek[:_PEEK]).error()[1]
+            hide = wire.credential.hide
+            said = answer_of(200, response.headers, peek[:_PEEK], hide).error()[1]
             raise BadAnswer(
-                f"The download is {content_type}, not a video: {wire.credential.hide(said)}",
+                brief(hide(f"The download is {content_type}, not a video: {said}")),
                 status=200,
                 request_id=head.request_id,
             )

@@ -6,19 +6,22 @@ import logging
 
 import httpx
 
-from workers.video_api.answer import request_id
+from workers.video_api.answer import Answer
 from workers.video_api.errors import BadAnswer
 
 
-def target_of(url: httpx.URL, response: httpx.Response) -> httpx.URL:
-    """Where a redirect leads. Raises BadAnswer for anything but http(s), and for a step down from https to http."""
+def target_of(url: httpx.URL, response: httpx.Response, head: Answer) -> httpx.URL:
+    """Where a redirect leads; `head` is the answer without a body.
+
+    Raises BadAnswer for anything but http(s), and for a step down from https to http.
+    """
     target = url.join(response.headers["location"])
     if target.scheme in ("http", "https") and (url.scheme, target.scheme) != ("https", "http"):
         return target
     raise BadAnswer(
         f"The download is redirected to {target.scheme}://{target.host}, which is not safe to follow.",
-        status=response.status_code,
-        request_id=request_id(response.headers),
+        status=head.status,
+        request_id=head.request_id,
     )
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from workers.video_api.answer import Answer
+from workers.video_api.answer import CODE_LIMIT, Answer, brief
 from workers.video_api.outcomes import Accepted, CreateOutcome, RefusalKind, Refused, RemoteJob, Unknown
 
 CERTAIN = frozenset({400, 401, 403, 404, 410, 413, 415, 422})
@@ -59,8 +59,9 @@ def outcome_of(
             return Unknown(reason, answer.status, answer.request_id)
         return Accepted(job.remote_id, answer.request_id, answer.server_time, job)
     code, message, words = answer.error()
-    kind = _refusal(answer.status, message, words, remix=remix)
-    message = hide(message)  # only now: what a key leaves of the words must not decide
+    kind = _refusal(answer.status, brief(message), words, remix=remix)
+    message = brief(hide(message))  # only now: what a key leaves of the words must not decide
+    code = brief(hide(code), CODE_LIMIT) if code else None
     wait_s = answer.retry_after_s(now)
     if kind is None:
         return Unknown(f"HTTP {answer.status}: {message}", answer.status, answer.request_id, wait_s)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -93,11 +94,21 @@ def job_or_error(wire: Wire, answer: Answer, job: RemoteJob | None, kind: str) -
     if answer.ok:
         if job is None or not job.raw_status:
             raise BadAnswer("The answer is not a job.", status=answer.status, request_id=answer.request_id)
-        return job
+        return _hidden(wire, job)
     document: Any = answer.document
     if job is not None and document.get("object") == kind and job.status.terminal:
-        return job
+        return _hidden(wire, job)
     raise wire.error_of(answer)
+
+
+def _hidden(wire: Wire, job: RemoteJob) -> RemoteJob:
+    """The job without our secret, should the server have echoed it in why the job failed."""
+    hide = wire.credential.hide
+    return replace(
+        job,
+        failure_code=hide(job.failure_code) if job.failure_code else None,
+        failure_message=hide(job.failure_message) if job.failure_message else None,
+    )
 
 
 async def delete(wire: Wire, path: str, params: dict[str, str]) -> None:

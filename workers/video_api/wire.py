@@ -17,7 +17,7 @@ import httpx
 from azure.core.exceptions import AzureError, ClientAuthenticationError
 
 from workers.credentials import Credential, Proof
-from workers.video_api.answer import Answer, OversizedBody, answer_of, read_answer
+from workers.video_api.answer import CODE_LIMIT, Answer, OversizedBody, answer_of, brief, read_answer
 from workers.video_api.departure import Departure, SendByPassedError
 from workers.video_api.errors import ApiError, BadAnswer, Denied, Unreachable, error_for
 from workers.video_api.redirect import origin_of, target_of
@@ -92,9 +92,9 @@ class Wire:
         try:
             async with asyncio.timeout(self._create_timeout_s):
                 response = await self._creates.send(request, auth=self._proof, stream=True)
-                head = answer_of(response.status_code, response.headers, b"")
+                head = self.head_of(response)
                 try:
-                    return await read_answer(response)
+                    return await read_answer(response, self.credential.hide)
                 finally:
                     await response.aclose()
         except SendByPassedError:
@@ -112,7 +112,7 @@ class Wire:
                 request = self._questions.build_request(method, self.base + path, params=params)
                 response = await self._questions.send(request, auth=self._proof, stream=True)
                 try:
-                    return await read_answer(response)
+                    return await read_answer(response, self.credential.hide)
                 finally:
                     await response.aclose()
         except Exception as error:
@@ -139,13 +139,17 @@ class Wire:
         except httpx.HTTPError as error:
             raise self._as_api_error(error) from None
 
+    def head_of(self, response: httpx.Response) -> Answer:
+        """Status and headers alone, before a body or without one."""
+        return answer_of(response.status_code, response.headers, b"", self.credential.hide)
+
     def error_of(self, answer: Answer) -> ApiError:
         """The exception that a refusing answer stands for."""
         code, message, _ = answer.error()
         return error_for(
             answer.status,
-            self.credential.hide(message),
-            code=code,
+            brief(self.credential.hide(message)),
+            code=brief(self.credential.hide(code), CODE_LIMIT) if code else None,
             request_id=answer.request_id,
             retry_after_s=answer.retry_after_s(time.time()),
         )
@@ -161,7 +165,7 @@ class Wire:
                     if not response.has_redirect_location:
                         return response
                     await response.aclose()
-                    url = target_of(url, response)
+                    url = target_of(url, response, self.head_of(response))
                     trusted = trusted and origin_of(url) == origin
         except Exception as error:
             raise self._as_api_error(error) from None
@@ -170,9 +174,9 @@ class Wire:
     async def _rest_of(self, response: httpx.Response) -> Answer:
         try:
             async with asyncio.timeout(self._read_timeout_s):
-                return await read_answer(response)
+                return await read_answer(response, self.credential.hide)
         except (httpx.HTTPError, TimeoutError, OversizedBody):
-            return answer_of(response.status_code, response.headers, b"")
+            return self.head_of(response)
 
     def _as_api_error(self, error: Exception) -> ApiError:
         words = self._words(error)
@@ -191,5 +195,5 @@ class Wire:
         name = type(error).__name__
         if isinstance(error, httpx.LocalProtocolError | ValueError | httpx.InvalidURL):
             return name
-        first = str(error).strip().partition("\n")[0][:300]
-        return self.credential.hide(f"{name}: {first}" if first else name)
+        first = self.credential.hide(str(error)).strip().partition("\n")[0][:300]
+        return f"{name}: {first}" if first else name
