@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from sandbox.config import SandboxConfig, SandboxDeployment
 from sandbox.faults import DO, ON
@@ -23,11 +25,18 @@ It keeps quotas strictly, as the real ones do, and tells what it saw:
 """
 
 
+class _Options(argparse.ArgumentParser):
+    """Says what is wrong in one sentence; all the options before it would hide it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (--help explains each option)\n")
+
+
 def parser(prog: str = "python -m sandbox") -> argparse.ArgumentParser:
     """The options, each explained."""
     default = SandboxConfig()
     faults = "\n".join(f"  {name:12} {text}" for name, text in DO.items())
-    options = argparse.ArgumentParser(
+    options = _Options(
         prog=prog,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description=_ABOUT,
@@ -40,7 +49,7 @@ def parser(prog: str = "python -m sandbox") -> argparse.ArgumentParser:
     )
     add = options.add_argument
     add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine only)")
-    add("--port", type=int, default=8787, help="port; 0 takes a free one and prints it (default: %(default)s)")
+    add("--port", type=_port, default=8787, help="port; 0 takes a free one and prints it (default: %(default)s)")
     add(
         "--deployment",
         action="append",
@@ -165,6 +174,12 @@ def read_deployment(text: str) -> SandboxDeployment:
         )
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _port(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text[:20]!r}: write a whole number from 0 to 65535")
+    return int(text)
 
 
 def _range(text: str) -> tuple[float, float]:

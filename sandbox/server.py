@@ -43,8 +43,8 @@ class SandboxServer:
     """`async with SandboxServer(config) as sandbox:` serves at `sandbox.url` until the block ends.
 
     Port 0 takes a free one. `clock` gives Unix seconds; a test may hand in one that it moves by itself.
-    OSError where the port is taken, ValueError where `state` cannot be used. Requests still open at the
-    end are cut after a second.
+    OSError where the port is taken, OverflowError where there is no such port, ValueError where `state` cannot
+    be used. Requests still open at the end are cut after a second.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class SandboxServer:
         self._service = Service(self._config, self._clock)
         try:
             listener = _listen(*self._address)
-        except OSError:
+        except (OSError, ValueError, OverflowError):
             self._service.close()
             raise
         self._uvicorn = _Uvicorn(

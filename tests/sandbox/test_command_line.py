@@ -96,6 +96,10 @@ def test_no_options_are_the_defaults() -> None:
         (["--render-s", "3:1"], "is no range"),
         (["--deployment", "name=a", "--deployment", "name=a"], "given twice"),
         (["--retention-s", "0"], "must be above 0"),
+        (["--port", "99999"], "from 0 to 65535"),
+        (["--port", "65536"], "from 0 to 65535"),
+        (["--port=-1"], "from 0 to 65535"),
+        (["--port", "http"], "from 0 to 65535"),
     ],
 )
 def test_wrong_usage_ends_with_2_and_says_what_to_write(
@@ -104,7 +108,9 @@ def test_wrong_usage_ends_with_2_and_says_what_to_write(
     with pytest.raises(SystemExit) as ended:
         run(options)
     assert ended.value.code == 2
-    assert words in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert words in said
+    assert said.count("\n") == 1
 
 
 def test_a_taken_port_ends_with_2_and_is_named(capsys: pytest.CaptureFixture[str]) -> None:
