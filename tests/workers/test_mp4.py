@@ -186,15 +186,47 @@ def test_a_box_shorter_than_its_header_or_without_a_name_is_a_problem() -> None:
     assert "line up" in (walk(box(b"ftyp") + struct.pack(">I", 16) + b"\x01\x02\x03\x04").problem or "")
 
 
-def test_an_index_that_contradicts_itself_is_a_problem_and_no_crash() -> None:
+def inside(data: bytes, kind: bytes, at: int, number: int) -> bytes:
+    """The file with a 32-bit number written over what stands `at` bytes after the name of its first such box."""
+    start = data.index(kind) + 4 + at
+    return data[:start] + struct.pack(">I", number) + data[start + 4 :]
+
+
+@pytest.mark.parametrize(
+    ("kind", "at", "number", "words"),
+    [
+        (b"mvhd", -8, 0x7FFFFFFF, "the box 'mvhd' does not fit"),
+        (b"tkhd", -8, 7, "the box 'tkhd' does not fit"),
+        (b"trak", -8, 0x7FFFFFFF, "the box 'trak' does not fit"),
+        (b"mvhd", -8, 12, "a box in it is too short"),
+        (b"stsz", 8, 0x00FFFFFF, "a table is shorter than it says"),
+        (b"stco", 4, 0x00FFFFFF, "a table is shorter than it says"),
+        (b"stco", 8, 0x7FFFFFFF, "points behind the end of the file"),
+    ],
+)
+def test_an_index_that_contradicts_itself_or_the_file_is_a_problem(
+    kind: bytes, at: int, number: int, words: str
+) -> None:
+    found = walk(inside(film(flags=FASTSTART), kind, at, number))
+    assert not found.complete
+    assert words in (found.problem or "")
+
+
+def test_an_index_of_broken_bytes_gets_one_verdict_and_is_no_crash() -> None:
+    """Some bytes mean nothing (a name, a time of creation), so not each broken index is a problem."""
     data = film(flags=FASTSTART)
     start, end = next((start, end) for kind, start, end in top_level(data) if kind == b"moov")
     dice = random.Random(5)
+    problems = 0
     for _ in range(100):
         broken = bytearray(data)
         for _ in range(4):
             broken[dice.randrange(start + 8, end)] = dice.randrange(256)
-        walk(bytes(broken))
+        found = walk(bytes(broken))
+        assert found.complete == (found.problem is None)
+        assert found == walk(bytes(broken), len(broken))
+        problems += not found.complete
+    assert problems > 10
 
 
 def test_an_index_of_absurd_size_is_refused_before_it_is_read() -> None:
