@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 Manifests = Annotated[
-    list[Path], typer.Argument(help="YAML, CSV or JSONL files of prompts.", metavar="MANIFEST", show_default=False)
+    list[Path], typer.Argument(help="Prompts: YAML, CSV, JSONL or .xlsx.", metavar="MANIFEST", show_default=False)
 ]
 Config = Annotated[
     Path | None,
