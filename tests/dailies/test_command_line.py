@@ -32,6 +32,13 @@ async def dailies(*arguments: str, **environ: str) -> tuple[int, str, str]:
         return code, await process.output(), "".join(process.text)
 
 
+def here(tmp_path: Path, *deployments: dict[str, Any]) -> Path:
+    """A configuration with an embedded Redis and a directory as archive."""
+    archive = {"url": str(tmp_path / "archive")}
+    path = tmp_path / "dailies.yaml"
+    return config(path, redis_url=None, namespace="cli", archive=archive, deployments=list(deployments))
+
+
 @pytest.fixture
 def rows(tmp_path: Path) -> Path:
     path = tmp_path / "spring.csv"
@@ -43,13 +50,7 @@ def rows(tmp_path: Path) -> Path:
 async def place(sandbox: Sandbox, tmp_path: Path) -> tuple[Witness, Path]:
     """A sandbox that asks for the key `any`, and a configuration with an embedded Redis and a directory."""
     server = await sandbox(queue_s=0, render_s=(0.2, 0.3), api_key="any")
-    path = config(
-        tmp_path / "dailies.yaml",
-        redis_url=None,
-        namespace="cli",
-        archive={"url": str(tmp_path / "archive")},
-        deployments=[deployment("east", server.url)],
-    )
+    path = here(tmp_path, deployment("east", server.url))
     return Witness(server.url), path
 
 
@@ -190,13 +191,7 @@ async def test_an_embedded_redis_that_is_killed_is_started_again_and_the_run_goe
     sandbox: Sandbox, rows: Path, tmp_path: Path
 ) -> None:
     server = await sandbox(queue_s=0, render_s=(1.0, 1.0))
-    path = config(
-        tmp_path / "dailies.yaml",
-        redis_url=None,
-        namespace="cli",
-        archive={"url": str(tmp_path / "archive")},
-        deployments=[deployment("east", server.url)],
-    )
+    path = here(tmp_path, deployment("east", server.url))
     async with running("-m", "dailies", "run", str(rows), "--config", str(path), "--json") as run:
         await run.saw("item.accepted", key="lamp")
         url = json.loads((tmp_path / "state/redis/server.json").read_text())["url"]
@@ -211,13 +206,7 @@ async def test_ctrl_c_says_by_when_to_run_again_and_the_same_command_goes_on(
     sandbox: Sandbox, rows: Path, tmp_path: Path
 ) -> None:
     server = await sandbox(queue_s=0, render_s=(2.0, 2.0))
-    path = config(
-        tmp_path / "dailies.yaml",
-        redis_url=None,
-        namespace="cli",
-        archive={"url": str(tmp_path / "archive")},
-        deployments=[deployment("east", server.url)],
-    )
+    path = here(tmp_path, deployment("east", server.url))
     witness = Witness(server.url)
     async with running("-m", "dailies", "run", str(rows), "--config", str(path)) as run:
         await run.saw("item.accepted", key="boat")
@@ -255,15 +244,12 @@ async def test_a_configuration_that_drops_a_deployment_with_open_jobs_is_refused
     sandbox: Sandbox, rows: Path, tmp_path: Path
 ) -> None:
     server = await sandbox(queue_s=0, render_s=(30.0, 30.0))
-    facts: dict[str, Any] = {
-        "redis_url": None, "namespace": "cli", "archive": {"url": str(tmp_path / "archive")},
-    }  # fmt: skip
-    path = config(tmp_path / "dailies.yaml", deployments=[deployment("east", server.url)], **facts)
+    path = here(tmp_path, deployment("east", server.url))
     async with running("-m", "dailies", "run", str(rows), "--config", str(path)) as run:
         await run.saw("item.accepted")
         run.send(signal.SIGTERM)
         assert await run.end() == 143
-    config(path, deployments=[deployment("west", server.url)], **facts)
+    here(tmp_path, deployment("west", server.url))
     code, _, said = await dailies("run", str(rows), "--config", str(path))
     assert code == 3
     assert "east" in said
@@ -279,13 +265,7 @@ async def test_an_input_image_and_a_remix_reach_the_provider(
 
     served = (SandboxDeployment("sora-2"), SandboxDeployment("sora", "jobs"))
     server = await sandbox(queue_s=0, render_s=(0.1, 0.2), deployments=served)
-    path = config(
-        tmp_path / "dailies.yaml",
-        redis_url=None,
-        namespace="cli",
-        archive={"url": str(tmp_path / "archive")},
-        deployments=[deployment("two", server.url), deployment("one", server.url, api="jobs", model="sora")],
-    )
+    path = here(tmp_path, deployment("two", server.url), deployment("one", server.url, api="jobs", model="sora"))
     picture = tmp_path / "start.png"
     with av.open(str(picture), "w", format="image2") as file:
         stream = file.add_stream("png", rate=1)
@@ -338,13 +318,7 @@ async def test_help_of_every_command_teaches() -> None:
 
 async def test_a_model_that_we_do_not_know_and_nobody_prices_passes_and_runs(sandbox: Sandbox, tmp_path: Path) -> None:
     server = await sandbox(queue_s=0, render_s=(0.1, 0.2), deployments=(SandboxDeployment("any", model="mystery-9"),))
-    path = config(
-        tmp_path / "dailies.yaml",
-        redis_url=None,
-        namespace="cli",
-        archive={"url": str(tmp_path / "archive")},
-        deployments=[deployment("east", server.url, model="mystery-9", deployment="any")],
-    )
+    path = here(tmp_path, deployment("east", server.url, model="mystery-9", deployment="any"))
     batch = tmp_path / "new.csv"
     batch.write_text("key,prompt,model,size,seconds\na,A boat,mystery-9,64x64,1\nb,forbidden,mystery-9,64x64,1\n")
     code, out, said = await dailies("run", str(batch), "--config", str(path), "--json")
@@ -353,13 +327,7 @@ async def test_a_model_that_we_do_not_know_and_nobody_prices_passes_and_runs(san
 
 
 async def test_an_endpoint_that_nobody_answers_is_exit_3_before_anything_is_queued(rows: Path, tmp_path: Path) -> None:
-    path = config(
-        tmp_path / "dailies.yaml",
-        redis_url=None,
-        namespace="cli",
-        archive={"url": str(tmp_path / "archive")},
-        deployments=[deployment("east", "http://127.0.0.1:1")],
-    )
+    path = here(tmp_path, deployment("east", "http://127.0.0.1:1"))
     code, _, said = await dailies("run", str(rows), "--config", str(path))
     assert code == 3
     assert "east (http://127.0.0.1:1)" in said
