@@ -1,4 +1,4 @@
-"""The names of every Redis key, and nothing else.
+"""The names of the Redis keys, and nothing else; those that only the scripts touch are in `docs/architecture.md`.
 
 All of them start with `{NAMESPACE}:`, a hash tag: on a clustered Redis every key lives in one slot, so a
 script may touch several, and other programs may share the server. `lua/_ledger.lua` builds the same names.
@@ -44,8 +44,6 @@ class Keys:
         self.prefix = f"{{{namespace}}}:"
         self.meta = f"{self.prefix}meta"  # hash: schema, archive's closing time
         self.batches = f"{self.prefix}batches"  # zset: batch name → created_at, ms
-        self.reports_due = f"{self.prefix}reports"  # zset: final batch → when to report it, or then to forget it, ms
-        self.archive_ready = f"{self.prefix}archive:ready"  # zset: item ref → expires_at, ms
         self.archive_due = f"{self.prefix}archive:due"  # zset: item ref → when its claim or pause ends, ms
         self.deployments = f"{self.prefix}deployments"  # set: every deployment ever admitted to
         self.orphans = f"{self.prefix}orphans"  # hash: "SCOPE remote id" → attempt
