@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Any, Literal
 
 import structlog
 from arq.connections import ArqRedis
-from redis.asyncio.lock import Lock
-from redis.exceptions import LockError
 
 from orchestrator.decision import Decision
 from orchestrator.keys import Keys, Ref
@@ -26,11 +23,6 @@ log = structlog.get_logger("orchestrator.store")
 
 #: How long a replica may take to confirm an intent (milliseconds).
 REPLICA_WAIT_MS = 1000
-
-#: For how long a submit may be silent before another may begin (seconds).
-LOCK_S = 60.0
-#: Items dropped in one script, which holds up everybody else for a few milliseconds.
-FORGET_CHUNK = 500
 
 How = Literal["answer", "prompt", "time"]
 
@@ -186,29 +178,6 @@ class Store:
     async def end_report(self, batch: str, version: int, *, keep_s: float) -> bool:
         """The batch's results are out; it is kept for so long. False when it moved on meanwhile: still due."""
         return bool(await self.scripts.run("end_report", batch, version, round(keep_s * 1000)))
-
-    async def forget(self, batch: str) -> bool:
-        """Drop a final batch, a few hundred items a call. False when it is not final, or being submitted: then
-        nothing is dropped."""
-        lock = self.submit_lock(batch)
-        if not await lock.acquire():
-            return False
-        try:
-            gone = False
-            while not gone:
-                await lock.reacquire()
-                left, gone = await self.scripts.run("forget", batch, FORGET_CHUNK)
-                if left < 0:
-                    return False
-        finally:
-            with suppress(LockError):
-                await lock.release()
-        log.info("batch.forgotten", batch=batch)
-        return True
-
-    def submit_lock(self, batch: str) -> Lock:
-        """Whoever adds to a batch or drops it holds this; it lets go by itself a minute after its holder died."""
-        return self.redis.lock(self.keys.submit_lock(batch), timeout=LOCK_S, blocking=False, thread_local=False)
 
     def _tell(self, event: Event, ref: Ref, **fields: Any) -> None:
         moved = any(a is not b for a, b in TABLE[event].items())

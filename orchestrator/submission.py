@@ -10,15 +10,15 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import islice
 
 from redis.asyncio.lock import Lock
-from redis.exceptions import LockError
 
 from manifests import Item as ManifestItem
+from manifests.key import is_remote_id
+from orchestrator.batch_lock import alone
 from orchestrator.prices import dearest, micro
 from orchestrator.records import Spec
 from orchestrator.settings import Deployment
@@ -88,22 +88,15 @@ class Submission:
             for model, size, seconds in sorted(kinds):
                 if dearest(self._deployments, model, size, seconds) is None:
                     raise UnknownPrice(model, size)
-        lock = self._store.submit_lock(self._name)
-        if not await lock.acquire():
-            raise AlreadySubmitting(self._name)
-        try:
-            counts = await self._write(
-                items,
-                {
-                    "columns": json.dumps(list(columns)),
-                    "template": template,
-                    "budget": "" if budget_usd is None else micro(budget_usd),
-                },
-                lock,
-            )
-        finally:
-            with suppress(LockError):  # it let go by itself
-                await lock.release()
+        settings: dict[str, object] = {
+            "columns": json.dumps(list(columns)),
+            "template": template,
+            "budget": "" if budget_usd is None else micro(budget_usd),
+        }
+        async with alone(self._store, self._name) as lock:
+            if lock is None:
+                raise AlreadySubmitting(self._name)
+            counts = await self._write(items, settings, lock)
         done = Submitted(self._name, *counts)
         log.info("batch.submitted", batch=self._name, new=done.new, changed=done.changed, unchanged=done.unchanged)
         return done
@@ -147,10 +140,5 @@ class Submission:
             "price": "" if cost is None else cost,
             "source": item.remix_of if item.remix_of and not is_remote_id(item.remix_of) else "",
         }
-
-
-def is_remote_id(source: str) -> bool:
-    """Whether `remix_of` names a provider's video rather than a key of the batch."""
-    return source.startswith(("video_", "task_"))
 
 

@@ -18,10 +18,8 @@ PAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class DeploymentView:
-    """A deployment's standing. `stopped` and `cooling` say why no create starts; `slots` are in use now."""
+    """A deployment's standing. `stopped` and `cool_reason` say why no create starts."""
 
-    name: str
-    slots: int
     stopped: str | None
     stopped_at: float | None
     message: str | None
@@ -75,15 +73,9 @@ async def attempts(store: Store, item: Item) -> list[Attempt]:
 
 async def deployment(store: Store, name: str) -> DeploymentView:
     """A deployment as the ledger has it."""
-    pipe = store.redis.pipeline(transaction=False)
-    pipe.hgetall(store.keys.deployment(name))
-    pipe.zcard(store.keys.open(name))
-    raw, slots = await pipe.execute()
-    fields = decode(raw)
+    fields = await store.read(store.keys.deployment(name))
     cool = float(fields.get("cool_until") or 0) / 1000
     return DeploymentView(
-        name,
-        int(slots),
         fields.get("stopped"),
         float(fields["stopped_at"]) / 1000 if fields.get("stopped_at") else None,
         fields.get("message"),

@@ -9,6 +9,7 @@ from functools import partial
 import structlog
 
 from orchestrator import views
+from orchestrator.batch_lock import forget
 from orchestrator.contact_sheet import contact_sheet
 from orchestrator.keys import Ref
 from orchestrator.records import Batch
@@ -31,7 +32,7 @@ async def report(station: Station, name: str, version: int) -> None:
         return
     async with kept(partial(store.renew, Ref(name, ""), version), station.claim_s):
         if batch.reported_at is not None and station.clock() >= batch.reported_at + station.keep_s:
-            await store.forget(name)
+            await forget(store, name)
             return
         await _write(station, batch, version)
     if await store.end_report(name, version, keep_s=station.keep_s):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import remote_ids
+from orchestrator.batch_lock import forget
 from orchestrator.decision import Decision
 from orchestrator.dispatcher import POOLS
 from orchestrator.records import Claim
@@ -255,9 +256,9 @@ async def test_slots_are_the_attempts_that_are_open(store: Store) -> None:
 
 async def test_a_forgotten_batch_leaves_nothing_behind(store: Store) -> None:
     claim, version = await rendering(store)
-    assert not await store.forget("spring")
+    assert not await forget(store, "spring")
     await store.apply(claim.ref, version, Decision(Event.FAILED, {"reason": "no_video"}, money="unknown"))
-    assert await store.forget("spring")
+    assert await forget(store, "spring")
     left = {key.decode().removeprefix(store.keys.prefix) async for key in store.redis.scan_iter()}
     assert left == {"deployments", "deployment:east", "virtual:sora-2"}
 

@@ -8,6 +8,7 @@ import datetime as dt
 import pytest
 
 from orchestrator import views
+from orchestrator.batch_lock import alone, forget
 from orchestrator.decision import Decision
 from orchestrator.keys import Ref
 from orchestrator.states import BatchState, Event, State
@@ -211,6 +212,6 @@ async def test_labels_of_a_final_batch_are_reported_anew(store: Store) -> None:
 
 async def test_a_batch_that_is_being_submitted_is_not_forgotten(store: Store) -> None:
     await submit(store, [])
-    async with store.submit_lock("spring"):
-        assert not await store.forget("spring")
-    assert await store.forget("spring")
+    async with alone(store, "spring"):
+        assert not await forget(store, "spring")
+    assert await forget(store, "spring")
