@@ -38,6 +38,7 @@ class Keys:
         "known:*",
         "virtual:*",
         "orphans",
+        "prints",
     )
 
     def __init__(self, namespace: str) -> None:

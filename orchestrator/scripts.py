@@ -1,4 +1,4 @@
-"""The ledger's Lua: one step, one file under `lua/`, each loaded behind the shared `_ledger.lua`."""
+"""The ledger's Lua: one step, one file under `lua/`, each loaded behind `_ledger.lua` and `_links.lua`."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from redis.asyncio import Redis
 
 from orchestrator.states import lua_constants
 
+_SHARED = ("_ledger.lua", "_links.lua")
 _NAMES = (
     "accept",
     "admit",
     "claim",
+    "compare",
     "end_report",
     "forget",
     "intend",
@@ -31,7 +33,7 @@ class Scripts:
 
     def __init__(self, redis: Redis, *, meta_key: str, prefix: str) -> None:
         folder = files("orchestrator") / "lua"
-        shared = lua_constants() + (folder / "_ledger.lua").read_text("utf-8")
+        shared = lua_constants() + "".join((folder / name).read_text("utf-8") for name in _SHARED)
         self._scripts = {
             name: redis.register_script(shared + (folder / f"{name}.lua").read_text("utf-8"))
             for name in _NAMES

@@ -56,6 +56,9 @@ class Event(StrEnum):
     LOST = "lost"  # the finished video is gone from the provider, and not archived
     CANCELLED = "cancelled"  # a person took it back before anything was sent
     ABANDONED = "abandoned"  # it was to be made from an item that ended without a video
+    FOUND = "found"  # its receipt stands in the archive: it was rendered before the ledger knew it
+    LINKED = "linked"  # the same video is archived in another batch: only a receipt is left to write
+    UNLINKED = "unlinked"  # the archive has no receipt of the video that was to be used again
 
 
 S, E = State, Event
@@ -86,6 +89,9 @@ TABLE: dict[Event, dict[State, State]] = {
     E.LOST: {S.ARCHIVING: S.EXPIRED},
     E.CANCELLED: {S.WAITING: S.CANCELLED, S.ADMITTED: S.CANCELLED},
     E.ABANDONED: {S.WAITING: S.FAILED},
+    E.FOUND: {S.WAITING: S.ARCHIVED},
+    E.LINKED: {S.WAITING: S.ARCHIVING},
+    E.UNLINKED: {S.ARCHIVING: S.FAILED},
 }
 
 #: States in which an item still moves by itself; a batch with none of them left is final.

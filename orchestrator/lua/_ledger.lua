@@ -9,6 +9,7 @@ local P = ARGV[1]
 local PRIORITY_STEP = 4294967296      -- 2^32: a queue's score is -priority * 2^32 + place in the manifest
 local URGENCY_STEP = 1099511627776    -- 2^40: the ready index's score is -urgency * 2^40 + pass
 local KNOWN_MOST = 200                -- remote jobs remembered for each listing, the newest
+local UNHURRIED_MS = 604800000        -- a week
 local PASS_STEP = 1024                -- what one admission costs a batch of weight 1
 
 -- Ended without a video; and not yet sent, so that what it is made from is still needed.
@@ -59,9 +60,18 @@ local function enqueue(batch, id)
   index_batch(batch, i[1])
 end
 
+-- Items that wait for the same video of another batch: 'links:SOURCE' names them, 'parked:BATCH' their sources.
+local function unpark(batch, id)
+  local source = redis.call('HGET', P .. 'parked:' .. batch, id)
+  if not source then return end
+  redis.call('HDEL', P .. 'parked:' .. batch, id)
+  redis.call('SREM', P .. 'links:' .. source, batch .. '/' .. id)
+end
+
 local function unqueue(batch, id)
   local lane = redis.call('HGET', item_key(batch, id), 'lane')
-  if not lane or lane == '' then return end
+  if not lane then return end
+  if lane == '' then unpark(batch, id) return end
   redis.call('ZREM', P .. 'queue:' .. lane .. ':' .. batch, id)
   index_batch(batch, lane)
 end
@@ -113,7 +123,8 @@ end
 local function remixes_of(batch, id) return P .. 'remixes:' .. batch .. '/' .. id end
 
 local abandoned = {}    -- items that failed with their source, to be told
-local follow    -- defined below: what a change of state means for the items made from this one
+-- Defined below: what a change of state means for the items made from this one, and for those that are the same.
+local follow, hand_on
 
 -- Moves an item from one state to another with all that hangs on it: queue, slot, archive order, counters,
 -- the items made from it, and the batch's end. Every move adds one to the version.
@@ -138,12 +149,14 @@ local function move(batch, id, from, to, now)
     redis.call('HINCRBY', batch_key(batch), 'n:' .. to, 1)
     if to == 'waiting' then enqueue(batch, id) end
     if to == 'archiving' then
-      redis.call('ZADD', P .. 'archive:ready', i[3] or now, ref)
+      -- What only needs a receipt has time: whatever may expire goes before it.
+      redis.call('ZADD', P .. 'archive:ready', i[3] or now + UNHURRIED_MS, ref)
       redis.call('SADD', P .. 'fetch:' .. i[2], ref)
     end
     -- Until a remix is made, its source must stay at the provider.
     if i[4] and not UNMADE[to] then redis.call('SREM', remixes_of(batch, i[4]), id) end
     follow(batch, id, to, now)
+    if to == 'archived' or ENDED[to] then hand_on(batch, id, to, now) end
     end_batch_when_settled(batch, now)
   end
   return version

@@ -16,6 +16,7 @@ for _, id in ipairs(redis.call('ZRANGE', order, 0, tonumber(ARGV[3]) - 1)) do
     end
     redis.call('DEL', attempt_key(batch, id, n))
   end
+  drop_print(redis.call('HGET', key, 'fingerprint'), batch .. '/' .. id)
   redis.call('DEL', key, remixes_of(batch, id))
   redis.call('HDEL', P .. 'specs:' .. batch, id)
   redis.call('ZREM', order, id)

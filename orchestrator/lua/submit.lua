@@ -1,7 +1,9 @@
 -- Adds a chunk of a manifest's rows to a batch; rows that are there already change only what changed.
 --
 -- ARGV  2 batch, 3 … one JSON row each: {key, fingerprint, spec = "json", model, priority, place, seconds,
---       price = micro-dollars or "", source = key of the item it is made from or ""}
+--       price = micro-dollars or "", source = key of the item it is made from or "",
+--       twin = "BATCH/ITEM" whose video shall be taken, or absent,
+--       found = what its receipt in the archive says, or absent: {item = {…}, attempt = {…}}}
 -- Returns {new, changed, unchanged, updated}: `changed` rows were replaced while waiting or added as KEY~n,
 -- `updated` ones differ only in labels or priority.
 --
@@ -32,15 +34,48 @@ local function attach(id, source_key)
   return '@' .. s[2], nil
 end
 
+-- A row whose receipt stands in the archive: it was paid for in an attempt that the ledger did not know.
+local function found(id, row)
+  local key = item_key(batch, id)
+  local n = tonumber(redis.call('HGET', key, 'made')) + 1
+  local akey, scope, remote_id = attempt_key(batch, id, n), row.found.attempt.scope, row.found.attempt.remote_id
+  set_fields(akey, row.found.attempt)
+  redis.call('HSET', akey, 'money', 'none', 'fingerprint', row.fingerprint)
+  if scope ~= '' then redis.call('HSETNX', P .. 'remote:' .. scope, remote_id, attempt_ref(batch, id, n)) end
+  set_fields(key, row.found.item)
+  redis.call('HSET', key, 'attempt', n, 'made', n, 'deployment', row.found.attempt.deployment, 'remote_id', remote_id)
+  settle(batch, id, n, 'confirmed')
+  move(batch, id, 'waiting', TABLE.found.waiting, now)
+end
+
+-- The state of the item whose video a row shall take; nil when that has come to nothing meanwhile.
+local function state_of_twin(row)
+  if not row.twin then return nil end
+  local t = redis.call('HMGET', P .. 'item:' .. row.twin, 'state', 'fingerprint')
+  return t[2] == row.fingerprint and not ENDED[t[1]] and t[1] or nil
+end
+
 -- Writes a row's content and queues it; it fails at once when its source ended without a video.
 local function place(id, row)
-  local lane, ended = row.model, nil
-  if row.source ~= '' then lane, ended = attach(id, row.source) end
+  local lane, ended, twin = row.model, nil, state_of_twin(row)
+  if twin or row.found then
+    lane = ''
+  elseif row.source ~= '' then
+    lane, ended = attach(id, row.source)
+  end
   redis.call('HSET', item_key(batch, id), 'lane', lane, 'priority', row.priority, 'place', row.place,
              'fingerprint', row.fingerprint, 'seconds', row.seconds, 'price', row.price, 'model', row.model)
   redis.call('HSET', specs, id, row.spec)
+  note_print(row.fingerprint, batch .. '/' .. id)
   enqueue(batch, id)
-  if ended then
+  if row.found then
+    found(id, row)
+  elseif twin == 'archived' then
+    link(batch, id, row.twin, now)
+  elseif twin then
+    redis.call('HSET', P .. 'parked:' .. batch, id, row.twin)
+    redis.call('SADD', P .. 'links:' .. row.twin, batch .. '/' .. id)
+  elseif ended then
     redis.call('HSET', item_key(batch, id), 'reason', 'source_' .. ended)
     move(batch, id, 'waiting', TABLE.abandoned.waiting, now)
   end
@@ -64,6 +99,7 @@ local function remove(id)
   local key = item_key(batch, id)
   unqueue(batch, id)
   detach(id)
+  drop_print(redis.call('HGET', key, 'fingerprint'), batch .. '/' .. id)
   count(-1, redis.call('HGET', key, 'price'))
   redis.call('ZREM', order, id)
   redis.call('HDEL', specs, id)
@@ -75,6 +111,7 @@ local function replace(id, row)
   local old = tonumber(redis.call('HGET', key, 'price')) or 0
   unqueue(batch, id)
   detach(id)
+  drop_print(redis.call('HGET', key, 'fingerprint'), batch .. '/' .. id)
   redis.call('HINCRBY', key, 'v', 1)
   redis.call('HINCRBY', bkey, 'estimated', (tonumber(row.price) or 0) - old)
   place(id, row)
@@ -94,14 +131,6 @@ local function update(id, row)
   counts.updated = counts.updated + 1
 end
 
--- The newest revision of a key that has this content, or nil.
-local function revision_with(key, revisions, fingerprint)
-  for n = revisions, 1, -1 do
-    local id = n == 1 and key or key .. '~' .. n
-    if redis.call('HGET', item_key(batch, id), 'fingerprint') == fingerprint then return id end
-  end
-end
-
 local function waits_unsent(id)
   local i = redis.call('HMGET', item_key(batch, id), 'state', 'made')
   return i[1] == 'waiting', i[2] == '0'
@@ -115,9 +144,10 @@ for a = 3, #ARGV do
   if not latest then
     add(row.key, row)
     redis.call('HSET', first, 'latest', row.key, 'revisions', 1)
+    redis.call('HINCRBY', bkey, 'keys', 1)
     counts.new = counts.new + 1
   else
-    local same = revision_with(row.key, revisions, row.fingerprint)
+    local same = revision_with(batch, row.key, revisions, row.fingerprint)
     local waits, unsent = waits_unsent(latest)
     if same then
       if same ~= latest and waits and unsent then remove(latest) end
