@@ -19,6 +19,7 @@ from redis.asyncio.lock import Lock
 from manifests import Item as ManifestItem
 from manifests.key import is_remote_id
 from orchestrator.batch_lock import alone
+from orchestrator.comparison import Comparison, Standing
 from orchestrator.prices import dearest, micro
 from orchestrator.records import Spec
 from orchestrator.settings import Deployment
@@ -79,8 +80,13 @@ class Submission:
         columns: Sequence[str],
         budget_usd: Decimal | None,
         template: str,
+        comparison: Comparison | None = None,
+        reuse: bool = False,
     ) -> Submitted:
         """Queue the items; `kinds` are the models, sizes and seconds among them.
+
+        With a `comparison`, rows whose receipt it finds are archived at once; with `reuse` too, those that another
+        batch has take its video.
 
         Raises UnknownPrice and AlreadySubmitting before anything is written.
         """
@@ -96,18 +102,30 @@ class Submission:
         async with alone(self._store, self._name) as lock:
             if lock is None:
                 raise AlreadySubmitting(self._name)
-            counts = await self._write(items, settings, lock)
+            counts = await self._write(items, settings, lock, comparison, reuse)
         done = Submitted(self._name, *counts)
         log.info("batch.submitted", batch=self._name, new=done.new, changed=done.changed, unchanged=done.unchanged)
         return done
 
-    async def _write(self, items: Iterable[ManifestItem], settings: dict[str, object], lock: Lock) -> list[int]:
+    async def _write(
+        self,
+        items: Iterable[ManifestItem],
+        settings: dict[str, object],
+        lock: Lock,
+        comparison: Comparison | None,
+        reuse: bool,
+    ) -> list[int]:
         await self._store.scripts.run("open_batch", self._name, settings)
         lanes = {d.model for d in self._deployments} | {f"@{d.name}" for d in self._deployments}
         counts = [0, 0, 0, 0]
         rows = enumerate(items)
-        while chunk := [self._row(place, item) for place, item in islice(rows, CHUNK)]:
+        while places := list(islice(rows, CHUNK)):
             await lock.reacquire()
+            chunk = [self._row(place, item) for place, item in places]
+            if comparison is not None:
+                standings = await comparison.look([item for _, item in places])
+                for row, standing in zip(chunk, standings, strict=True):
+                    row.update(_made_already(standing, reuse=reuse))
             lanes.update(str(row["model"]) for row in chunk)
             added = await self._store.scripts.run("submit", self._name, *chunk)
             counts = [before + int(more) for before, more in zip(counts, added, strict=True)]
@@ -142,3 +160,10 @@ class Submission:
         }
 
 
+
+
+def _made_already(standing: Standing, *, reuse: bool) -> dict[str, object]:
+    """What a row takes instead of being rendered; empty when it is to be rendered."""
+    if standing.found is not None:
+        return {"found": standing.found}
+    return {"twin": str(standing.twin)} if reuse and standing.twin is not None else {}

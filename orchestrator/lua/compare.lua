@@ -10,13 +10,20 @@
 local batch = ARGV[2]
 local rows = {}
 
+-- Those that an item of this batch uses already are left out: each take is used once.
 local function twins_of(fingerprint)
-  local twins = {}
-  for ref in string.gmatch(redis.call('HGET', P .. 'prints', print_field(fingerprint)) or '', '%S+') do
+  local refs = redis.call('HGET', P .. 'prints', print_field(fingerprint)) or ''
+  local others, used, twins = {}, {}, {}
+  for ref in string.gmatch(refs, '%S+') do
     if string.sub(ref, 1, #batch + 1) ~= batch .. '/' then
-      local t = redis.call('HMGET', P .. 'item:' .. ref, 'state', 'fingerprint')
-      if t[1] and not ENDED[t[1]] and t[2] == fingerprint then twins[#twins + 1] = {ref, t[1]} end
+      others[#others + 1] = ref
+    else
+      used[redis.call('HGET', P .. 'item:' .. ref, 'twin') or ''] = true
     end
+  end
+  for _, ref in ipairs(others) do
+    local t = redis.call('HMGET', P .. 'item:' .. ref, 'state', 'fingerprint')
+    if not used[ref] and t[1] and not ENDED[t[1]] and t[2] == fingerprint then twins[#twins + 1] = {ref, t[1]} end
   end
   return twins
 end

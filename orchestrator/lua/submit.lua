@@ -18,7 +18,7 @@ local counts = {new = 0, changed = 0, unchanged = 0, updated = 0}
 local function detach(id)
   local source = redis.call('HGET', item_key(batch, id), 'source')
   if source then redis.call('SREM', remixes_of(batch, source), id) end
-  redis.call('HDEL', item_key(batch, id), 'source', 'source_id')
+  redis.call('HDEL', item_key(batch, id), 'source', 'source_id', 'twin')
 end
 
 -- Finds what an item is made from: in a lane of its source's deployment when that succeeded, parked (no lane) until
@@ -68,6 +68,7 @@ local function place(id, row)
   redis.call('HSET', specs, id, row.spec)
   note_print(row.fingerprint, batch .. '/' .. id)
   enqueue(batch, id)
+  if twin then redis.call('HSET', item_key(batch, id), 'twin', row.twin) end
   if row.found then
     found(id, row)
   elseif twin == 'archived' then

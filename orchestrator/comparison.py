@@ -1,0 +1,99 @@
+"""Where the rows of a manifest stand before anything is queued: known here, changed or new, and made elsewhere already.
+
+Most double payments are human: a sheet that was renamed, a ledger that was lost. So a row is also known by what it
+renders, in other batches of the ledger and in the receipts of the archive.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from manifests import Item as ManifestItem
+from orchestrator.keys import Ref
+from orchestrator.records import Spec
+from orchestrator.states import State
+from orchestrator.store import Store
+
+#: What the receipt of a row says of its item and its attempt, as `lua/submit.lua` takes it.
+Found = Mapping[str, Mapping[str, object]]
+#: Looks for the receipts of rows in a batch's folder of the archive; by key, those with the row's own fingerprint.
+FindReceipts = Callable[[Sequence[ManifestItem]], Awaitable[Mapping[str, Found]]]
+
+
+class Verdict(StrEnum):
+    """What a row is to its batch; submitting it acts on the same."""
+
+    NEW = "new"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One row.
+
+    - `state`: of the item that has the row's content, or that it replaces; None for a new row
+    - `restyled`: the item before it is more than queued, and only its model, size or seconds are changed
+    - `twin`: an item of another batch, with its state, that has the same content and is queued or further
+    - `found`: its receipt stands in the archive, though the ledger does not know it
+    """
+
+    item: ManifestItem
+    verdict: Verdict
+    state: State | None = None
+    restyled: bool = False
+    twin: Ref | None = None
+    found: Found | None = None
+
+    @property
+    def renders(self) -> bool:
+        """Whether a video is still to be paid for, unless it is taken from elsewhere."""
+        if self.found is not None:
+            return False
+        return self.verdict is not Verdict.UNCHANGED or self.state in (State.WAITING, State.ADMITTED)
+
+
+class Comparison:
+    """Compares a manifest's rows, chunk after chunk, in their order."""
+
+    def __init__(self, store: Store | None, batch: str, *, find_receipts: FindReceipts | None = None) -> None:
+        """`store`: None where nothing was ever submitted. `find_receipts`: None takes no receipt for a video."""
+        self._store, self._batch, self._find_receipts = store, batch, find_receipts
+        self._taken: Counter[str] = Counter()  # twins handed out, by fingerprint
+
+    async def look(self, rows: Sequence[ManifestItem]) -> list[Standing]:
+        """Where each of these rows stands: two round trips a chunk at most."""
+        prints = {item.key: item.fingerprint for item in rows}
+        standings = [Standing(item, Verdict.NEW) for item in rows]
+        if self._store is not None:
+            arguments = [part for item in rows for part in (item.key, prints[item.key])]
+            answers = await self._store.scripts.run("compare", self._batch, *arguments)
+            standings = [self._standing(i, prints[i.key], a) for i, a in zip(rows, answers, strict=True)]
+        if self._find_receipts is None:
+            return standings
+        unknown = [s.item for s in standings if s.verdict is not Verdict.UNCHANGED]
+        found = await self._find_receipts(unknown) if unknown else {}
+        return [
+            Standing(s.item, s.verdict, s.state, found=found[s.item.key]) if s.item.key in found else s
+            for s in standings
+        ]
+
+    def _standing(self, item: ManifestItem, fingerprint: str, answer: list[bytes]) -> Standing:
+        verdict, state, _, spec, *twins = answer
+        restyled = bool(spec) and _restyled(Spec.parse(spec), item)
+        at = self._taken[fingerprint] if twins else 0
+        twin = None
+        if at < len(twins):
+            self._taken[fingerprint] += 1
+            batch, key = bytes(twins[at][0]).decode().split("/", 1)
+            twin = Ref(batch, key)
+        return Standing(item, Verdict(verdict.decode()), State(state.decode()) if state else None, restyled, twin)
+
+
+def _restyled(before: Spec, item: ManifestItem) -> bool:
+    """The same pictures in another form: what a changed default does to every row at once."""
+    was = (before.prompt, before.image_sha256, before.remix_of)
+    return was == (item.prompt, item.image_sha256, item.remix_of)

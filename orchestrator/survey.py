@@ -1,0 +1,116 @@
+"""What submitting a manifest would do, counted before anything is queued, and what needs a person's word first."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from manifests import Item as ManifestItem
+from orchestrator.comparison import Standing, Verdict
+from orchestrator.prices import dearest, usd
+from orchestrator.settings import Deployment
+
+#: From so many rows on, paying again is more likely a mistake than a wish.
+MANY = 10
+
+
+@dataclass(slots=True)
+class Bill:
+    """Rows, and what they cost at most in micro-dollars; `unpriced` of them at a price that nobody knows."""
+
+    rows: int = 0
+    cost: int = 0
+    unpriced: int = 0
+
+    def add(self, price: int | None) -> None:
+        """One more row."""
+        self.rows += 1
+        self.cost += price or 0
+        self.unpriced += price is None
+
+    def __str__(self) -> str:
+        """What it costs, in words."""
+        if self.rows == self.unpriced:
+            return "a price that is not known"
+        more = f", and {self.unpriced} of them at a price that is not known" if self.unpriced else ""
+        return f"up to ${usd(self.cost):,.2f}{more}"
+
+
+@dataclass(slots=True)
+class Survey:
+    """One manifest against the ledger and the archive.
+
+    - `renders`: what would be paid for, `again` and `reuse` considered
+    - `elsewhere`: rows that are not in this batch, but queued or further in another; `batches` says in which
+    - `restyled`: rows that are more than queued, and would be rendered again only in another form
+    - `found`: rows whose receipt stands in the archive
+    - `removed`: rows of the batch that the manifest has no longer; they stay
+    """
+
+    batch: str
+    deployments: Sequence[Deployment]
+    reuse: bool = False
+    again: bool = False
+    verdicts: Counter[Verdict] = field(default_factory=Counter)
+    renders: Bill = field(default_factory=Bill)
+    elsewhere: Bill = field(default_factory=Bill)
+    restyled: Bill = field(default_factory=Bill)
+    batches: Counter[str] = field(default_factory=Counter)
+    found: int = 0
+    removed: int = 0
+
+    @property
+    def items(self) -> int:
+        """All rows of the manifest, after expansion."""
+        return self.verdicts.total()
+
+    def take(self, standing: Standing, *, also_in: str | None = None) -> int | None:
+        """Count one row; the micro-dollars that it costs at most, None for an unknown price.
+
+        `also_in`: another batch that the same command is about to queue, and that has the same row.
+        """
+        item = standing.item
+        price = dearest(self.deployments, item.model, item.size, item.seconds)
+        self.verdicts[standing.verdict] += 1
+        self.found += standing.found is not None
+        twin = standing.twin.batch if standing.twin else also_in
+        if twin is not None and standing.found is None and standing.verdict is not Verdict.UNCHANGED:
+            self.elsewhere.add(price)
+            self.batches[twin] += 1
+        if standing.restyled and standing.found is None:
+            self.restyled.add(price)
+        if self.renders_anew(standing, also_in=also_in):
+            self.renders.add(price)
+        return price
+
+    def renders_anew(self, standing: Standing, *, also_in: str | None = None) -> bool:
+        """Whether a row will be paid for."""
+        elsewhere = standing.twin is not None or also_in is not None
+        return standing.renders and not (self.reuse and elsewhere and standing.verdict is not Verdict.UNCHANGED)
+
+    def refusal(self) -> str | None:
+        """Why nothing may be queued without a person's word (promises 13, 17); None where nothing speaks against it."""
+        if self.again:
+            return None
+        many = self.elsewhere.rows > MANY and 2 * self.elsewhere.rows >= self.items
+        if many and not self.reuse:
+            where = ", ".join(name for name, _ in self.batches.most_common(3))
+            return (
+                f"{self.batch}: {self.elsewhere.rows} of {self.items} rows are already archived, rendering or queued "
+                f"in another batch ({where}), and rendering them again would cost {self.elsewhere}. "
+                "Say --reuse to use those videos here, or --again to pay for them again"
+            )
+        if self.restyled.rows > MANY:
+            return (
+                f"{self.batch}: {self.restyled.rows} rows that are rendered already, or being rendered, would be "
+                "rendered again because their model, size or length changed, though their prompts did not, "
+                f"for {self.restyled}. Put the defaults back, or say --again to pay for them again"
+            )
+        return None
+
+
+def same_rows(earlier: dict[str, str], item: ManifestItem, batch: str) -> str | None:
+    """Which batch of the same command has this row already; `earlier`, by fingerprint, learns that this one has it."""
+    has_it = earlier.setdefault(item.fingerprint, batch)
+    return has_it if has_it != batch else None
