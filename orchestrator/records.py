@@ -130,6 +130,16 @@ class Item:
         return self.attempt.remote_id if self.attempt else None
 
     @property
+    def revision(self) -> int:
+        """Counted from 1: which content of its key this is."""
+        return int(self.ref.item.removeprefix(self.spec.key).removeprefix("~") or 1)
+
+    @property
+    def reused(self) -> str | None:
+        """The video of another batch that it takes as its own: the name of its file in the archive."""
+        return self.fields.get("reused")
+
+    @property
     def expires_at(self) -> float | None:
         """When the provider deletes the finished video (Unix seconds)."""
         return _instant(self.fields, "expires_at")

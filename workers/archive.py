@@ -17,7 +17,8 @@ from orchestrator.records import Item
 from orchestrator.states import Event, State
 from workers.delivery import Delivery, NotWhole, already_there, deliver
 from workers.missing import AGAIN_S, missed
-from workers.receipt import receipt
+from workers.receipt import receipt, receipt_name
+from workers.reuse import reuse
 from workers.sinks import ArchiveError, ArchiveUnavailable
 from workers.station import Line, Station
 from workers.video_api import ApiError, Missing, RemoteStatus
@@ -37,12 +38,10 @@ async def archive(station: Station, item: Item) -> None:
 
 
 async def _decide(station: Station, item: Item) -> Decision:
-    line = station.line(item)
     try:
-        delivery = await deliver(station.sink, line.api, item)
-        return await _receipted(station, line, item, delivery)
-    except Missing as error:
-        return await _confirm_missing(station, line, item, error)
+        if item.reused is not None:
+            return await reuse(station.sink, item)
+        return await _fetch(station, item)
     except ArchiveUnavailable as error:
         log.error("archive.refused", error=str(error))
         return _postponed(item, f"archive: {error}", closed_s=CLOSED_S)
@@ -51,15 +50,23 @@ async def _decide(station: Station, item: Item) -> Decision:
         return _postponed(item, str(error))
 
 
+async def _fetch(station: Station, item: Item) -> Decision:
+    line = station.line(item)
+    try:
+        return await _receipted(station, line, item, await deliver(station.sink, line.api, item))
+    except Missing as error:
+        return await _confirm_missing(station, line, item, error)
+
+
 async def _receipted(station: Station, line: Line, item: Item, delivery: Delivery) -> Decision:
     """The video is proven: write its receipt beside it, and only then call it archived."""
     paper = receipt(item, delivery, station.clock())
-    await station.sink.write(f"{delivery.name.removesuffix('.mp4')}.json", paper.dump(), "application/json")
+    await station.sink.write(receipt_name(delivery.name), paper.dump(), "application/json")
     if station.delete_remote:
         await _delete_remote(station, line, item)
     if delivery.mismatch:
         log.warning("video.is_not_as_ordered", mismatch=list(delivery.mismatch))
-    return Decision(Event.ARCHIVED, paper.fields(delivery.name), {"outcome": "archived"}, money="confirmed")
+    return Decision(Event.ARCHIVED, paper.fields(), {"outcome": "archived"}, money="confirmed")
 
 
 async def _delete_remote(station: Station, line: Line, item: Item) -> None:

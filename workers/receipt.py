@@ -6,6 +6,7 @@ import builtins
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from orchestrator.clock import rfc3339
 from orchestrator.prices import usd
@@ -15,7 +16,8 @@ from workers.delivery import Delivery
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """One archived video. Instants are RFC 3339 in UTC; `cost_usd` is None where no price is known."""
+    """One archived video. Instants are RFC 3339 in UTC; `cost_usd` is None where no price is known. `file`: the
+    video's name, relative to the batch's folder."""
 
     batch: str
     key: str
@@ -41,22 +43,33 @@ class Receipt:
     mismatch: Sequence[str]
     cost_usd: float | None
     url: str
+    file: str
 
     def dump(self) -> builtins.bytes:
         """As the JSON document that is stored."""
         return (json.dumps(asdict(self), ensure_ascii=False, indent=2) + "\n").encode()
 
-    def fields(self, name: str) -> dict[str, object]:
-        """What the ledger keeps of it, for results and the contact sheet; `name` is the video's in the archive."""
-        return {
-            "bytes": self.bytes,
-            "sha256": self.sha256,
-            "url": self.url,
-            "file": name.rsplit("/", 1)[-1],
-            "duration_s": self.video["duration_s"] or "",
-            "archived_at": self.archived_at,
-            "mismatch": "; ".join(self.mismatch),
-        }
+    def fields(self) -> dict[str, object]:
+        """What the ledger keeps of it."""
+        return fields_of(asdict(self))
+
+
+def receipt_name(video: str) -> str:
+    """The name of the receipt that stands beside a video."""
+    return f"{video.removesuffix('.mp4')}.json"
+
+
+def fields_of(paper: Mapping[str, Any]) -> dict[str, object]:
+    """What the ledger keeps of a receipt, written now or read back, for results and the contact sheet."""
+    return {
+        "bytes": paper["bytes"],
+        "sha256": paper["sha256"],
+        "url": paper["url"],
+        "file": paper["file"],
+        "duration_s": paper["video"]["duration_s"] or "",
+        "archived_at": paper["archived_at"],
+        "mismatch": "; ".join(paper["mismatch"]),
+    }
 
 
 def receipt(item: Item, delivery: Delivery, now: float) -> Receipt:
@@ -64,13 +77,12 @@ def receipt(item: Item, delivery: Delivery, now: float) -> Receipt:
     spec, attempt, video = item.spec, item.attempt, delivery.video
     if attempt is None:
         raise ValueError(f"{item.ref} was never admitted")
-    revision = item.ref.item.removeprefix(spec.key).removeprefix("~")
     created = attempt.fields.get("created_at")
     completed = attempt.fields.get("completed_at")
     return Receipt(
         batch=item.ref.batch,
         key=spec.key,
-        revision=int(revision or 1),
+        revision=item.revision,
         prompt=spec.prompt,
         labels=dict(spec.labels),
         model=spec.model,
@@ -98,4 +110,5 @@ def receipt(item: Item, delivery: Delivery, now: float) -> Receipt:
         mismatch=list(delivery.mismatch),
         cost_usd=usd(attempt.price) if attempt.price is not None else None,
         url=delivery.url,
+        file=delivery.name.rsplit("/", 1)[-1],
     )

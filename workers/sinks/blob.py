@@ -13,7 +13,7 @@ from azure.core import MatchConditions
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
 from azure.storage.blob import BlobBlock, ContentSettings
-from azure.storage.blob.aio import BlobClient, BlobServiceClient
+from azure.storage.blob.aio import BlobClient, BlobPrefix, BlobServiceClient
 
 from workers.sinks.blob_address import BlobAddress
 from workers.sinks.blob_errors import azure_errors, code_of, in_our_words
@@ -115,6 +115,17 @@ class BlobSink:
                 return None
         md5 = found.content_settings.content_md5
         return Stat(found.size, bytes(md5) if md5 else None, from_blob(found.metadata))
+
+    async def names(self, folder: str) -> AsyncIterator[str]:
+        """The blobs directly below a folder's prefix; none where there is no container either."""
+        prefix = f"{self._address.prefix}{checked(folder)}/"
+        with azure_errors(self._place, folder):
+            try:
+                async for entry in self._container.walk_blobs(name_starts_with=prefix):
+                    if not isinstance(entry, BlobPrefix):
+                        yield entry.name.removeprefix(prefix)
+            except ResourceNotFoundError:
+                return
 
     async def read(self, name: str) -> bytes:
         """The whole of a small blob. Raises NotThere."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -85,6 +86,11 @@ class DirectorySink:
         """None if there is no such file."""
         return await self._do(_stat, self._path(name))
 
+    async def names(self, folder: str) -> AsyncIterator[str]:
+        """The files of a folder; none where there is no such folder."""
+        for name in await self._do(_names, self._path(folder)):
+            yield name
+
     async def read(self, name: str) -> bytes:
         """The whole of a small file. Raises NotThere."""
         path = self._path(name)
@@ -163,6 +169,13 @@ def _read(path: Path) -> bytes | None:
         return path.read_bytes()
     except FileNotFoundError:
         return None
+
+
+def _names(folder: Path) -> list[str]:
+    if not folder.is_dir():
+        return []
+    with os.scandir(folder) as entries:
+        return [entry.name for entry in entries if entry.is_file() and not entry.name.startswith(".")]
 
 
 def _md5(data: bytes) -> str:

@@ -97,6 +97,10 @@ class Sink(Protocol):
         """None if there is no such object."""
         ...
 
+    def names(self, folder: str) -> AsyncIterator[str]:
+        """The names, without the folder's, of what lies directly in a folder; none where there is no such folder."""
+        ...
+
     async def read(self, name: str) -> bytes:
         """The whole of a small object. Raises NotThere."""
         ...
