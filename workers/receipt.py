@@ -69,6 +69,7 @@ def fields_of(paper: Mapping[str, Any]) -> dict[str, object]:
         "duration_s": paper["video"]["duration_s"] or "",
         "archived_at": paper["archived_at"],
         "mismatch": "; ".join(paper["mismatch"]),
+        **({"reused": paper["reused"]} if paper.get("reused") else {}),
     }
 
 

@@ -159,3 +159,10 @@ async def test_a_probe_of_an_archive_that_can_be_written_to_leaves_nothing(sink:
     await sink.probe()
     await sink.probe()
     assert await sink.stat("dailies-probe") is None
+
+
+async def test_the_names_in_a_folder_are_those_directly_in_it(sink: Sink) -> None:
+    assert [name async for name in sink.names("spring")] == []
+    for name in ("spring/hero.mp4", "spring/hero.json", "spring/inputs/abc", "springtime/x.json"):
+        await sink.write(name, b"x", "application/octet-stream")
+    assert sorted([name async for name in sink.names("spring")]) == ["hero.json", "hero.mp4"]
