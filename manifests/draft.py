@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from manifests.problem import Spot
@@ -9,23 +10,29 @@ from manifests.row import Row
 
 # The fields in which placeholders are filled: texts of the user's own, and names that are built as keys are.
 TEMPLATES = ("prompt", "key", "remix_of", "input_reference")
+_CONTENT = ("model", "size", "seconds", "input_reference", "remix_of")
 
 
 @dataclass(slots=True)
 class Draft:
     """One video as asked for, defaults laid under it and placeholders filled, nothing checked yet.
 
-    `fields` lacks what nobody gave, and what is no text or could not be filled (in `broken`). `own`: what
-    the row itself, not the defaults, says of the video. `take` counts variants from 1.
+    `fields` lacks what nobody gave, and what is no text or could not be filled (in `broken`). `axes`: the values of
+    the matrix that this draft has. `take` counts variants from 1.
     """
 
     row: Row
     defaults: Row | None
     fields: dict[str, str]
     labels: dict[str, str]
-    own: dict[str, str]
+    axes: Mapping[str, str]
     broken: frozenset[str]
     take: int
+
+    def own(self) -> dict[str, str]:
+        """What the row itself, not the defaults, says of the video."""
+        row, axes, fields = self.row.fields, self.axes, self.fields
+        return {name: fields[name] for name in _CONTENT if (name in row or name in axes) and name in fields}
 
     def spot(self, name: str) -> Spot:
         """Where to mend the value of a field. A default that was filled from the row is judged at the row."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 
 from manifests.amount import whole_of
 from manifests.draft import TEMPLATES, Draft
@@ -16,7 +17,7 @@ from manifests.template import BadTemplate, Missing, fill, placeholders
 MOST_VARIANTS = 1_000
 MOST_COMBINATIONS = 100_000
 _NO_AXES = ("key", "prompt", "variants")
-_CONTENT = frozenset({"model", "size", "seconds", "input_reference", "remix_of"})
+_NO_MATRIX: Mapping[str, str] = MappingProxyType({})
 
 
 def expand(row: Row, defaults: Row | None, problems: Problems) -> Iterable[Draft]:
@@ -27,7 +28,7 @@ def expand(row: Row, defaults: Row | None, problems: Problems) -> Iterable[Draft
         matrix = {**defaults.matrix, **matrix}
     variants = _variants(fields["variants"], row, defaults, problems) if "variants" in fields else 1
     if not matrix:
-        return _drafts(row, defaults, fields, labels, {}, variants, problems)
+        return _drafts(row, defaults, fields, labels, _NO_MATRIX, variants, problems)
     return _combined(row, defaults, fields, labels, matrix, variants, problems)
 
 
@@ -56,25 +57,22 @@ def _drafts(
     defaults: Row | None,
     fields: dict[str, str],
     labels: dict[str, str],
-    combination: dict[str, str],
+    axes: Mapping[str, str],
     variants: int,
     problems: Problems,
 ) -> list[Draft]:
     """The takes of one combination."""
-    own = row.fields
-    if combination:
-        set_by_axis = {name: value for name, value in combination.items() if name in SCALARS}
-        fields, own = {**fields, **set_by_axis}, {**own, **set_by_axis}
-        labels = labels | {name: value for name, value in combination.items() if name not in SCALARS}
-    # Only a key that nobody wrote is made of what the row says of itself.
-    own = {} if "key" in fields else {name: value for name, value in own.items() if name in _CONTENT}
-    draft = Draft(row, defaults, fields, labels, own, row.broken, 1)
+    if axes:
+        fields = fields | {name: value for name, value in axes.items() if name in SCALARS}
+        labels = labels | {name: value for name, value in axes.items() if name not in SCALARS}
+    draft = Draft(row, defaults, fields, labels, axes, row.broken, 1)
     if not row.verbatim and _has_braces(fields):
         draft.fields = dict(fields)
-        _fill(draft, combination, problems)
+        _fill(draft, problems)
+    if variants == 1:
+        return [draft]
     takes = range(2, variants + 1)
-    others = [Draft(row, defaults, draft.fields, draft.labels, draft.own, draft.broken, take) for take in takes]
-    return [draft, *others]
+    return [draft, *[Draft(row, defaults, draft.fields, labels, axes, draft.broken, take) for take in takes]]
 
 
 def _has_braces(fields: dict[str, str]) -> bool:
@@ -85,7 +83,7 @@ def _has_braces(fields: dict[str, str]) -> bool:
     return False
 
 
-def _fill(draft: Draft, combination: dict[str, str], problems: Problems) -> None:
+def _fill(draft: Draft, problems: Problems) -> None:
     """Fills the placeholders of a draft's texts in place; what cannot be filled is told and taken out."""
     known: dict[str, str] | None = None
     fields = draft.fields
@@ -95,7 +93,7 @@ def _fill(draft: Draft, combination: dict[str, str], problems: Problems) -> None
             continue
         if known is None:
             plain = {field: value for field, value in fields.items() if field not in TEMPLATES}
-            known = plain | draft.labels | combination
+            known = {**plain, **draft.labels, **draft.axes}
         try:
             filled = fill(text, known).strip()
         except BadTemplate as error:
@@ -106,13 +104,10 @@ def _fill(draft: Draft, combination: dict[str, str], problems: Problems) -> None
         else:
             if filled:
                 fields[name] = filled
-                if name in draft.own:
-                    draft.own[name] = filled
                 continue
             problems.add(draft.spot(name), text, "is empty once its placeholders are filled", "write a text there too")
         draft.broken |= {name}
         del fields[name]
-        draft.own.pop(name, None)
 
 
 def _missing(draft: Draft, name: str, text: str, wanted: str, known: dict[str, str]) -> tuple[Spot, str, str, str]:

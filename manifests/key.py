@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping
-from functools import lru_cache
+from hashlib import sha256
 
 from anyascii import anyascii
 
@@ -16,8 +15,9 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9._]+")
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 _REMOTE = re.compile(r"(?:video|task)_[A-Za-z0-9_=.~-]+")
 _COPY = re.compile(r"\s*\(\d+\)$")
-_WORD = re.compile(r"[a-z0-9]+")
-_ARTICLES = frozenset({"a", "an", "the"})
+# The first two words, articles before them left out; of nothing but articles the last.
+_FIRST_WORDS = re.compile(r"[^a-z0-9]*(?:(?:an?|the)[^a-z0-9]+)*([a-z0-9]+)(?:[^a-z0-9]+([a-z0-9]+))?")
+_LONGEST_WORD = 20
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # base 32 as Crockford's: no letter that looks like a digit
 _PAIRS = [first + second for second in _ALPHABET for first in _ALPHABET]  # two digits at once, the lower one first
 _quoted = json.encoder.encode_basestring_ascii
@@ -47,32 +47,26 @@ def is_remote_id(text: str) -> bool:
     return _REMOTE.fullmatch(text) is not None
 
 
-def default_key(prompt: str, content: Mapping[str, str]) -> str:
+def default_key(prompt: str, content: str) -> str:
     """First words of the prompt and a hash: `paper-boat-3f9a1c7b2k4d`.
 
-    `content` is what the row itself says of the video (never labels, priority or defaults), so that mending a
-    label or a default leaves the key as it is. Stable across releases.
+    `content`: what the row itself says of the video (never labels, priority or defaults), made `canonical`, so that
+    mending a label or a default leaves the key as it is. Stable across releases.
     """
     start = prompt[:200]
-    words: list[str] = []
-    alone = "item"
-    for found in _WORD.finditer((start if start.isascii() else anyascii(start)).lower()):
-        if words or found[0] not in _ARTICLES:
-            words.append(found[0][:20])
-            if len(words) == 2:
-                break
-        else:
-            alone = found[0]
+    found = _FIRST_WORDS.match((start if start.isascii() else anyascii(start)).lower())
+    first, second = found.groups() if found else ("item", None)
+    words = first[:_LONGEST_WORD] if second is None else f"{first[:_LONGEST_WORD]}-{second[:_LONGEST_WORD]}"
     # JSON of [prompt, [[name, value], …]], as json.dumps writes it without spaces, and several times faster.
-    canonical = f"[{_quoted(prompt)},{_canonical(tuple(sorted(content.items())))}]"
-    number = int.from_bytes(hashlib.sha256(canonical.encode("ascii")).digest()[:8], "big")
-    digits = "".join([_PAIRS[number >> place & 1023] for place in (0, 10, 20, 30, 40, 50)])
-    return "-".join([*(words or [alone]), digits])
+    digest = sha256(f"[{_quoted(prompt)},{content}]".encode("ascii")).digest()
+    n = int.from_bytes(digest[:8], "big")
+    low = f"{_PAIRS[n & 1023]}{_PAIRS[n >> 10 & 1023]}{_PAIRS[n >> 20 & 1023]}"
+    return f"{words}-{low}{_PAIRS[n >> 30 & 1023]}{_PAIRS[n >> 40 & 1023]}{_PAIRS[n >> 50 & 1023]}"
 
 
-@lru_cache(maxsize=1024)
-def _canonical(content: tuple[tuple[str, str], ...]) -> str:
-    return json.dumps(content, separators=(",", ":"), ensure_ascii=True)
+def canonical(content: Mapping[str, str]) -> str:
+    """Names and values as JSON, sorted, without spaces: the same text for the same content."""
+    return json.dumps(sorted(content.items()), separators=(",", ":"), ensure_ascii=True)
 
 
 def name_from_file(stem: str) -> str:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from manifests.amount import is_shape, seconds_of, size_of
 from manifests.draft import Draft
 from manifests.fields import nearest
+from manifests.key import canonical
 from manifests.node import UNPRINTABLE
 from manifests.problem import Problems, excerpt
 from manifests.rules import ModelRule, rule_for
@@ -16,14 +17,20 @@ from manifests.spelling import tidy
 DEFAULT_MODEL = "sora-2"
 _REMEMBERED = 1_000
 
+_Asked = tuple[str | None, str | None, str | None]
+
 
 class Kind(NamedTuple):
-    """What is ordered, and the model's rule. Where something is wrong, the model's defaults stand in for it."""
+    """What is ordered, and the model's rule. Where something is wrong, the model's defaults stand in for it.
+
+    `named`: model, size and seconds.
+    """
 
     model: str
     rule: ModelRule
     size: str
     seconds: int
+    named: tuple[str, str, int]
 
 
 class Kinds:
@@ -31,29 +38,39 @@ class Kinds:
 
     def __init__(self, models: Mapping[str, ModelRule] | None, problems: Problems) -> None:
         self._models, self._problems = models, problems
-        self._sound: dict[tuple[str | None, str | None, str | None], Kind] = {}
+        self._sound: dict[_Asked, Kind] = {}
+        self._contents: dict[tuple[_Asked, _Asked], str] = {}
 
     def kind(self, draft: Draft) -> Kind:
         """The kind of a draft; what is wrong with it is noted."""
-        asked = _asked(draft)
+        asked = _asked(draft.fields)
         if (known := self._sound.get(asked)) is not None:
             return known
         model = _model(draft)
         rule = self._rule(draft, model)
         size, size_holds = self._size(draft, model, rule)
         seconds, seconds_hold = self._seconds(draft, model, rule)
-        kind = Kind(model, rule, size, seconds)
+        kind = Kind(model, rule, size, seconds, (model, size, seconds))
         served = model in self._models if self._models is not None else not UNPRINTABLE.search(model)
         if served and size_holds and seconds_hold and len(self._sound) < _REMEMBERED:
             self._sound[asked] = kind
         return kind
 
-    def own(self, draft: Draft) -> Mapping[str, str]:
-        """What the row itself says of the video, spelled plainly: `8s` and `8` are the same video, and so one key."""
-        own = draft.own
-        if (kind := self._sound.get(_asked(draft))) is not None:
-            known = {"model": kind.model, "size": kind.size, "seconds": str(kind.seconds)}
-            return {name: known.get(name, text) for name, text in own.items()}
+    def content(self, draft: Draft) -> str:
+        """What the row itself says of the video, canonical and spelled plainly: `8s` and `8` are one video, one key."""
+        row = draft.row.fields
+        if draft.axes or "input_reference" in row or "remix_of" in row:
+            return canonical(self._own(draft))
+        asked = _asked(draft.fields), _asked(row)
+        content = self._contents.get(asked)
+        if content is None:
+            content = canonical(self._own(draft))
+            if len(self._contents) < _REMEMBERED:
+                self._contents[asked] = content
+        return content
+
+    def _own(self, draft: Draft) -> Mapping[str, str]:
+        own = draft.own()
         plain: dict[str, str | None] = {}
         if "model" in own:
             plain["model"] = _model(draft)
@@ -116,8 +133,7 @@ class Kinds:
         self._problems.add(draft.spot(name), draft.fields.get(name, ""), message, hint)
 
 
-def _asked(draft: Draft) -> tuple[str | None, str | None, str | None]:
-    fields = draft.fields
+def _asked(fields: Mapping[str, str]) -> _Asked:
     return fields.get("model"), fields.get("size"), fields.get("seconds")
 
 

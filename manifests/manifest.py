@@ -16,6 +16,7 @@ from manifests.draft import Draft
 from manifests.expansion import expand
 from manifests.heading import Heading, read_heading, too_large, unreadable
 from manifests.item import Item
+from manifests.order import Order
 from manifests.problem import Problems, Spot
 from manifests.register import Register
 from manifests.row import Reading, Row
@@ -68,9 +69,10 @@ class Manifest:
         """
         problems = Problems()
         self._check_unchanged(problems)
-        for item in _items(self.path, self._heading, self._models, self._sheet, problems, {}):
+        for draft, key, order in _orders(self.path, self._heading, self._models, self._sheet, problems, {}):
             problems.raise_if_any()
-            yield item
+            if key is not None and order is not None:
+                yield order.item(key, draft)
         problems.raise_if_any()
         self._check_unchanged(problems)
 
@@ -108,14 +110,16 @@ def load(path: Path, *, models: Mapping[str, ModelRule] | None = None, sheet: st
     count = 0
     kinds: set[Kind] = set()
     images: set[str] = set()
-    for item in _items(path, heading, models, sheet, problems, columns, register.note):
-        count += 1
-        kinds.add((item.model, item.size, item.seconds))
-        if item.input_reference is not None:
-            images.add(item.input_reference)
+    for draft, key, order in _orders(path, heading, models, sheet, problems, columns):
+        register.note(key, order, draft)
+        if order is not None:
+            count += 1
+            kinds.add(order.kind.named)
+            if (image := order.image[0]) is not None:
+                images.add(image)
     if register.must_look_again():
-        for _ in _items(path, heading, models, sheet, Problems(), {}, register.note_again):
-            pass
+        for draft, key, order in _orders(path, heading, models, sheet, Problems(), {}):
+            register.note_again(key, order, draft)
         register.finish()
     if count == 0 and problems.count == 0:
         reading.problem(None, None, "", "", "there are no items", "write at least one, with a prompt")
@@ -136,16 +140,15 @@ def load(path: Path, *, models: Mapping[str, ModelRule] | None = None, sheet: st
     )
 
 
-def _items(
+def _orders(
     path: Path,
     heading: Heading,
     models: Mapping[str, ModelRule] | None,
     sheet: str | None,
     problems: Problems,
     columns: dict[str, None],
-    note: Callable[[str | None, Item | None, Draft], None] | None = None,
-) -> Iterator[Item]:
-    """The items that are right; what is wrong with others is in `problems`. `note` sees those too."""
+) -> Iterator[tuple[Draft, str | None, Order | None]]:
+    """Each draft with its key and what it orders; None where that is wrong, which is in `problems`."""
     validation = Validation(path.parent, models, problems)
     defaults = heading.defaults
     given = frozenset(defaults.fields) if defaults is not None else frozenset[str]()
@@ -158,11 +161,7 @@ def _items(
                 problems.begin_row()
                 for draft in expand(row, defaults, problems):
                     key = validation.key(draft)
-                    item = validation.item(draft, key)
-                    if note is not None:
-                        note(key, item, draft)
-                    if item is not None:
-                        yield item
+                    yield draft, key, validation.order(draft, key)
         except OSError as error:
             message = f"cannot be read: {error.strerror or error}"
             reading.problem(None, None, "", "", message, "check the file and its permissions")

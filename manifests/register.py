@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from manifests.draft import Draft
 from manifests.fields import nearest
-from manifests.item import Item
 from manifests.key import is_remote_id
 from manifests.key_hashes import KeyHashes
+from manifests.order import Order
 from manifests.problem import Problems, Spot, excerpt
 
 _MOST_COMPARED = 10_000
@@ -38,20 +38,17 @@ class Register:
         self._few = False
         self._first: dict[str, tuple[str, int, str]] = {}  # key without case → file, line, key as it is
         self._made: dict[str, Kind] = {}
-        self._kinds: dict[Kind, Kind] = {}  # each kind once, however many items are of it
         self._remixes: dict[str, _Remix] = {}
         self._complete = True
 
-    def note(self, key: str | None, item: Item | None, draft: Draft) -> None:
-        """One item. `key` or `item` is None where it has problems."""
+    def note(self, key: str | None, order: Order | None, draft: Draft) -> None:
+        """One item. `key` or `order` is None where it has problems."""
         if key is None:
             self._complete = False
             return
         self._hashes.add(key.casefold())
-        if item is not None and item.remix_of is not None and key not in self._remixes:
-            kind = (item.model, item.size, item.seconds)
-            kind = self._kinds.setdefault(kind, kind)
-            self._remixes[key] = _Remix(item.remix_of, kind, draft.spot("remix_of"))
+        if order is not None and order.remix_of is not None and key not in self._remixes:
+            self._remixes[key] = _Remix(order.remix_of, order.kind.named, draft.spot("remix_of"))
 
     def must_look_again(self) -> bool:
         """After the last item: whether all of them have to be shown once more, by `note_again`."""
@@ -61,7 +58,7 @@ class Register:
         self._few = bool(self._remixes) and self._hashes.count <= _MOST_COMPARED
         return bool(self._repeated or self._remixes)
 
-    def note_again(self, key: str | None, item: Item | None, draft: Draft) -> None:
+    def note_again(self, key: str | None, order: Order | None, draft: Draft) -> None:
         """The same item again: a key that was taken before is told now, with both places."""
         if key is None:
             return
@@ -78,9 +75,8 @@ class Register:
             self._problems.add(spot, key, message, hint)
             return
         self._first[folded] = (draft.row.places.file, draft.row.line, key)
-        if item is not None:
-            kind = (item.model, item.size, item.seconds)
-            self._made[key] = self._kinds.setdefault(kind, kind)
+        if order is not None:
+            self._made[key] = order.kind.named
 
     def finish(self) -> None:
         """At the very end: every remix needs a source, and no chain of remixes may close."""

@@ -75,12 +75,14 @@ class Table:
         """One row; None when nothing stands in it."""
         if len(cells) < len(self.columns):
             cells = [*cells, *[""] * (len(self.columns) - len(cells))]
-        fields = {
-            name: plain(text) if "\r" in text else text for at, name in self._fields if (text := cells[at].strip())
-        }
-        labels = {
-            name: plain(text) if "\r" in text else text for at, name in self._labels if (text := cells[at].strip())
-        }
+        fields: dict[str, str] = {}
+        labels: dict[str, str] = {}
+        for at, name in self._fields:
+            if text := cells[at].strip():
+                fields[name] = plain(text) if "\r" in text else text
+        for at, name in self._labels:
+            if text := cells[at].strip():
+                labels[name] = plain(text) if "\r" in text else text
         for at in self._nameless:
             if text := cells[at].strip():
                 message = "the cell stands in a column without a name"

@@ -1,4 +1,4 @@
-"""Validation: a draft becomes an item, or its problems are told, all of them."""
+"""Validation: a draft becomes an order, or its problems are told, all of them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from pathlib import Path
 from manifests.amount import whole_of
 from manifests.draft import Draft
 from manifests.image import UnusableImage, look_at
-from manifests.item import Item
 from manifests.key import LONGEST, default_key, is_remote_id, reserved, safe
 from manifests.kind import Kinds
 from manifests.node import UNPRINTABLE
+from manifests.order import Order
 from manifests.problem import Problems
 from manifests.rules import ModelRule
 
 _HIGHEST_PRIORITY = 1_000_000
+_NO_IMAGE = (None, None)
 
 
 class Validation:
@@ -33,7 +34,7 @@ class Validation:
         if written is None:
             if "prompt" not in draft.fields:
                 return None
-            key = default_key(draft.fields["prompt"], self._kinds.own(draft))
+            key = default_key(draft.fields["prompt"], self._kinds.content(draft))
         else:
             key = made = safe(written)
         if draft.take > 1:
@@ -52,28 +53,23 @@ class Validation:
             return key
         return None
 
-    def item(self, draft: Draft, key: str | None) -> Item | None:
-        """The item, None when anything is wrong with it; every problem is noted."""
+    def order(self, draft: Draft, key: str | None) -> Order | None:
+        """What is ordered, None when anything is wrong with it; every problem is noted."""
         before = self._problems.count
         fields = draft.fields
-        model, rule, size, seconds = self._kinds.kind(draft)
+        kind = self._kinds.kind(draft)
+        model, rule = kind.model, kind.rule
         prompt = self._prompt(draft, model, rule)
         priority = self._priority(draft) if "priority" in fields else 0
         remix_of = self._remix_of(draft, model, rule) if "remix_of" in fields else None
-        image: tuple[str | None, str | None] = (None, None)
-        if "input_reference" in fields:
-            image = self._image(draft, model, rule)
+        image = self._image(draft, model, rule) if "input_reference" in fields else _NO_IMAGE
         for name, label in draft.labels.items():
             if not label.isprintable() and UNPRINTABLE.search(label):
                 spot = draft.label_spot(name)
                 self._problems.add(spot, label, "has an unprintable character", "type the text anew")
         if key is None or prompt is None or draft.broken or self._problems.count > before:
             return None
-        labels = draft.labels
-        written = fields.get("key")
-        if written is not None and written != key and safe(written) != written:
-            labels = {**labels, "key": written}
-        return Item(key, prompt, model, size, seconds, *image, remix_of, priority, labels, draft.row.line)
+        return Order(prompt, kind, image, remix_of, priority)
 
     def _prompt(self, draft: Draft, model: str, rule: ModelRule) -> str | None:
         prompt = draft.fields.get("prompt")
