@@ -93,6 +93,10 @@ class Keys:
         """Set: items to be made from this one, until they are."""
         return f"{self.prefix}remixes:{ref.batch}/{ref.item}"
 
+    def parked(self, batch: str) -> str:
+        """Hash: item id → the item of another batch whose video it waits for."""
+        return f"{self.prefix}parked:{batch}"
+
     def queue(self, name: str) -> str:
         """arq's queue of a step (a report is on the archive's). Each has its own, so that a worker takes only steps
         that it runs; the version grows with their arguments, so that two releases do not take each other's."""

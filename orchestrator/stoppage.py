@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from orchestrator import views
 from orchestrator.keys import Ref
 from orchestrator.prices import micro
 from orchestrator.records import Batch
@@ -12,6 +13,9 @@ from orchestrator.settings import Deployment
 from orchestrator.states import BatchState, State
 from orchestrator.store import Store
 from orchestrator.views import DeploymentView, deployment
+
+#: Rows looked at to find the batches that others wait for; they are few.
+SOURCES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +27,13 @@ class Stoppage:
     since: float
 
 
-async def stoppage(store: Store, batch: Batch, deployments: Collection[Deployment]) -> Stoppage | None:
-    """None while the batch moves, or will by itself (a rate, a slot, a cooling deployment, a window)."""
+async def stoppage(
+    store: Store, batch: Batch, deployments: Collection[Deployment], *, admitted: Collection[str] | None = None
+) -> Stoppage | None:
+    """None while the batch moves, or will by itself (a rate, a slot, a cooling deployment, a window).
+
+    `admitted`: the batches that are admitted at all, None for any.
+    """
     active = batch.moving(State.ADMITTED, State.CREATING, State.RENDERING, State.ARCHIVING)
     if batch.state not in (BatchState.RUNNING, BatchState.PAUSED) or active or not batch.counts[State.WAITING]:
         return None
@@ -42,9 +51,27 @@ async def stoppage(store: Store, batch: Batch, deployments: Collection[Deploymen
         if barred is None:
             return None
         found.append(barred)
+    parked = await store.redis.hrandfield(store.keys.parked(batch.name), SOURCES, True)
+    if parked:
+        return await _made_elsewhere(store, [raw.decode() for raw in parked[1::2]], admitted, moved)
     if not found:
         return Stoppage("no_deployment", "add a deployment that serves its model to the configuration", moved)
     return found[0]
+
+
+async def _made_elsewhere(
+    store: Store, sources: Collection[str], admitted: Collection[str] | None, moved: float
+) -> Stoppage | None:
+    """Rows that wait for the same video of another batch move with it, if that one does."""
+    names = sorted({source.split("/", 1)[0] for source in sources})
+    for name in names:
+        other = await views.batch(store, name)
+        if other is None or other.moving(State.ADMITTED, State.CREATING, State.RENDERING, State.ARCHIVING):
+            return None
+        if other.state is not BatchState.PAUSED and (admitted is None or name in admitted):
+            return None
+    resume = f"run or resume {', '.join(names)} too: rows of this batch wait for its videos"
+    return Stoppage("made_in_another_batch", resume, moved)
 
 
 async def _barred(

@@ -11,6 +11,7 @@ from orchestrator.decision import Decision
 from orchestrator.keys import Ref
 from orchestrator.records import Claim
 from orchestrator.states import BatchState, Event, State
+from orchestrator.stoppage import stoppage
 from orchestrator.store import Store
 from orchestrator.submission import Submission, Submitted
 from orchestrator.survey import Survey, same_rows
@@ -189,6 +190,18 @@ async def test_a_row_that_is_being_made_elsewhere_waits_for_that_video(store: St
         {"archive": 5}, pools={"archive": "archive"}, deployments=["east"], allowance_s=30, furthest_s=900
     )
     assert [c.ref for c in again] == [Ref("summer", "x")]
+
+
+async def test_a_run_that_admits_only_the_batch_that_waits_is_told_which_other_to_run(store: Store) -> None:
+    await submit(store, [item("a")])
+    await submit_knowing(store, [item("x", prompt="prompt of a")])
+    waiting = await batch_of(store, "summer")
+    assert await stoppage(store, waiting, [deployment()]) is None
+    stopped = await stoppage(store, waiting, [deployment()], admitted=["summer"])
+    assert stopped is not None
+    assert "spring" in stopped.resume
+    await admit(store, deployment())
+    assert await stoppage(store, waiting, [deployment()], admitted=["summer"]) is None
 
 
 async def test_a_row_is_rendered_after_all_when_the_video_that_it_waits_for_fails(store: Store) -> None:
