@@ -20,62 +20,48 @@ _NO_AXES = ("key", "prompt", "variants")
 _NO_MATRIX: Mapping[str, str] = MappingProxyType({})
 
 
-def expand(row: Row, defaults: Row | None, problems: Problems) -> Iterable[Draft]:
-    """The drafts of a row, in the order of its axes, the last one turning fastest; its variants side by side."""
+def expand(row: Row, defaults: Row | None, forced: Row | None, problems: Problems) -> Iterable[Draft]:
+    """The drafts of a row, in the order of its axes, the last one turning fastest; its variants side by side.
+
+    `defaults` lie under each row, `forced` over it: an axis of the same name then makes no difference any more.
+    """
     fields, labels, matrix = row.fields, row.labels, row.matrix
     if defaults is not None:
         fields, labels = {**defaults.fields, **fields}, {**defaults.labels, **labels}
         matrix = {**defaults.matrix, **matrix}
-    variants = _variants(fields["variants"], row, defaults, problems) if "variants" in fields else 1
-    if not matrix:
-        return _drafts(row, defaults, fields, labels, _NO_MATRIX, variants, problems)
-    return _combined(row, defaults, fields, labels, matrix, variants, problems)
+    if forced is not None:
+        fields = {**fields, **forced.fields}
+        matrix = {axis: values for axis, values in matrix.items() if axis not in forced.fields}
+    draft = Draft(row, defaults, forced, fields, labels, _NO_MATRIX, row.broken, 1)
+    variants = _variants(draft, problems) if "variants" in fields else 1
+    return _combinations(draft, matrix, variants, problems) if matrix else _takes(draft, variants, problems)
 
 
-def _combined(
-    row: Row,
-    defaults: Row | None,
-    fields: dict[str, str],
-    labels: dict[str, str],
-    matrix: dict[str, list[str]],
-    variants: int,
-    problems: Problems,
-) -> Iterator[Draft]:
-    if not _axes_hold(row, defaults, fields, labels, matrix, problems):
+def _combinations(draft: Draft, matrix: dict[str, list[str]], variants: int, problems: Problems) -> Iterator[Draft]:
+    if not _axes_hold(draft, matrix, problems):
         # One draft stands for all, so that what else is wrong with the row is found as well. It has no key.
         first = {axis: next(filter(None, values), "?") for axis, values in matrix.items() if axis not in _NO_AXES}
-        for draft in _drafts(row, defaults, fields, labels, first, 1, problems):
-            draft.broken |= {"key"}
-            yield draft
+        for single in _takes(draft.combined(first), 1, problems):
+            single.broken |= {"key"}
+            yield single
         return
     for values in itertools.product(*matrix.values()):
-        yield from _drafts(row, defaults, fields, labels, dict(zip(matrix, values, strict=True)), variants, problems)
+        yield from _takes(draft.combined(dict(zip(matrix, values, strict=True))), variants, problems)
 
 
-def _drafts(
-    row: Row,
-    defaults: Row | None,
-    fields: dict[str, str],
-    labels: dict[str, str],
-    axes: Mapping[str, str],
-    variants: int,
-    problems: Problems,
-) -> list[Draft]:
-    """The takes of one combination."""
-    if axes:
-        fields = fields | {name: value for name, value in axes.items() if name in SCALARS}
-        labels = labels | {name: value for name, value in axes.items() if name not in SCALARS}
-    draft = Draft(row, defaults, fields, labels, axes, row.broken, 1)
-    if not row.verbatim and _has_braces(fields):
-        draft.fields = dict(fields)
-        _fill(draft, problems)
+def _takes(draft: Draft, variants: int, problems: Problems) -> list[Draft]:
+    texts = draft.fields
+    if draft.row.verbatim:
+        texts = draft.forced.fields if draft.forced is not None else {}
+    if _has_braces(texts):
+        draft.fields = dict(draft.fields)
+        _fill(draft, texts, problems)
     if variants == 1:
         return [draft]
-    takes = range(2, variants + 1)
-    return [draft, *[Draft(row, defaults, draft.fields, labels, axes, draft.broken, take) for take in takes]]
+    return [draft, *[draft.again(take) for take in range(2, variants + 1)]]
 
 
-def _has_braces(fields: dict[str, str]) -> bool:
+def _has_braces(fields: Mapping[str, str]) -> bool:
     for name in TEMPLATES:
         text = fields.get(name)
         if text is not None and ("{" in text or "}" in text):
@@ -83,12 +69,12 @@ def _has_braces(fields: dict[str, str]) -> bool:
     return False
 
 
-def _fill(draft: Draft, problems: Problems) -> None:
-    """Fills the placeholders of a draft's texts in place; what cannot be filled is told and taken out."""
+def _fill(draft: Draft, texts: Mapping[str, str], problems: Problems) -> None:
+    """Fills the placeholders of these texts of a draft in place; what cannot be filled is told and taken out."""
     known: dict[str, str] | None = None
     fields = draft.fields
     for name in TEMPLATES:
-        text = fields.get(name)
+        text = texts.get(name)
         if text is None or ("{" not in text and "}" not in text):
             continue
         if known is None:
@@ -124,26 +110,21 @@ def _missing(draft: Draft, name: str, text: str, wanted: str, known: dict[str, s
     return spot, text, f"nothing is named {{{excerpt(wanted)}}}", hint
 
 
-def _variants(text: str, row: Row, defaults: Row | None, problems: Problems) -> int:
+def _variants(draft: Draft, problems: Problems) -> int:
+    text = draft.fields["variants"]
     variants = whole_of(text)
     if variants is not None and 1 <= variants <= MOST_VARIANTS:
         return variants
-    spot = row.spot("variants") if "variants" in row.fields or defaults is None else defaults.spot("variants")
     message = f"must be a whole number from 1 to {MOST_VARIANTS}"
-    problems.add(spot, text, message, "write how many takes you want, or leave it out for one")
+    hint = "write how many takes you want, or leave it out for one"
+    problems.add(draft.written_spot("variants"), text, message, hint)
     return 1
 
 
-def _axes_hold(
-    row: Row,
-    defaults: Row | None,
-    fields: dict[str, str],
-    labels: dict[str, str],
-    matrix: dict[str, list[str]],
-    problems: Problems,
-) -> bool:
+def _axes_hold(draft: Draft, matrix: dict[str, list[str]], problems: Problems) -> bool:
     """Whether the matrix can be expanded. Each axis must change the video's prompt, key or a field."""
-    used = _used(fields)
+    row, defaults, labels = draft.row, draft.defaults, draft.labels
+    used = _used(draft.fields)
     sound = all(values and all(values) for values in matrix.values())
     for axis in matrix:
         source = defaults if defaults is not None and axis not in row.matrix else row

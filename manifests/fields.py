@@ -100,6 +100,26 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
     return by_case[found[0]] if found else None
 
 
+def likely_field(name: str) -> str | None:
+    """The field of one value that somebody means who calls it otherwise, None when none is like it."""
+    meant = _ALSO_CALLED.get(field_name(name)) or nearest(name, SCALARS)
+    return meant if meant in SCALARS else None
+
+
+def nearest_few(name: str, names: Iterable[str]) -> list[str]:
+    """Up to three names that are like `name`, or have a word like one of it, the nearest first."""
+    by_plain = {field_name(known): known for known in names}
+    plain = field_name(name)
+    found = difflib.get_close_matches(plain, by_plain, n=3, cutoff=0.6)
+    words = plain.split("_")
+    for known in by_plain:
+        if known not in found and any(
+            difflib.get_close_matches(word, words, n=1, cutoff=0.8) for word in known.split("_")
+        ):
+            found.append(known)
+    return [by_plain[known] for known in found[:3]]
+
+
 def _likely(name: str, names: Iterable[str]) -> str:
     near = _ALSO_CALLED.get(name.casefold()) or nearest(name, names)
     return f"did you mean {near}?" if near else f"put it under labels; an item's fields are {', '.join(names)}"

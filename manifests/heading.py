@@ -8,14 +8,13 @@ from decimal import Decimal
 from pathlib import Path
 
 from manifests.fields import HEADER, unknown_header
-from manifests.key import is_batch_name, name_from_file, safe
+from manifests.input_file import ROW_FILES, YAML, too_large, unreadable
+from manifests.key import BATCH_NAME_RULE, better_batch_name, is_batch_name, name_from_file
 from manifests.node import NodePlaces, row_of
 from manifests.row import Reading, Row
 from manifests.yaml_reader import Header, read_header
 
 VERSION = "1"
-ROW_FILES = (".csv", ".tsv", ".xlsx", ".jsonl", ".ndjson")
-LARGEST = 1 << 30  # bytes of a file; a million rows are less than half of it
 _USD = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,6})?")
 
 
@@ -31,10 +30,13 @@ class Heading:
     default_columns: dict[str, None] = field(default_factory=dict)
 
 
-def read_heading(path: Path, reading: Reading) -> Heading | None:
-    """The heading of any manifest; of CSV and JSONL it is only a name. None when the file cannot be read."""
-    heading = Heading(name_from_file(path.stem))
-    if path.suffix.lower() not in (".yaml", ".yml"):
+def read_heading(path: Path, folder: Path, reading: Reading) -> Heading | None:
+    """The heading of any manifest; of CSV and JSONL it is only a name, made of the file's as messages have it.
+
+    `folder`: what paths in the manifest are relative to. None when the file cannot be read. Raises OSError.
+    """
+    heading = Heading(name_from_file(Path(reading.file).stem))
+    if path.suffix.lower() not in YAML:
         return heading
     header = read_header(path, reading)
     if header is None:
@@ -47,7 +49,7 @@ def read_heading(path: Path, reading: Reading) -> Heading | None:
     heading.name = _name(header, heading.name, reading)
     heading.budget_usd = _budget(header, reading)
     heading.defaults = _defaults(header, heading, reading)
-    heading.rows = _rows(header, path, reading)
+    heading.rows = _rows(header, folder, reading)
     heading.has_items = _has_items(header, reading)
     return heading
 
@@ -66,13 +68,11 @@ def _name(header: Header, default: str, reading: Reading) -> str:
     name = node.text
     if is_batch_name(name):
         return name
-    rule = "must be 1 to 100 of the letters A to Z and a to z, digits, dots, underscores and hyphens, no dot in front"
-    better = safe(name.replace("{date}", "0DATE0").replace("{time}", "0TIME0"))[:100]
-    better = better.replace("0DATE0", "{date}").replace("0TIME0", "{time}")
-    hint = f"write name: {better}" if is_batch_name(better) else "write name: spring, for example"
+    better = better_batch_name(name)
+    hint = f"write name: {better}" if better else "write name: spring, for example"
     if "{" in name:
         hint += "; only {date} and {time} can stand in a name"
-    reading.problem(node.line, node.column, "name", name, rule, hint)
+    reading.problem(node.line, node.column, "name", name, BATCH_NAME_RULE, hint)
     return default
 
 
@@ -101,11 +101,11 @@ def _defaults(header: Header, heading: Heading, reading: Reading) -> Row | None:
     return row_of(node, NodePlaces(reading.file, "defaults", node, shared=True), node.line or 1, own)
 
 
-def _rows(header: Header, path: Path, reading: Reading) -> Path | None:
+def _rows(header: Header, folder: Path, reading: Reading) -> Path | None:
     node = header.values.get("items_from")
     if node is None or node.content is None:
         return None
-    rows = path.parent / node.text
+    rows = folder / node.text
     wrong = None
     if not node.text:
         wrong = "must be the path of a file", "write items_from: rows.csv"
@@ -115,9 +115,9 @@ def _rows(header: Header, path: Path, reading: Reading) -> Path | None:
             f"its name must end in {', '.join(ROW_FILES[:-1])} or {ROW_FILES[-1]}",
         )
     elif why := unreadable(rows):
-        wrong = why, f"the path is relative to the manifest's folder, {path.parent.resolve()}"
+        wrong = why, f"the path is relative to the manifest's folder, {folder.resolve()}"
     else:
-        wrong = too_large(rows)
+        wrong = too_large(rows.stat().st_size)
     if wrong is None:
         return rows
     reading.problem(node.line, node.column, "items_from", node.text, *wrong)
@@ -136,23 +136,3 @@ def _has_items(header: Header, reading: Reading) -> bool:
     hint = "begin each item with - on a line of its own"
     reading.problem(items.line, items.column, "items", items.text, f"must be a list, and this is {items.kind}", hint)
     return False
-
-
-def unreadable(path: Path) -> str | None:
-    """Why a file cannot be read as a manifest, None when it can."""
-    try:
-        if path.is_file():
-            with path.open("rb"):
-                return None
-        return "is not a file" if path.exists() else "there is no such file"
-    except (OSError, ValueError) as error:
-        return f"cannot be read: {getattr(error, 'strerror', None) or error}"
-
-
-def too_large(path: Path) -> tuple[str, str] | None:
-    """(message, hint) for a file that is larger than any manifest. Raises OSError."""
-    size = path.stat().st_size
-    if size <= LARGEST:
-        return None
-    message = f"is {size / (1 << 30):.1f} GiB, and a manifest is at most {LARGEST >> 30} GiB"
-    return message, "check that the file is what you think it is; a batch can also be submitted in parts"

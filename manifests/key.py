@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Mapping
 from hashlib import sha256
 
@@ -14,7 +15,15 @@ _SAFE = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_-])?")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._]+")
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 _REMOTE = re.compile(r"(?:video|task)_[A-Za-z0-9_=.~-]+")
-_COPY = re.compile(r"\s*\(\d+\)$")
+# What programs put around a file's name when they copy or download it again, and ends that say how it was saved.
+_COPY = r"(?:copy|kopie|kopia|copie|copia)"
+_AROUND = re.compile(
+    rf"(?<=\S)\s*\((?:\d{{1,3}}|{_COPY})\)$|(?<=\S)(?:\s*[-–—]\s*|\s+|[_-]){_COPY}(?:[ _-]?\d{{1,3}})?$"
+    rf"|^{_COPY}(?:\s*\(\d+\)|\s+\d+)?\s+(?:of|von|de|di|av)\s+(?=\S)"
+    r"|(?<=\S)\.(?:csv|tsv|txt|ya?ml|jsonl?|ndjson|utf-?(?:8|16)|bom)$"
+    r"|(?<=\S)\.(?:xlsx?|ods|numbers)(?=$|\s+[-–—]\s)|\s+$",
+    re.IGNORECASE,
+)
 # The first two words, articles before them left out; of nothing but articles the last.
 _FIRST_WORDS = re.compile(r"[^a-z0-9]*(?:(?:an?|the)[^a-z0-9]+)*([a-z0-9]+)(?:[^a-z0-9]+([a-z0-9]+))?")
 _LONGEST_WORD = 20
@@ -70,10 +79,28 @@ def canonical(content: Mapping[str, str]) -> str:
 
 
 def name_from_file(stem: str) -> str:
-    """A batch's name from its file's, the same for each download: `Spring plan - Sheet1 (1)` → `Spring-plan-Sheet1`."""
-    return _UNSAFE.sub("-", anyascii(_COPY.sub("", stem))).strip("-.")[:LONGEST] or "batch"
+    """A batch's name from its file's, the same for each download and copy of the file.
+
+    `Spring plan - Sheet1 (1)`, `Copy of Spring plan – Sheet1` and `Spring plan - Sheet1.utf8` → `Spring-plan-Sheet1`.
+    """
+    plain = unicodedata.normalize("NFC", stem)
+    while (shorter := _AROUND.sub("", plain)) != plain:
+        plain = shorter
+    return _UNSAFE.sub("-", anyascii(plain)).strip("-.")[:LONGEST].strip("-.") or "batch"
+
+
+BATCH_NAME_RULE = (
+    "must be 1 to 100 of the letters A to Z and a to z, digits, dots, underscores and hyphens, no dot in front"
+)
 
 
 def is_batch_name(name: str) -> bool:
     """1 to 100 of letters, digits, `.`, `_` and `-`, no dot in front, once `{date}` and `{time}` are filled in."""
     return _NAME.fullmatch(name.replace("{date}", "2026-01-31").replace("{time}", "2359")) is not None
+
+
+def better_batch_name(name: str) -> str | None:
+    """The name that somebody may have meant who wrote one that cannot be; None where nothing is left of it."""
+    better = safe(name.replace("{date}", "0DATE0").replace("{time}", "0TIME0"))[:LONGEST]
+    better = better.replace("0DATE0", "{date}").replace("0TIME0", "{time}")
+    return better if is_batch_name(better) else None

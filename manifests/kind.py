@@ -46,7 +46,7 @@ class Kinds:
         asked = _asked(draft.fields)
         if (known := self._sound.get(asked)) is not None:
             return known
-        model = _model(draft)
+        model = _model(draft.fields)
         rule = self._rule(draft, model)
         size, size_holds = self._size(draft, model, rule)
         seconds, seconds_hold = self._seconds(draft, model, rule)
@@ -73,9 +73,9 @@ class Kinds:
         own = draft.own()
         plain: dict[str, str | None] = {}
         if "model" in own:
-            plain["model"] = _model(draft)
+            plain["model"] = _model(own)
         if "size" in own:
-            model = _model(draft)
+            model = _model({**draft.fields, **own})
             plain["size"] = size_of(own["size"], (self._models or {}).get(model) or rule_for(model))
         if "seconds" in own and (seconds := seconds_of(own["seconds"])) is not None:
             plain["seconds"] = str(seconds)
@@ -137,8 +137,8 @@ def _asked(fields: Mapping[str, str]) -> _Asked:
     return fields.get("model"), fields.get("size"), fields.get("seconds")
 
 
-def _model(draft: Draft) -> str:
-    model = draft.fields.get("model", DEFAULT_MODEL)
+def _model(fields: Mapping[str, str]) -> str:
+    model = fields.get("model", DEFAULT_MODEL)
     return model if model.isascii() else tidy(model)
 
 

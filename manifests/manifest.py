@@ -1,46 +1,35 @@
 """The manifest: a streaming pass finds every problem, further passes hand out the items.
 
-Everything flows one way: a reader yields rows with their places, expansion makes drafts of them, validation makes
-items of those, and the register looks at what holds only for all of them together. No step holds the items.
+What holds only for all items together is looked at by the register. No step holds the items.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from manifests import csv_reader, jsonl_reader, xlsx_reader, yaml_reader
-from manifests.draft import Draft
-from manifests.expansion import expand
-from manifests.heading import Heading, read_heading, too_large, unreadable
+from manifests.adjustments import NOTHING, Adjustments, check, forced_row
+from manifests.heading import read_heading
+from manifests.input_file import unusable
 from manifests.item import Item
-from manifests.order import Order
 from manifests.problem import Problems, Spot
 from manifests.register import Register
-from manifests.row import Reading, Row
+from manifests.row import Reading
 from manifests.rules import ModelRule
-from manifests.validation import Validation
-
-_READERS: Mapping[str, Callable[[Path, Reading], Iterator[Row]]] = {
-    ".yaml": yaml_reader.read_items,
-    ".yml": yaml_reader.read_items,
-    ".csv": csv_reader.read_rows,
-    ".tsv": csv_reader.read_rows,
-    ".xlsx": xlsx_reader.read_rows,
-    ".jsonl": jsonl_reader.read_rows,
-    ".ndjson": jsonl_reader.read_rows,
-}
+from manifests.sample import Sample
+from manifests.source import Source, Stamp
+from manifests.standard_input import STDIN
 
 Kind = tuple[str, str, int]
-Stamp = tuple[tuple[int, int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A manifest without problems.
+    """A manifest without problems, as far as it was asked for: rows that were left out do not count anywhere.
 
+    - `path`: the file that is read; `called`: its name in messages
     - `name`: the batch's; `{date}` and `{time}` are not filled in yet
     - `budget_usd`: None where there is none
     - `columns`: the manifest's own columns in order: all of a CSV's header; of YAML and JSONL the fields, labels and
@@ -51,16 +40,16 @@ class Manifest:
     """
 
     path: Path
+    called: str
     name: str
     budget_usd: Decimal | None
     columns: tuple[str, ...]
     item_count: int
     kinds: frozenset[Kind]
     images: frozenset[str]
-    _heading: Heading
-    _models: Mapping[str, ModelRule] | None
+    _source: Source
+    _sample: frozenset[str] | None
     _stamp: Stamp
-    _sheet: str | None
 
     def items(self) -> Iterator[Item]:
         """The items in the manifest's order, read anew each time; memory stays flat.
@@ -69,7 +58,7 @@ class Manifest:
         """
         problems = Problems()
         self._check_unchanged(problems)
-        for draft, key, order in _orders(self.path, self._heading, self._models, self._sheet, problems, {}):
+        for draft, key, order in self._source.orders(problems, {}, wanted=self._sample):
             problems.raise_if_any()
             if key is not None and order is not None:
                 yield order.item(key, draft)
@@ -77,123 +66,97 @@ class Manifest:
         self._check_unchanged(problems)
 
     def _check_unchanged(self, problems: Problems) -> None:
-        if _stamp(self.path, self._heading) != self._stamp:
+        if self._source.stamp() != self._stamp:
             hint = "run the command again; what was queued already stays"
-            problems.add(Spot(str(self.path), None, None, ""), "", "the file changed while it was read", hint)
+            problems.add(Spot(self.called, None, None, ""), "", "the file changed while it was read", hint)
         problems.raise_if_any()
 
 
-def load(path: Path, *, models: Mapping[str, ModelRule] | None = None, sheet: str | None = None) -> Manifest:
+def load(
+    path: Path,
+    *,
+    models: Mapping[str, ModelRule] | None = None,
+    adjustments: Adjustments = NOTHING,
+    called: str | None = None,
+    folder: Path | None = None,
+) -> Manifest:
     """Reads a manifest as a stream, and finds every problem.
 
-    `models`: what the deployments serve, by name; None leaves that unchecked and goes by the known models' rules.
-    `sheet`: which one of a workbook holds the items; None for the first.
+    - `models`: what the deployments serve, by name; None leaves that unchecked and goes by the known models' rules
+    - `adjustments`: what is said about the manifest besides; its problems name the option as their `path`
+    - `called`: how messages name the file, where its path says nothing to anybody
+    - `folder`: what paths in the manifest are relative to; None for the file's, or where we are if it is `called`
+
     Raises ManifestError, and nothing else for whatever the file holds.
     """
     path = Path(path)
+    folder = folder or (path.parent if called is None else Path())
+    called = called or str(path)
     problems = Problems()
-    problems.begin_file(str(path))
-    _check_file(path, problems)
-    reading = Reading(str(path), problems)
+    problems.begin_file(called)
+    reading = Reading(called, problems)
+    heading = None
     try:
-        heading = read_heading(path, reading)
+        if wrong := unusable(path):
+            reading.problem(None, None, "", "", *wrong)
+        else:
+            heading = read_heading(path, folder, reading)
     except OSError as error:
-        heading = None
         reading.problem(None, None, "", "", f"cannot be read: {error.strerror or error}", "check its permissions")
     if heading is None:
         raise problems.error()
-    if sheet is not None and not any(source.suffix.lower() == ".xlsx" for source in (path, heading.rows) if source):
-        reading.problem(None, None, "", sheet, "only an .xlsx file has sheets", "leave the sheet out")
-    stamp = _stamp(path, heading)
+    check(adjustments, called, problems)
+    if adjustments.sheet is not None and not any(
+        file.suffix.lower() == ".xlsx" for file in (path, heading.rows) if file is not None
+    ):
+        reading.problem(None, None, "--sheet", adjustments.sheet, "only an .xlsx file has sheets", "leave --sheet out")
+    source = Source(path, called, folder, heading, models, adjustments, forced_row(adjustments, called))
+    stamp = source.stamp()
     register = Register(problems)
+    sample = Sample(adjustments.sample) if adjustments.sample is not None else None
     columns: dict[str, None] = {}
     count = 0
     kinds: set[Kind] = set()
     images: set[str] = set()
-    for draft, key, order in _orders(path, heading, models, sheet, problems, columns):
+    for draft, key, order in source.orders(problems, columns):
         register.note(key, order, draft)
-        if order is not None:
-            count += 1
-            kinds.add(order.kind.named)
-            if (image := order.image[0]) is not None:
-                images.add(image)
+        if order is None:
+            continue
+        count += 1
+        if sample is not None and key is not None:
+            sample.offer(key, order)
+            continue
+        kinds.add(order.kind.named)
+        if (image := order.image[0]) is not None:
+            images.add(image)
     if register.must_look_again():
-        for draft, key, order in _orders(path, heading, models, sheet, Problems(), {}):
+        note_any = register.note_any if adjustments.where else None
+        for draft, key, order in source.orders(Problems(), {}, note_any=note_any):
             register.note_again(key, order, draft)
         register.finish()
     if count == 0 and problems.count == 0:
         reading.problem(None, None, "", "", "there are no items", "write at least one, with a prompt")
+    if sample is not None:
+        chosen, kinds, images = sample.keys, sample.kinds, sample.images
+        if count and not chosen:
+            message = "every item is a remix of another one, and those are never in a sample"
+            reading.problem(None, None, "--sample", str(adjustments.sample), message, "leave --sample out")
+    name = adjustments.name or heading.name
+    if name == STDIN == called:
+        message = "what comes from standard input has no file's name to be called after"
+        reading.problem(None, None, "--name", "", message, "name the batch: --name spring")
     problems.raise_if_any()
     columns.update(heading.default_columns)
     return Manifest(
         path=path,
-        name=heading.name,
-        budget_usd=heading.budget_usd,
+        called=called,
+        name=name,
+        budget_usd=heading.budget_usd if adjustments.budget_usd is None else adjustments.budget_usd,
         columns=tuple(columns),
-        item_count=count,
+        item_count=count if sample is None else len(chosen),
         kinds=frozenset(kinds),
         images=frozenset(images),
-        _heading=heading,
-        _models=models,
+        _source=source,
+        _sample=None if sample is None else chosen,
         _stamp=stamp,
-        _sheet=sheet,
     )
-
-
-def _orders(
-    path: Path,
-    heading: Heading,
-    models: Mapping[str, ModelRule] | None,
-    sheet: str | None,
-    problems: Problems,
-    columns: dict[str, None],
-) -> Iterator[tuple[Draft, str | None, Order | None]]:
-    """Each draft with its key and what it orders; None where that is wrong, which is in `problems`."""
-    validation = Validation(path.parent, models, problems)
-    defaults = heading.defaults
-    given = frozenset(defaults.fields) if defaults is not None else frozenset[str]()
-    sources = [path] if heading.has_items else []
-    for source in [*sources, *([heading.rows] if heading.rows else [])]:
-        reading = Reading(str(source), problems, columns, given, sheet)
-        problems.begin_file(reading.file)
-        try:
-            for row in _READERS[source.suffix.lower()](source, reading):
-                problems.begin_row()
-                for draft in expand(row, defaults, problems):
-                    key = validation.key(draft)
-                    yield draft, key, validation.order(draft, key)
-        except OSError as error:
-            message = f"cannot be read: {error.strerror or error}"
-            reading.problem(None, None, "", "", message, "check the file and its permissions")
-
-
-def _check_file(path: Path, problems: Problems) -> None:
-    """Raises ManifestError where there is no file, or none of a known kind."""
-    wrong = None
-    if why := unreadable(path):
-        wrong = why, "check the path; a manifest is a .yaml, .csv, .xlsx or .jsonl file"
-    elif path.suffix.lower() not in _READERS:
-        spreadsheet = path.suffix.lower() in (".xls", ".xlsm", ".ods", ".numbers")
-        hint = (
-            "save it as .xlsx, or the sheet as CSV UTF-8"
-            if spreadsheet
-            else f"its name must end in one of {', '.join(_READERS)}"
-        )
-        wrong = "the kind of manifest cannot be told by the file's name", hint
-    else:
-        wrong = too_large(path)
-    if wrong:
-        problems.add(Spot(str(path), None, None, ""), "", *wrong)
-    problems.raise_if_any()
-
-
-def _stamp(path: Path, heading: Heading) -> Stamp:
-    """What changes when a file of the manifest does; zeros for one that is gone."""
-    stamps = []
-    for source in [path, *([heading.rows] if heading.rows else [])]:
-        try:
-            found = source.stat()
-            stamps.append((found.st_mtime_ns, found.st_size, found.st_ino))
-        except OSError:
-            stamps.append((0, 0, 0))
-    return tuple(stamps)

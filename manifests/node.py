@@ -68,6 +68,8 @@ class NodePlaces:
 
 def row_of(node: Node, places: NodePlaces, line: int, reading: Reading) -> Row | None:
     """The mapping as a row; problems of its shape are noted, and what is sound of it is kept."""
+    if reading.renaming is not None:
+        node = reading.renaming.of_item(node, places)
     if not isinstance(node.content, dict):
         reading.problems.add(
             places.spot(line),

@@ -75,6 +75,7 @@ class Problems:
         self._files: dict[str, int] = {}
         self._of_row: set[tuple[Spot, str]] = set()
         self._shared: set[tuple[Spot, str]] = set()
+        self._held: list[tuple[Spot, str, str, str]] | None = None
 
     def begin_file(self, file: str) -> None:
         """Files are sorted as they were begun."""
@@ -86,6 +87,10 @@ class Problems:
 
     def add(self, spot: Spot, value: str, message: str, hint: str) -> None:
         """One more problem. `value` is cut to a readable length."""
+        if self._held is not None:
+            self.count += 1
+            self._held.append((spot, value, message, hint))
+            return
         seen = self._shared if spot.shared else self._of_row
         if (spot, message) in seen:
             return
@@ -99,6 +104,18 @@ class Problems:
         self._kept.append((rank, spot.line or 0, spot.column or 0, self.count, problem))
         if len(self._kept) >= 4 * KEPT:
             self._kept = sorted(self._kept)[:KEPT]
+
+    def hold(self) -> None:
+        """From now on problems are only kept in mind, until it is settled whether they count."""
+        self._held = []
+
+    def settle(self, left_out: int | None) -> None:
+        """Those that were kept in mind count, but for those from line `left_out` on; None: all of them."""
+        held, self._held = self._held or [], None
+        self.count -= len(held)
+        for spot, value, message, hint in held:
+            if left_out is None or spot.line is None or spot.line < left_out:
+                self.add(spot, value, message, hint)
 
     def raise_if_any(self) -> None:
         """Raises ManifestError when there is a problem."""

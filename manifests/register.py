@@ -38,6 +38,7 @@ class Register:
         self._few = False
         self._first: dict[str, tuple[str, int, str]] = {}  # key without case → file, line, key as it is
         self._made: dict[str, Kind] = {}
+        self._left_out: set[str] = set()
         self._remixes: dict[str, _Remix] = {}
         self._complete = True
 
@@ -72,11 +73,19 @@ class Register:
             also = f", written {same}" if same != key else ""
             message = f"the key {key} is taken by the item on {where}{also}"
             hint = "give one of them another key; for several takes of one prompt write variants"
+            if draft.forced is not None and (template := draft.forced.fields.get("key")):
+                option = draft.forced.spot("key").path
+                hint = f'let {option} tell them apart by one more column: {option} "{excerpt(template)}-{{COLUMN}}"'
             self._problems.add(spot, key, message, hint)
             return
         self._first[folded] = (draft.row.places.file, draft.row.line, key)
         if order is not None:
             self._made[key] = order.kind.named
+
+    def note_any(self, key: str | None) -> None:
+        """The key of any row, shown again, also of one that is left out."""
+        if key is not None and (folded := key.casefold()) in self._sources:
+            self._left_out.add(folded)
 
     def finish(self) -> None:
         """At the very end: every remix needs a source, and no chain of remixes may close."""
@@ -88,7 +97,10 @@ class Register:
         source, spot = remix.source, remix.spot
         known = self._first.get(source.casefold())
         if known is None:
-            if not is_remote_id(source) and self._complete:
+            if source.casefold() in self._left_out:
+                message = f"it is a remix of {source}, which --where leaves out"
+                self._problems.add(spot, source, message, "leave this row out as well, or let --where keep both")
+            elif not is_remote_id(source) and self._complete:
                 near = nearest(source, self._first) if len(self._first) <= _MOST_COMPARED else None
                 hint = f"did you mean {self._first[near][2]}?" if near else "write an item's key, or video_… or task_…"
                 self._problems.add(spot, source, f"no item has the key {excerpt(source)}", hint)

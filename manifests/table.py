@@ -27,9 +27,10 @@ class Table:
 
     def __init__(self, reading: Reading, header: Sequence[str], line: int, name_cell: NameCell = no_name) -> None:
         self.file = reading.file
-        self.columns = [_resolved(cell) for cell in header]
         self._reading, self._line, self._name_cell = reading, line, name_cell
         self._written = [tidy(cell) for cell in header]
+        self._renamed = reading.renaming.of_header(self._written) if reading.renaming is not None else {}
+        self.columns = [self._renamed.get(at) or _resolved(cell) for at, cell in enumerate(header)]
         places = list(enumerate(self.columns))
         self._fields = [(at, name) for at, name in places if name in SCALARS]
         self._labels = [(at, name) for at, name in places if name and name not in SCALARS]
@@ -55,7 +56,7 @@ class Table:
                 continue
             first = self._cells[column]
             if first != number:
-                self._wrong_column(number, *self._repeated(first, number))
+                self._repeated(first, number)
             if wrong := _column_problem(column):
                 self._wrong_column(number, *wrong)
         self._reading.columns.update(dict.fromkeys(self._cells))
@@ -63,11 +64,13 @@ class Table:
             return True
         if any(near_field(column) == "prompt" for column in self._cells):
             return False  # said above, and nothing can be told of rows without their prompts
+        if self._reading.renaming is not None and self._reading.renaming.waits_for("prompt"):
+            return False  # to be said of that column
         names = [excerpt(self._written[number - 1]) for number in self._cells.values()]
         likely = likely_prompts(names)
-        hint = f"name the column with the prompts prompt; the columns are {', '.join(names)}"
+        hint = f"name the column with the prompts prompt, or say --map prompt=COLUMN; there are {', '.join(names)}"
         if likely:
-            hint = f"rename {' or '.join(likely)} to prompt"
+            hint = f'rename {" or ".join(likely)} to prompt, or say --map prompt="{likely[0]}"'
         self._reading.problem(self._line, None, "prompt", "", "there is no column prompt", hint)
         return False
 
@@ -103,14 +106,19 @@ class Table:
                 self._wrong_cell(line, number, cell.strip(), message, hint)
                 break
 
-    def _repeated(self, first: int, number: int) -> tuple[str, str]:
+    def _repeated(self, first: int, number: int) -> None:
+        column = self.columns[first - 1]
         written, again = self._written[first - 1], self._written[number - 1]
         places = [self._name_cell(self._line, n) or f"cell {n}" for n in (first, number)]
         hint = "rename one of them, or take it out"
-        if written == again:
-            return f"the column stands twice, in {places[0]} and in {places[1]}", hint
-        both = f"{excerpt(written)} in {places[0]} and {excerpt(again)} in {places[1]}"
-        return f"the columns {both} are both {self.columns[first - 1]}", hint
+        renamed = [at in self._renamed for at in (first - 1, number - 1)]
+        if self._reading.renaming is not None and any(renamed) and not all(renamed):
+            self._reading.renaming.doubled(column, *((written, again) if renamed[0] else (again, written)))
+        elif written == again:
+            self._wrong_column(number, f"the column stands twice, in {places[0]} and in {places[1]}", hint)
+        else:
+            both = f"{excerpt(written)} in {places[0]} and {excerpt(again)} in {places[1]}"
+            self._wrong_column(number, f"the columns {both} are both {column}", hint)
 
     def _wrong_column(self, number: int, message: str, hint: str) -> None:
         name = self._written[number - 1]

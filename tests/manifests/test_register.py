@@ -28,7 +28,7 @@ class NoPlaces:
 
 
 def draft(line: int) -> Draft:
-    return Draft(Row(line, NoPlaces()), None, {}, {}, {}, frozenset(), 1)
+    return Draft(Row(line, NoPlaces()), None, None, {}, {}, {}, frozenset(), 1)
 
 
 @given(st.lists(st.text(max_size=2)))

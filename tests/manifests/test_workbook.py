@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from openpyxl import Workbook
 
 from manifests import ManifestError, Problem, load
+from manifests.adjustments import Adjustments
 from manifests.workbook import UnusableWorkbook, read_sheet
 from manifests.xlsx_reader import cell_name
 from tests.manifests.test_any_input import loaded
@@ -31,7 +32,7 @@ def saved(folder: Path, **sheets: list[list[object]]) -> Path:
 
 def refused(path: Path, sheet: str | None = None) -> Problem:
     with pytest.raises(ManifestError) as error:
-        load(path, sheet=sheet)
+        load(path, adjustments=Adjustments(sheet=sheet))
     (problem,) = error.value.problems
     return problem
 
@@ -39,8 +40,8 @@ def refused(path: Path, sheet: str | None = None) -> Problem:
 def test_a_sheet_is_chosen_by_its_name_else_the_first_is_read(tmp_path: Path) -> None:
     path = saved(tmp_path, Spring=[["prompt"], ["A boat"]], Summer=[["prompt"], ["A kite"]])
     assert [item.prompt for item in load(path).items()] == ["A boat"]
-    assert [item.prompt for item in load(path, sheet="Summer").items()] == ["A kite"]
-    assert load(path, sheet="Summer").name == "plan"
+    assert [item.prompt for item in load(path, adjustments=Adjustments(sheet="Summer")).items()] == ["A kite"]
+    assert load(path, adjustments=Adjustments(sheet="Summer")).name == "plan"
 
 
 def test_a_sheet_that_is_not_there_is_a_problem_that_names_those_that_are(tmp_path: Path) -> None:
@@ -59,7 +60,7 @@ def test_a_yaml_manifest_may_take_its_rows_from_a_sheet(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     path.write_text('items_from: plan.xlsx\ndefaults: {prompt: "A {product}", seconds: 8}\n')
     assert [(item.prompt, item.seconds) for item in load(path).items()] == [("A mug", 8)]
-    assert [item.prompt for item in load(path, sheet="Summer").items()] == ["A lamp"]
+    assert [item.prompt for item in load(path, adjustments=Adjustments(sheet="Summer")).items()] == ["A lamp"]
 
 
 def test_the_same_table_is_the_same_videos_as_workbook_and_as_csv(tmp_path: Path) -> None:
