@@ -45,9 +45,10 @@ class Window:
     def intervals(self, after: float) -> Iterator[tuple[float, float]]:
         """Endless and in order: [start, end) in Unix seconds, of all that end later than `after`.
 
-        Start and end are what a clock on the wall shows. A time that the clock skips is the moment of the skip; of a
-        time that it shows twice, a start is the first and an end the last, so that no window is cut short. A window
-        that lies in the skipped hour does not take place that day.
+        Start and end are what a clock on the wall shows. A time that the clock skips is the moment of the skip; where
+        it shows an hour twice, a start is the first time it shows it, and an end comes after the last time that it
+        shows what is before it, so that no window is cut short. A window that lies in the skipped hour does not take
+        place that day.
         """
         zone = ZoneInfo(self.timezone)
         date = dt.datetime.fromtimestamp(after, zone).date() - _BACK
@@ -57,7 +58,7 @@ class Window:
                 last = date + _DAY if self.end <= self.start else date
                 # A time that is shown twice may make one interval reach into the next.
                 begin = max(_instant(dt.datetime.combine(date, self.start, zone), fold=0), until)
-                end = _instant(dt.datetime.combine(last, self.end, zone), fold=1)
+                end = float(round(_instant(dt.datetime.combine(last, self.end, zone) - dt.datetime.resolution, fold=1)))
                 if begin < end:
                     until = end
                     if end > after:

@@ -144,9 +144,13 @@ def test_equal_start_and_end_last_the_whole_day_from_then_on() -> None:
         ("02:30", "06:00", "Europe/Stockholm", "2026-03-29T00:00", ("2026-03-29 01:00", "2026-03-29 04:00")),
         ("22:00", "02:30", "Europe/Stockholm", "2026-03-28T12:00", ("2026-03-28 21:00", "2026-03-29 01:00")),
         ("02:30", "06:00", "America/New_York", "2026-03-08T06:00", ("2026-03-08 07:00", "2026-03-08 10:00")),
-        # 02:30 (in New York 01:30) comes twice: a start is the first, an end the last.
+        # 02:30 (in New York 01:30) comes twice: a start is the first, an end follows the last of what is before it.
         ("02:30", "06:00", "Europe/Stockholm", "2026-10-25T00:00", ("2026-10-25 00:30", "2026-10-25 05:00")),
         ("22:00", "02:30", "Europe/Stockholm", "2026-10-24T12:00", ("2026-10-24 20:00", "2026-10-25 01:30")),
+        # What is before 02:00 in Stockholm comes once: the window ends before 02:00 begins for the first time.
+        ("22:00", "02:00", "Europe/Stockholm", "2026-10-24T12:00", ("2026-10-24 20:00", "2026-10-25 00:00")),
+        ("22:00", "03:00", "Europe/Stockholm", "2026-10-24T12:00", ("2026-10-24 20:00", "2026-10-25 02:00")),
+        ("22:00", "03:00", "Europe/Stockholm", "2026-03-28T12:00", ("2026-03-28 21:00", "2026-03-29 01:00")),
         ("01:30", "06:00", "America/New_York", "2026-11-01T05:00", ("2026-11-01 05:30", "2026-11-01 11:00")),
         # On Lord Howe Island the clocks are changed by half an hour, at 02:00.
         ("02:15", "06:00", "Australia/Lord_Howe", "2026-10-03T14:00", ("2026-10-03 15:30", "2026-10-03 19:00")),
@@ -214,7 +218,7 @@ changes = st.sampled_from(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(times, times, changes, st.sets(st.integers(0, 6), min_size=1))
 def test_intervals_are_what_the_clock_on_the_wall_says(
     start: str, end: str, change: tuple[str, dt.date], days: set[int]
