@@ -1,4 +1,4 @@
-"""What a video costs: a dated table of list prices, in integer micro-dollars a second.
+"""What a video costs, in integer micro-dollars: the list prices of `models.yaml`, dated and with their sources.
 
 Prices are estimates until a bill says otherwise; `price_per_second_usd` of a deployment overrides them.
 """
@@ -8,34 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
+from orchestrator import model_table
 from orchestrator.settings import Deployment
 
 MICRO = 1_000_000
 
-#: Model → size → dollars a second; "*" is any other size. As of 2026-10. Sora 2: OpenAI's and Azure's list
-#: prices as litellm's price map carries them (1080p: second-hand). Sora 1: a public sample's constants of
-#: June 2025, the upper end where the price depends on the duration.
+#: Model → size → dollars a second, as strings: the list prices of `models.yaml`.
 PER_SECOND_USD: Mapping[str, Mapping[str, str]] = {
-    "sora-2": {"720x1280": "0.10", "1280x720": "0.10"},
-    "sora-2-pro": {
-        "720x1280": "0.30",
-        "1280x720": "0.30",
-        "1024x1792": "0.50",
-        "1792x1024": "0.50",
-        "1080x1920": "0.70",
-        "1920x1080": "0.70",
-    },
-    "sora": {
-        "480x480": "0.15",
-        "480x854": "0.20",
-        "854x480": "0.20",
-        "720x720": "0.30",
-        "720x1280": "0.50",
-        "1280x720": "0.50",
-        "1080x1080": "0.75",
-        "1080x1920": "1.85",
-        "1920x1080": "1.85",
-    },
+    name: model.prices.usd_per_second for name, model in model_table.table().items()
 }
 
 
@@ -67,8 +47,6 @@ def price(model: str, size: str, seconds: int, override: Decimal | None = None) 
     """
     if override is not None:
         return micro(override) * seconds
-    table = PER_SECOND_USD.get(model) or next(
-        (t for name, t in sorted(PER_SECOND_USD.items(), reverse=True) if model.startswith(f"{name}-20")), {}
-    )
-    rate = table.get(size)
+    known = model_table.known(model)
+    rate = known.prices.usd_per_second.get(size) if known else None
     return None if rate is None else micro(rate) * seconds
