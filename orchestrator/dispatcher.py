@@ -30,6 +30,8 @@ POOLS: Mapping[str, str] = {
     "archive": "archive",
     "report": "archive",
 }
+#: Steps at once in one worker: creates and reconciles, and archives and reports.
+STEP_SLOTS, ARCHIVE_SLOTS = 16, 4
 #: How often to look when nothing says when: new batches, slots that other workers gave back.
 IDLE_S = 1.0
 #: Longest pause after rounds that failed by a fault of ours: doubled each time, from IDLE_S on (seconds).

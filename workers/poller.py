@@ -12,9 +12,10 @@ from functools import partial
 import structlog
 
 from orchestrator.decision import Decision
+from orchestrator.polling import next_look
 from orchestrator.records import Claim, Item
 from orchestrator.redis_connection import AWAY
-from orchestrator.settings import Deployment, Poll
+from orchestrator.settings import Deployment
 from orchestrator.states import Event, State
 from workers.missing import AGAIN_S, missed
 from workers.renewal import ClaimLost, kept
@@ -27,8 +28,6 @@ log = structlog.get_logger("workers.poller")
 AT_ONCE = 32
 #: However long a server asks not to be polled, a video that is finished must still be found (seconds).
 LONGEST_S = 600.0
-#: From this progress (percent) on, a job is about to be done.
-NEARLY_DONE = 80
 
 
 class Poller:
@@ -130,11 +129,6 @@ def decide_error(error: ApiError, item: Item, deployment: Deployment, now: float
     log.warning("look.was_refused", status=error.status, error=str(error))
     wait = error.retry_after_s if isinstance(error, Throttled) else None
     return Decision(Event.OBSERVED, due_in_s=max(deployment.poll.every_s, min(wait or 0, LONGEST_S)))
-
-
-def next_look(poll: Poll, progress: int | None) -> float:
-    """Seconds until a running job is looked at again: closely when it is about to be done."""
-    return poll.min_s if (progress or 0) >= NEARLY_DONE else poll.every_s
 
 
 def expiry(job: RemoteJob, deployment: Deployment, created: float, completed: float) -> float:

@@ -15,7 +15,7 @@ from functools import partial
 import structlog
 
 from orchestrator.admission import Admission
-from orchestrator.dispatcher import Allowances, Dispatcher
+from orchestrator.dispatcher import ARCHIVE_SLOTS, STEP_SLOTS, Allowances, Dispatcher
 from orchestrator.records import Claim, Item
 from orchestrator.redis_connection import AWAY
 from orchestrator.store import Store
@@ -33,8 +33,6 @@ from workers.station import Line, Station
 log = structlog.get_logger("workers.worker")
 
 STEPS = ("create", "poll", "archive", "reconcile")
-#: Steps at once in one worker: creates and reconciles, and archives and reports.
-STEP_SLOTS, ARCHIVE_SLOTS = 16, 4
 #: A large video over a slow line; the claim is renewed while it runs.
 ARCHIVE_TIMEOUT_S = 3600.0
 #: Looks that are under way may take so long to end when the worker stops (seconds).

@@ -8,10 +8,9 @@ import pytest
 
 from orchestrator.keys import Ref
 from orchestrator.records import Attempt, Item, Spec
-from orchestrator.settings import Poll
 from orchestrator.states import Event, State
 from tests.ledger import deployment
-from workers.poller import decide, decide_error, expiry, next_look
+from workers.poller import decide, decide_error, expiry
 from workers.video_api import Denied, Missing, RemoteJob, RemoteStatus, ServerFault
 
 NOW = 1_790_000_000.0
@@ -34,7 +33,8 @@ def test_a_running_job_is_looked_at_again_after_the_usual_time() -> None:
 
 
 def test_a_job_that_is_nearly_done_is_looked_at_closely() -> None:
-    assert next_look(Poll(first_s=20, every_s=10, min_s=2), 95) == 2
+    decision = decide(job(RemoteStatus.RUNNING, progress=95), rendering(), deployment(), NOW)
+    assert decision.due_in_s == 2
 
 
 def test_a_server_that_asks_to_be_left_alone_is() -> None:
