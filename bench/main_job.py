@@ -21,7 +21,6 @@ from typing import Any
 import httpx
 
 from bench.orders import items
-from bench.submit import submit_ratio
 from orchestrator import logs, views
 from orchestrator.embedded_redis import EmbeddedRedis
 from orchestrator.redis_connection import connect
@@ -91,7 +90,6 @@ def report(title: str, seen: dict[str, Any], bound_s: float) -> None:
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--items", type=int, default=48, help="videos a scenario (default: %(default)s)")
-    parser.add_argument("--rows", type=int, default=20_000, help="rows submitted (default: %(default)s)")
     wanted = parser.parse_args()
     logs.configure(level="error")
     count = wanted.items
@@ -107,9 +105,6 @@ async def main() -> None:
             quota = Quota(per_minute=None, burst=1, concurrent=4)
             seen = await night(url, redis.url, count, quota, poll, Path(folder) / "b", "slots")
             report("slot-bound (4 at once, renders of 2 s)", seen, (count / 4 - 1) * 2)
-        ratio, rows = await submit_ratio(redis.url, wanted.rows)
-        print(f"submit: {rows} rows")
-        print(f"  time / bare pipeline of the same bytes  {ratio:.2f}")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 from manifests import ManifestError, Problem
 from orchestrator.embedded_redis import EmbeddedRedisError
 from orchestrator.redaction import redact
-from orchestrator.settings import SettingsError
+from orchestrator.settings import Settings, SettingsError
 from orchestrator.submission import AlreadySubmitting, UnknownPrice
 from workers.inputs import InputUnusable
 from workers.sinks import ArchiveError
@@ -42,6 +42,12 @@ class Unusable(Exception):
 def say(text: str) -> None:
     """Talk to the person: on stderr, so that stdout stays data."""
     print(text, file=sys.stderr, flush=True)
+
+
+def need_deployments(settings: Settings) -> None:
+    """Raises UsageError where nothing could render: whatever the command is, nothing can come of it."""
+    if not settings.deployments:
+        raise UsageError("no deployment is configured: write dailies.yaml, set AZURE_OPENAI_ENDPOINT, or try --sandbox")
 
 
 def problem_lines(problems: Sequence[Problem], count: int) -> list[str]:

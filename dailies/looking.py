@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from rich.console import Console
@@ -13,7 +14,7 @@ from rich.table import Table
 from dailies.documents import batch_document, item_document, item_row
 from dailies.exits import Exit, UsageError
 from dailies.session import archive_url, open_store
-from manifests import Problem
+from manifests import Item, Manifest, Problem
 from orchestrator import views
 from orchestrator.clock import rfc3339
 from orchestrator.keys import Ref
@@ -33,6 +34,28 @@ def validation(items: int, problems: Sequence[Problem], count: int) -> dict[str,
         "problems": [dataclasses.asdict(p) for p in problems],
         "problem_count": count,
     }
+
+
+def first_items(manifests: Sequence[Manifest], count: int) -> list[dict[str, object]]:
+    """The first items as they would be ordered, without what nobody set."""
+    chosen = islice((item for manifest in manifests for item in manifest.items()), count)
+    return [{name: value for name, value in _ordered(item).items() if value not in (None, {}, 0)} for item in chosen]
+
+
+def _ordered(item: Item) -> dict[str, object]:
+    names = ("key", "prompt", "model", "size", "seconds", "input_reference", "remix_of", "priority", "labels")
+    return {name: getattr(item, name) for name in names}
+
+
+def print_items(items: Sequence[dict[str, object]]) -> None:
+    """Items for people: each under its key."""
+    for item in items:
+        print(item["key"])
+        for name, value in item.items():
+            if name == "labels" and isinstance(value, Mapping):
+                value = ", ".join(f"{label}: {text}" for label, text in value.items())
+            if name != "key":
+                print(f"  {name}: {value}")
 
 
 async def status(settings: Settings, name: str, *, items: bool, state: State | None) -> dict[str, Any]:

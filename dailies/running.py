@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from redis.exceptions import RedisError
 from rich.console import Console
 
+from dailies.asking import confirm
 from dailies.crew import DAY_S, Interrupts, crew
-from dailies.exits import Exit, Unusable, UsageError, say
+from dailies.exits import Exit, Unusable, say
+from dailies.options import Choices
 from dailies.panel import Panel
 from dailies.probes import probe_reachable, probe_stopped
 from dailies.session import Session, open_all
-from dailies.submitting import load_all, submit_all
+from dailies.submitting import submit_all, survey_all
+from manifests import Manifest
 from orchestrator import views
 from orchestrator.clock import rfc3339
 from orchestrator.records import Batch
@@ -68,22 +70,16 @@ async def sandboxed(settings: Settings) -> AsyncIterator[Settings]:
 
 
 async def run(
-    settings: Settings, paths: Sequence[Path], *, sandbox: bool, new: bool, console: Console
+    settings: Settings, manifests: Sequence[Manifest], choices: Choices, console: Console
 ) -> tuple[Outcome, str]:
     """The main job; how it ended, and the archive's URL."""
     interrupts = Interrupts()
-    async with AsyncExitStack() as stack:
-        if sandbox:
-            settings = await stack.enter_async_context(sandboxed(settings))
-        manifests = load_all(paths, settings)
-        if not settings.deployments:
-            raise UsageError(
-                "no deployment is configured: write dailies.yaml, set AZURE_OPENAI_ENDPOINT, or try --sandbox"
-            )
-        session = await stack.enter_async_context(open_all(settings))
+    async with open_all(settings) as session:
         await probe_reachable(session)
         await probe_stopped(session)
-        submitted = await submit_all(session, manifests, new=new)
+        surveyed = await survey_all(session, manifests, choices)
+        confirm([each.survey for each in surveyed], over_usd=settings.confirm_over_usd, yes=choices.yes)
+        submitted = await submit_all(session, surveyed, choices)
         names = [s.batch for s in submitted]
         worker = crew(session, batches=names)
         interrupts.drain(worker)
@@ -112,7 +108,7 @@ async def _watch(
             batches = [b for n in names if (b := await views.batch(session.store, n))]
             outcome.stoppages = {}
             for batch in batches:
-                stopped = await stoppage(session.store, batch, session.settings.deployments)
+                stopped = await stoppage(session.store, batch, session.settings.deployments, admitted=names)
                 stuck[batch.name] = stuck.get(batch.name, 0) + 1 if stopped else 0
                 if stopped and stuck[batch.name] >= LOOKS_TO_STOP:
                     outcome.stoppages[batch.name] = stopped

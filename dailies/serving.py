@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
+from dailies.asking import confirm
 from dailies.crew import Interrupts, crew
 from dailies.documents import batch_document
-from dailies.exits import Exit, UsageError
+from dailies.exits import Exit, UsageError, need_deployments
+from dailies.options import Choices
 from dailies.probes import probe_stopped
 from dailies.session import open_all, open_archive
-from dailies.submitting import load_all, submit_all
+from dailies.submitting import submit_all, survey_all
+from manifests import Manifest
 from orchestrator import views
 from orchestrator.settings import Settings
 from workers.worker import STEPS
 
 
-async def submit(settings: Settings, paths: Sequence[Path], *, new: bool) -> list[dict[str, Any]]:
+async def submit(
+    settings: Settings, manifests: Sequence[Manifest], choices: Choices, console: Console
+) -> list[dict[str, Any]]:
     """Queue manifests; the batches as `status --json` shows them, with what was new."""
-    manifests = load_all(paths, settings)
-    if not settings.deployments:
-        raise UsageError("no deployment is configured: write dailies.yaml or set AZURE_OPENAI_ENDPOINT")
     documents = []
     async with open_archive(settings) as session:
-        for done in await submit_all(session, manifests, new=new):
+        surveyed = await survey_all(session, manifests, choices)
+        confirm([each.survey for each in surveyed], over_usd=settings.confirm_over_usd, yes=choices.yes)
+        for done in await submit_all(session, surveyed, choices):
             batch = await views.batch(session.store, done.batch)
             if batch is None:
                 continue
@@ -39,8 +44,7 @@ async def work(settings: Settings, only: str) -> int:
     steps = [step.strip() for step in only.split(",") if step.strip()]
     if unknown := [step for step in steps if step not in STEPS]:
         raise UsageError(f"there is no step {unknown[0]}: choose from {', '.join(STEPS)}")
-    if not settings.deployments:
-        raise UsageError("no deployment is configured: write dailies.yaml or set AZURE_OPENAI_ENDPOINT")
+    need_deployments(settings)
     interrupts = Interrupts()
     async with open_all(settings) as session:
         await probe_stopped(session)

@@ -40,6 +40,11 @@ async def store_images(references: Iterable[str], sink: Sink, batch: str) -> dic
     return hashes
 
 
+async def image_hashes(references: Iterable[str]) -> dict[str, str]:
+    """Reference → hex SHA-256 of its bytes, with nothing kept. Raises InputUnusable."""
+    return {reference: hashlib.sha256(await _bytes_of(reference)).hexdigest() for reference in references}
+
+
 def with_images(items: Iterable[ManifestItem], hashes: Mapping[str, str]) -> Iterator[ManifestItem]:
     """The items as they come, each naming the image that was stored for it."""
     for item in items:

@@ -43,6 +43,10 @@ local function found(id, row)
   redis.call('HSET', akey, 'money', 'none', 'fingerprint', row.fingerprint)
   if scope ~= '' then redis.call('HSETNX', P .. 'remote:' .. scope, remote_id, attempt_ref(batch, id, n)) end
   set_fields(key, row.found.item)
+  -- What it did cost takes the place of what it could have cost.
+  local cost = tonumber(row.found.attempt.price) or 0
+  redis.call('HINCRBY', bkey, 'estimated', cost - (tonumber(row.price) or 0))
+  redis.call('HSET', key, 'price', row.found.attempt.price)
   redis.call('HSET', key, 'attempt', n, 'made', n, 'deployment', row.found.attempt.deployment, 'remote_id', remote_id)
   settle(batch, id, n, 'confirmed')
   move(batch, id, 'waiting', TABLE.found.waiting, now)

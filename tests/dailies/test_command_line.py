@@ -17,6 +17,7 @@ import pytest
 from redis import Redis
 
 from sandbox.config import SandboxDeployment
+from tests.dailies.typing_it import dailies, here
 from tests.main_job.night import Witness, config, deployment, environment, running
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(120)]
@@ -25,33 +26,11 @@ Sandbox = Callable[..., Awaitable[Any]]
 ITEMS = "\n".join(["key,prompt,market", "boat,A paper boat,SE", "lamp,A red lamp,NO", ""])
 
 
-async def dailies(*arguments: str, **environ: str) -> tuple[int, str, str]:
-    """Exit code, stdout and what was said on stderr (log lines left out)."""
-    async with running("-m", "dailies", *arguments, **environ) as process:
-        code = await process.end()
-        return code, await process.output(), "".join(process.text)
-
-
-def here(tmp_path: Path, *deployments: dict[str, Any]) -> Path:
-    """A configuration with an embedded Redis and a directory as archive."""
-    archive = {"url": str(tmp_path / "archive")}
-    path = tmp_path / "dailies.yaml"
-    return config(path, redis_url=None, namespace="cli", archive=archive, deployments=list(deployments))
-
-
 @pytest.fixture
 def rows(tmp_path: Path) -> Path:
     path = tmp_path / "spring.csv"
     path.write_text(ITEMS)
     return path
-
-
-@pytest.fixture
-async def place(sandbox: Sandbox, tmp_path: Path) -> tuple[Witness, Path]:
-    """A sandbox that asks for the key `any`, and a configuration with an embedded Redis and a directory."""
-    server = await sandbox(queue_s=0, render_s=(0.2, 0.3), api_key="any")
-    path = here(tmp_path, deployment("east", server.url))
-    return Witness(server.url), path
 
 
 async def test_a_run_ends_with_videos_receipts_and_documents(

@@ -1,0 +1,65 @@
+"""Manifests in: all of a command's together, or every problem of all of them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from dailies.exits import UsageError
+from manifests import Manifest, ManifestError, Problem, load
+from manifests.adjustments import Adjustments
+from manifests.standard_input import STDIN, spooled
+from orchestrator.prices import dearest
+from orchestrator.settings import Settings
+
+
+@contextmanager
+def loaded(
+    paths: Sequence[Path], settings: Settings, adjustments: Adjustments, *, form: str = ""
+) -> Iterator[list[Manifest]]:
+    """Every manifest of a command; `-` is standard input, in the format `form`. Raises ManifestError, UsageError.
+
+    What came from standard input is kept in a temporary file for as long as this holds, since it is read repeatedly.
+    """
+    if len(paths) > 1 and adjustments.name:
+        raise UsageError("--name names one batch: give it with one manifest only")
+    if paths.count(Path("-")) > 1:
+        raise UsageError("standard input can be read once only: name - once")
+    manifests, problems, found = [], [], 0
+    with ExitStack() as stack:
+        for path in paths:
+            called = None
+            try:
+                if path == Path("-"):
+                    called, path = STDIN, stack.enter_context(spooled(sys.stdin.buffer, form))
+                manifest = load(
+                    path, models=settings.model_rules() or None, adjustments=adjustments, called=called
+                )
+            except ManifestError as error:
+                problems += error.problems
+                found += error.problem_count
+                continue
+            manifests.append(manifest)
+            unpriced = _unpriced(manifest, settings)
+            problems += unpriced
+            found += len(unpriced)
+        if problems:
+            raise ManifestError(problems, found)
+        names = [m.name for m in manifests]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise UsageError(f"two manifests are named {sorted(twice)[0]}: give one of them another name")
+        yield manifests
+
+
+def _unpriced(manifest: Manifest, settings: Settings) -> list[Problem]:
+    """A budget cannot be kept for what nobody knows the price of."""
+    if manifest.budget_usd is None:
+        return []
+    hint = "set price_per_second_usd on the model's deployment, or leave budget_usd out"
+    return [
+        Problem(manifest.called, None, None, "budget_usd", model, f"the price of {model} at {size} is not known", hint)
+        for model, size, seconds in sorted(manifest.kinds)
+        if dearest(settings.deployments, model, size, seconds) is None
+    ]
