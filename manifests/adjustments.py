@@ -99,4 +99,4 @@ def check(adjustments: Adjustments, file: str, problems: Problems) -> None:
         other = fields_of.setdefault(field_name(column), named)
         if other != named:
             message = f"the column {excerpt(column)} cannot be {other} and {named} at once"
-            wrong(f"--map {named}", column, message, "map each column to one field; a prompt may be made by --set")
+            wrong(f"--map {named}", column, message, f"leave --map {other} or --map {named} out")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from manifests.spelling import field_name
 
-HEADER = ("version", "name", "defaults", "budget_usd", "items", "items_from")
+HEADER = ("version", "name", "defaults", "budget_usd", "window", "items", "items_from")
 SCALARS = (
     "key",
     "prompt",
@@ -27,8 +27,6 @@ _NO_SUCH = "take it out: the video APIs have no such setting"
 UNABLE: Mapping[str, str] = {
     "deployment": f"{_NOT_YET}; every deployment of the model may take an item",
     "deployments": f"{_NOT_YET}; deployments are set in dailies.yaml",
-    "window": _NOT_YET,
-    "windows": _NOT_YET,
     "weight": _NOT_YET,
     "seed": _NO_SUCH,
     "fps": _NO_SUCH,
@@ -65,6 +63,8 @@ def unknown_field(name: str) -> tuple[str, str]:
         return f"{name} is not a field of this version", UNABLE[name]
     if name in HEADER:
         return f"{name} is not a field of an item", "it belongs at the top of a YAML manifest, beside items"
+    if name == "windows":
+        return "windows is not a field of an item", "write window: at the top of a YAML manifest, beside items"
     return f"{name} is not a field of an item", _likely(name, FIELDS)
 
 

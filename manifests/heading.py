@@ -12,6 +12,8 @@ from manifests.input_file import ROW_FILES, YAML, too_large, unreadable
 from manifests.key import BATCH_NAME_RULE, better_batch_name, is_batch_name, name_from_file
 from manifests.node import NodePlaces, row_of
 from manifests.row import Reading, Row
+from manifests.window import FIELDS as WINDOW_FIELDS
+from manifests.window import BadWindow, Window, read_window
 from manifests.yaml_reader import Header, read_header
 
 VERSION = "1"
@@ -24,6 +26,7 @@ class Heading:
 
     name: str
     budget_usd: Decimal | None = None
+    window: Window | None = None
     defaults: Row | None = None
     has_items: bool = True
     rows: Path | None = None
@@ -48,6 +51,7 @@ def read_heading(path: Path, folder: Path, reading: Reading) -> Heading | None:
     _check_version(header, reading)
     heading.name = _name(header, heading.name, reading)
     heading.budget_usd = _budget(header, reading)
+    heading.window = _window(header, reading)
     heading.defaults = _defaults(header, heading, reading)
     heading.rows = _rows(header, folder, reading)
     heading.has_items = _has_items(header, reading)
@@ -86,6 +90,30 @@ def _budget(header: Header, reading: Reading) -> Decimal | None:
     hint = "write it plainly, with a dot and no sign: budget_usd: 120.50"
     reading.problem(node.line, node.column, "budget_usd", node.text, message, hint)
     return None
+
+
+def _window(header: Header, reading: Reading) -> Window | None:
+    node = header.values.get("window")
+    if node is None or node.content is None:
+        return None
+    if not isinstance(node.content, dict):
+        message = f"must be a mapping of start, end, timezone and days, and this is {node.kind}"
+        hint = 'write window: {start: "22:00", end: "06:00", timezone: Europe/Stockholm}'
+        reading.problem(node.line, node.column, "window", node.text, message, hint)
+        return None
+    values: dict[str, str | list[str]] = {
+        name: [part.text for part in value.content] if isinstance(value.content, list) else value.text
+        for name, value in node.content.items()
+        if value.content is not None
+    }
+    try:
+        return read_window(values)
+    except BadWindow as error:
+        place = node.content.get(error.field, node)
+        known = error.field in WINDOW_FIELDS
+        line, column = (place.line, place.column) if known else (place.key_line, place.key_column)
+        reading.problem(line, column, f"window.{error.field}", place.text, error.message, error.hint)
+        return None
 
 
 def _defaults(header: Header, heading: Heading, reading: Reading) -> Row | None:

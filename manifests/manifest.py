@@ -21,6 +21,7 @@ from manifests.rules import ModelRule
 from manifests.sample import Sample
 from manifests.source import Source, Stamp
 from manifests.standard_input import STDIN
+from manifests.window import Window
 
 Kind = tuple[str, str, int]
 
@@ -32,6 +33,7 @@ class Manifest:
     - `path`: the file that is read; `called`: its name in messages
     - `name`: the batch's; `{date}` and `{time}` are not filled in yet
     - `budget_usd`: None where there is none
+    - `window`: the hours in which videos may be ordered; None for all
     - `columns`: the manifest's own columns in order: all of a CSV's header; of YAML and JSONL the fields, labels and
       axes as they first appear
     - `item_count`: after expansion
@@ -43,6 +45,7 @@ class Manifest:
     called: str
     name: str
     budget_usd: Decimal | None
+    window: Window | None
     columns: tuple[str, ...]
     item_count: int
     kinds: frozenset[Kind]
@@ -138,7 +141,7 @@ def load(
         reading.problem(None, None, "", "", "there are no items", "write at least one, with a prompt")
     if sample is not None:
         chosen, kinds, images = sample.keys, sample.kinds, sample.images
-        if count and not chosen:
+        if count and not chosen and not problems.count:
             message = "every item is a remix of another one, and those are never in a sample"
             reading.problem(None, None, "--sample", str(adjustments.sample), message, "leave --sample out")
     name = adjustments.name or heading.name
@@ -152,6 +155,7 @@ def load(
         called=called,
         name=name,
         budget_usd=heading.budget_usd if adjustments.budget_usd is None else adjustments.budget_usd,
+        window=heading.window,
         columns=tuple(columns),
         item_count=count if sample is None else len(chosen),
         kinds=frozenset(kinds),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from manifests.fields import SCALARS, nearest_few
 from manifests.node import Node, NodePlaces
@@ -24,6 +24,7 @@ class Renaming:
         }
         self._fields = {field_name(column): field for field, column in self._columns.items() if column}
         self._met: set[str] = set()
+        self._known: dict[str, None] = {}
 
     def field_of(self, name: str) -> str | None:
         """The field that is meant by the name of a column that was renamed."""
@@ -35,6 +36,7 @@ class Renaming:
 
     def of_header(self, written: Sequence[str]) -> dict[int, str]:
         """Which columns of a table are which fields; `written` tidied, the columns counted from 0."""
+        self._known.update(dict.fromkeys(filter(None, written)))
         found: dict[int, str] = {}
         for field, column in self._columns.items():
             places = [at for at, name in enumerate(written) if name == column]
@@ -54,6 +56,7 @@ class Renaming:
         moved: dict[str, tuple[str, Node]] = {}
         for names, prefix in ((content, ""), (inner, "labels.")):
             for name in [name for name in names if name not in ("labels", "matrix")]:
+                self._known.setdefault(name)
                 field = self.field_of(name)
                 if field is None:
                     continue
@@ -76,9 +79,9 @@ class Renaming:
         hint = f"leave --map {field} out, or give the column {excerpt(own)} another name"
         self._problems.add(self._spot(field), column, message, hint)
 
-    def check(self, columns: Iterable[str]) -> None:
-        """Notes, after the last row, which columns were never met among all there are."""
-        known = list(columns)
+    def check(self) -> None:
+        """Notes, after the last row, which columns were never met."""
+        known = list(self._known)
         for field, column in self._columns.items():
             if column and field not in self._met:
                 near = nearest_few(column, known)

@@ -16,12 +16,14 @@ _SHOWN = 5
 
 @dataclass(slots=True)
 class _Condition:
-    """`meant`: the field that it is about, None for a label. `seen`: some of the values that stand there."""
+    """`meant`: the field that it is about, None for a label. `held`: for any row up to now. `seen`: some of the values
+    that stand there."""
 
     name: str
     value: str
     folded: str
     meant: str | None
+    held: bool = False
     seen: dict[str, str] = field(default_factory=dict)
 
 
@@ -75,6 +77,7 @@ class Selection:
             fitting = [value for value in values if _folded(value) == condition.folded]
             if not fitting:
                 return False
+            condition.held = True
             if axis is not None and len(fitting) < len(values):
                 row.matrix[axis] = fitting
         self._kept += 1
@@ -113,14 +116,13 @@ class Selection:
             message = f"there is no column and no label {excerpt(condition.name)}"
             problems.add(self._spot(condition), condition.name, message, hint)
         if self._looked and not self._kept and not unknown:
-            asked = " and ".join(f"{excerpt(c.name)} {excerpt(c.value) or 'empty'}" for c in self._conditions)
-            of = "the only row has not" if self._looked == 1 else f"of {self._looked:,} rows none has"
-            problems.add(self._spot(self._conditions[0]), "", f"{of} {asked}", self._hint())
-
-    def _hint(self) -> str:
-        condition = self._conditions[0]
-        shown = ", ".join(excerpt(value) or "nothing" for value in condition.seen.values())
-        return f"what stands in {excerpt(condition.name)}: {shown}" + (", …" if len(condition.seen) >= _SHOWN else "")
+            asked = " and ".join(f"{excerpt(c.name)}={excerpt(c.value)}" for c in self._conditions)
+            blocking = next(c for c in self._conditions if not c.held)
+            shown = ", ".join(excerpt(value) or "nothing" for value in list(blocking.seen.values())[:_SHOWN])
+            more = ", …" if len(blocking.seen) >= _SHOWN else ""
+            hint = f"what stands in {excerpt(blocking.name)}: {shown}{more}"
+            message = f"nothing is left: of {self._looked:,} rows none has {asked}"
+            problems.add(self._spot(blocking), "", message, hint)
 
     def _spot(self, condition: _Condition) -> Spot:
         return Spot(self._file, None, None, f"--where {condition.name}={condition.value}")

@@ -89,7 +89,7 @@ class Source:
                 message = f"cannot be read: {error.strerror or error}"
                 reading.problem(None, None, "", "", message, "check the file and its permissions")
         if renaming is not None:
-            renaming.check(columns)
+            renaming.check()
         if selection is not None:
             selection.check({**columns, **self.heading.default_columns}, problems)
 

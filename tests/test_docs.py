@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from orchestrator.prices import PER_SECOND_USD
 from orchestrator.settings import Settings, load_settings
 from orchestrator.settings.deployment import QUOTAS
 from orchestrator.settings.schema import known_locations, model_at, path_text
+from tests.manifests.telling import adjustments
 
 ROOT = Path(__file__).resolve().parents[1]
 MANIFESTS = (ROOT / "docs/manifests.md").read_text(encoding="utf-8")
@@ -92,6 +94,18 @@ def test_an_example_of_a_manifest_loads_without_a_problem(manifest: Block, tmp_p
 def test_an_example_makes_the_items_that_are_listed_below_it(listed: Block, tmp_path: Path) -> None:
     (manifest,) = (block for block in blocks(MANIFESTS, "manifest") if block.name == listed.name)
     made = [f"{item.key}: {item.prompt}" for item in items_of(manifest, tmp_path)]
+    assert made == listed.text.splitlines()
+
+
+@pytest.mark.parametrize("listed", blocks(MANIFESTS, "adjusted"), ids=by_line)
+def test_an_example_with_options_makes_the_items_that_are_listed_below_it(listed: Block, tmp_path: Path) -> None:
+    (command,) = (block for block in blocks(MANIFESTS, "options") if block.name == listed.name)
+    (rows,) = (block for block in blocks(MANIFESTS, "rows") if block.name == listed.name)
+    (tmp_path / rows.name).write_text(rows.text, encoding="utf-8")
+    words = shlex.split(command.text)
+    assert words[:3] == ["dailies", "run", listed.name]
+    said = adjustments(zip(words[3::2], words[4::2], strict=True))
+    made = [f"{item.key}: {item.prompt}" for item in load(tmp_path / rows.name, adjustments=said).items()]
     assert made == listed.text.splitlines()
 
 
