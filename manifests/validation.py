@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from manifests.amount import whole_of
+from manifests.amount import size_of, whole_of
 from manifests.draft import Draft
 from manifests.image import UnusableImage, look_at
 from manifests.key import LONGEST, default_key, is_remote_id, reserved, safe
-from manifests.kind import Kinds
+from manifests.kind import Kind, Kinds
 from manifests.node import UNPRINTABLE
 from manifests.order import Order
 from manifests.problem import Problems
@@ -62,7 +62,7 @@ class Validation:
         prompt = self._prompt(draft, model, rule)
         priority = self._priority(draft) if "priority" in fields else 0
         remix_of = self._remix_of(draft, model, rule) if "remix_of" in fields else None
-        image = self._image(draft, model, rule) if "input_reference" in fields else _NO_IMAGE
+        image = self._image(draft, kind) if "input_reference" in fields else _NO_IMAGE
         for name, label in draft.labels.items():
             if not label.isprintable() and UNPRINTABLE.search(label):
                 spot = draft.label_spot(name)
@@ -102,16 +102,18 @@ class Validation:
             self._wrong(draft, "input_reference", message, "take input_reference or remix_of out")
         return source if is_remote_id(source) else safe(source)
 
-    def _image(self, draft: Draft, model: str, rule: ModelRule) -> tuple[str | None, str | None]:
-        reference = draft.fields["input_reference"]
+    def _image(self, draft: Draft, kind: Kind) -> tuple[str | None, str | None]:
+        reference, rule = draft.fields["input_reference"], kind.rule
         if not rule.input_reference:
-            self._wrong(draft, "input_reference", f"the API of {model} takes no input image", "take it out")
-            return None, None
+            self._wrong(draft, "input_reference", f"the API of {kind.model} takes no input image", "take it out")
+            return _NO_IMAGE
+        holds = size_of(draft.fields.get("size", kind.size), rule) == kind.size
+        ordered = kind.size if holds and kind.size in (rule.sizes or (kind.size,)) else None
         try:
-            return look_at(reference, self._folder)
+            return look_at(reference, self._folder, ordered, rule.sizes)
         except UnusableImage as error:
             self._wrong(draft, "input_reference", error.message, error.hint)
-            return None, None
+            return _NO_IMAGE
 
     def _wrong(self, draft: Draft, name: str, message: str, hint: str) -> None:
         self._problems.add(draft.spot(name), draft.fields.get(name, ""), message, hint)
