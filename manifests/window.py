@@ -22,6 +22,7 @@ _TIME = re.compile(r"([01]?[0-9]|2[0-4]):([0-5][0-9])(?::00)?")
 _DAY = dt.timedelta(days=1)
 # An interval that begins three local days ago has ended, however the clocks were changed.
 _BACK = 3 * _DAY
+_LONGEST = len("wednesday-wednesday")  # what is longer was meant for another place, and may be a secret
 
 
 class BadWindow(Exception):
@@ -126,7 +127,7 @@ def zone_of(written: object) -> str:
     near = get_close_matches(text.casefold(), [*known, *places], n=1, cutoff=0.6)
     nearest = known[places.get(near[0], near[0])] if near else "Europe/Stockholm"
     hint = f"did you mean {nearest}?" if near else f"write it as continent and city: {nearest}"
-    raise BadWindow("timezone", "is no time zone that is known here", hint)
+    raise BadWindow("timezone", "must be the name of a time zone", hint)
 
 
 def days_of(written: object) -> frozenset[int]:
@@ -137,13 +138,13 @@ def days_of(written: object) -> frozenset[int]:
         begin = _day(first, part)
         days.update((begin + n) % 7 for n in range(((_day(last, part) if dash else begin) - begin) % 7 + 1))
     if not days:
-        raise BadWindow("days", "names no day", "write days: [mon-fri], or leave it out for every day")
+        raise BadWindow("days", "must name a day", "write days: [mon-fri], or leave it out for every day")
     return frozenset(days)
 
 
 def _parts(written: object) -> Iterable[str]:
     if not isinstance(written, Sequence) or not all(isinstance(part, str) for part in written):
-        _refuse_days("what stands there")
+        _refuse_days("")
     for entry in written:
         yield from filter(None, (part.replace(" ", "") for part in tidy(entry).casefold().split(",")))
 
@@ -152,12 +153,12 @@ def _day(text: str, part: str) -> int:
     # `tues` and `mondays` too, but not `mo`: in another language that may be another day.
     stem = text.removesuffix("s")
     found = [n for n, name in enumerate(_NAMES) if len(stem) >= 3 and name.startswith(stem)]
-    return found[0] if found else _refuse_days(repr(part))
+    return found[0] if found else _refuse_days(f"{part} is neither: " if len(part) <= _LONGEST else "")
 
 
-def _refuse_days(what: str) -> NoReturn:
-    hint = f"write days: [mon-fri, sun]; the days are {' '.join(DAYS)}"
-    raise BadWindow("days", f"{what} is neither a day nor a range of days", hint)
+def _refuse_days(why: str) -> NoReturn:
+    hint = f"{why}write days: [mon-fri, sun]; the days are {' '.join(DAYS)}"
+    raise BadWindow("days", "must be days of the week or ranges of them", hint)
 
 
 @cache

@@ -1,6 +1,7 @@
 """Settings: `dailies.yaml` and the environment in, one checked value out, or every problem with its mend."""
 
 from orchestrator.settings.archive import ArchiveAuth, ArchiveSettings
+from orchestrator.settings.budgets import Budgets
 from orchestrator.settings.deployment import Auth, Deployment, Limits, Poll, Quota
 from orchestrator.settings.load import load_settings
 from orchestrator.settings.problems import SettingsError
@@ -11,6 +12,7 @@ __all__ = [
     "ArchiveAuth",
     "ArchiveSettings",
     "Auth",
+    "Budgets",
     "Deployment",
     "Limits",
     "Poll",

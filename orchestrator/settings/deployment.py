@@ -10,7 +10,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, model_validator
 
 from manifests.rules import ModelRule, rule_for
+from manifests.window import Window
+from orchestrator.settings.schema import WrittenAs
 from orchestrator.settings.section import Section, read_secret, variable_name, web_address, wrong
+from orchestrator.settings.window import WindowSettings
 
 # Azure's quota is 2 creates a minute for Sora 2, and 60 with 2 jobs at once for Sora 1; its pages once
 # swapped the two, so both limits are assumed for both.
@@ -91,6 +94,9 @@ class Deployment(Section):
     deployment: str = Field("", description="its name on the wire; absent: the model's")
     auth: Auth = Field(description="write {api_key_env: VARIABLE} or {entra: true}")
     quota: Quota = Field(description="leave the key out for the defaults, or write some of its keys")
+    window: Annotated[Window | None, WrittenAs(WindowSettings, Window, WindowSettings.window)] = Field(
+        None, description='hours in which creates may start: {start: "22:00", end: "06:00", timezone: Europe/Stockholm}'
+    )
     shared: bool = Field(False, description="true: other programs create videos here too")
     gateway: bool = Field(False, description="true: a proxy before it sends requests again by itself")
     limits: Limits | None = Field(None, description="what the model takes, where no rules are shipped for it")

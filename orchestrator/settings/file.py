@@ -14,6 +14,18 @@ from orchestrator.settings.tree import Place, Tree
 
 # The head of a parser's message in which quotes hold nothing but one character or the name of a kind of token.
 UNQUOTING = re.compile(r"""(?:[^'"]|'(?:\\?[^'"]|<[a-z ]+>)'|"'")*""")
+# 22:00 is a time of day to everybody but YAML 1.1, where it is a number to the base of 60.
+BASE_60 = re.compile(r"[-+]?[0-9_]+(:[0-5]?[0-9])+(\.[0-9_]*)?")
+
+
+class Loader(yaml.SafeLoader):
+    """Plain values, as YAML 1.2 has them where the older version surprises people."""
+
+    def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> Any:
+        """The tag of a node."""
+        if kind is yaml.ScalarNode and implicit[0] and BASE_60.fullmatch(value):
+            return "tag:yaml.org,2002:str"
+        return super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]
 
 
 def read_file(path: Path) -> Tree:
@@ -50,7 +62,7 @@ def read_file(path: Path) -> Tree:
 
 def _values(text: str, tree: Tree) -> Any:
     """The file's plain values, None where it is empty. The places of its keys are noted in the tree."""
-    loader = yaml.SafeLoader(text)
+    loader = Loader(text)
     try:
         node = loader.get_single_node()
         if node is None:

@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 
 Location = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenAs:
+    """Annotates a value that is no level of the settings, but is written as one: with the keys of `model`, from which
+    `make` makes it. A value that is made already is taken as it is."""
+
+    model: type[BaseModel]
+    made: type
+    make: Callable[[Any], object]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """As pydantic asks for it."""
+        return core_schema.no_info_wrap_validator_function(
+            self._read, handler.generate_schema(self.model), serialization=core_schema.to_string_ser_schema()
+        )
+
+    def _read(self, value: Any, check: Callable[[Any], BaseModel]) -> Any:
+        return value if value is None or isinstance(value, self.made) else self.make(check(value))
 
 
 def unwrap(annotation: Any) -> Any:
@@ -27,12 +49,16 @@ def is_model(annotation: Any) -> bool:
 
 
 def is_list(annotation: Any) -> bool:
-    return get_origin(annotation) in (list, tuple)
+    return get_origin(annotation) in (list, tuple, frozenset)
 
 
 def children(model: type[BaseModel]) -> dict[str, Any]:
-    """Each key of a model with its annotation."""
-    return {name: field.annotation for name, field in model.model_fields.items()}
+    """Each key of a model with its annotation: of what is written there."""
+    found: dict[str, Any] = {}
+    for name, field in model.model_fields.items():
+        written = next((mark.model for mark in field.metadata if isinstance(mark, WrittenAs)), None)
+        found[name] = written | None if written is not None else field.annotation
+    return found
 
 
 def step(annotation: Any, part: str | int) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 from pydantic import Field
@@ -9,9 +10,11 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from manifests.rules import ModelRule
 from orchestrator.settings.archive import ArchiveSettings
+from orchestrator.settings.budgets import Budgets
 from orchestrator.settings.deployment import Auth, Deployment, Poll, Quota
 from orchestrator.settings.redis import RedisSettings
 
+NEVER_USD = Decimal(10**9)
 SANDBOX_POLL = Poll(first_s=0.5, every_s=0.5, min_s=0.2)
 SANDBOX_QUOTA = Quota(per_minute=600, burst=4, concurrent=4)
 
@@ -31,6 +34,8 @@ class Settings(BaseSettings):
     state_dir: Path = Field(Path(".dailies"), description="a directory for the embedded Redis")
     keep_days: int = Field(30, description="days that a final batch is kept in Redis", ge=1)
     claim_s: float = Field(30.0, description="seconds after which a dead worker's step is taken over", gt=0)
+    confirm_over_usd: Decimal = Field(Decimal(25), description="US dollars, 0 or more", ge=0)
+    budgets: Budgets = Field(Budgets(), description="day_usd, month_usd and timezone")
     deployments: tuple[Deployment, ...] = Field((), description="a list of model deployments")
     archive: ArchiveSettings = Field(ArchiveSettings(), description="url, auth and delete_remote")
 
@@ -69,6 +74,7 @@ class Settings(BaseSettings):
             redis=RedisSettings(namespace=self.redis.namespace),
             state_dir=self.state_dir / "sandbox",
             keep_days=self.keep_days,
+            confirm_over_usd=NEVER_USD,  # pretend money
             deployments=tuple(deployments),
             archive=ArchiveSettings(url="./archive-sandbox"),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import pickle
 import traceback
@@ -11,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from manifests.window import Window
 from orchestrator.redaction import MASK, redact
-from orchestrator.settings import ArchiveSettings, Deployment, Settings, SettingsError, load_settings
+from orchestrator.settings import ArchiveSettings, Budgets, Deployment, Settings, SettingsError, load_settings
 
 FULL = """\
 redis:
@@ -21,6 +23,8 @@ redis:
 state_dir: state
 keep_days: 7
 claim_s: 12
+confirm_over_usd: 2.50
+budgets: {day_usd: 200, month_usd: 3000.5, timezone: Europe/Stockholm}
 deployments:
   - name: eastus2
     api: videos
@@ -29,6 +33,7 @@ deployments:
     deployment: my-sora2
     auth: {api_key_env: AZURE_OPENAI_API_KEY}
     quota: {per_minute: 4, burst: 2, concurrent: null}
+    window: {start: 22:00, end: 06:30, timezone: europe/stockholm, days: [mon-fri]}
     shared: true
     gateway: true
     limits: {sizes: [1280x720], seconds: [4, 8], prompt_chars: 1000}
@@ -80,6 +85,8 @@ def test_every_key_of_the_file_arrives(write: Write) -> None:
     assert settings.redis.url.get_secret_value() == "redis://localhost:6379/0"
     assert (settings.redis.namespace, settings.state_dir) == ("studio", Path("state"))
     assert (settings.keep_days, settings.claim_s) == (7, 12)
+    assert settings.confirm_over_usd == Decimal("2.50")
+    assert settings.budgets == Budgets(day_usd=Decimal(200), month_usd=Decimal("3000.5"), timezone="Europe/Stockholm")
     first, second = settings.deployments
     assert (first.name, first.api, first.model, first.deployment) == (
         "eastus2",
@@ -88,6 +95,8 @@ def test_every_key_of_the_file_arrives(write: Write) -> None:
         "my-sora2",
     )
     assert (first.quota.per_minute, first.quota.burst, first.quota.concurrent) == (4, 2, None)
+    # 22:00 without quotes is 1320 to YAML 1.1.
+    assert first.window == Window(dt.time(22), dt.time(6, 30), "Europe/Stockholm", frozenset(range(5)))
     assert first.shared
     assert first.gateway
     assert first.limits is not None
@@ -107,6 +116,8 @@ def test_without_anything_there_are_defaults_and_no_deployment(write: Write) -> 
     assert settings.state_dir == Path(".dailies")
     assert settings.archive.directory == Path("archive")
     assert settings.deployments == ()
+    assert settings.confirm_over_usd == 25
+    assert not settings.budgets
 
 
 def test_an_absent_quota_is_the_apis_own_and_null_is_no_limit(write: Write) -> None:
@@ -153,6 +164,10 @@ def test_the_file_is_looked_for_here_and_where_the_variable_says(write: Write, t
             "[12]",
             lambda s: s.deployments[0].limits.seconds == (12,),
         ),
+        ("DAILIES_BUDGETS__DAY_USD", "7.5", lambda s: s.budgets.day_usd == Decimal("7.5")),
+        ("DAILIES_DEPLOYMENTS__0__WINDOW__END", "07:00", lambda s: s.deployments[0].window.end == dt.time(7)),
+        ("DAILIES_DEPLOYMENTS__0__WINDOW__DAYS", '["sun"]', lambda s: s.deployments[0].window.days == {6}),
+        ("DAILIES_DEPLOYMENTS__0__WINDOW", "null", lambda s: s.deployments[0].window is None),
         ("DAILIES_DEPLOYMENTS", "[]", lambda s: s.deployments == ()),
         ("DAILIES_KEEP_DAYS", "", lambda s: s.keep_days == 7),
     ],
@@ -218,10 +233,10 @@ def test_all_problems_come_at_once_each_with_line_key_and_mend(write: Write) -> 
     )
     assert problems(write(text), {"DAILIES_REDIS_URL": "x", "DAILIES_KEEP_DAYS": "soon"}) == [
         "5:keep_dayz: is not a known key | did you mean keep_days?",
-        "14:deployments[0].quota.burst: must be a valid integer, not none | creates at once after a pause, 1 or more",
-        "18:deployments[0].poll.evry_s: is not a known key | did you mean every_s?",
-        "23:deployments[1].name: must be unique | deployments[0] has it already: choose another",
-        "25:archive.url: holds a connection string or a SAS token, which is a secret (not shown) | write the "
+        "16:deployments[0].quota.burst: must be a valid integer, not none | creates at once after a pause, 1 or more",
+        "21:deployments[0].poll.evry_s: is not a known key | did you mean every_s?",
+        "26:deployments[1].name: must be unique | deployments[0] has it already: choose another",
+        "28:archive.url: holds a connection string or a SAS token, which is a secret (not shown) | write the "
         "container's URL here and auth: {connection_string_env: VARIABLE} or {sas_env: VARIABLE}",
         "None:DAILIES_REDIS_URL: is not a setting of this program | did you mean DAILIES_REDIS__URL?",
         "None:DAILIES_KEEP_DAYS: must be a valid integer, not soon | days that a final batch is kept in Redis",
@@ -251,6 +266,15 @@ def test_all_problems_come_at_once_each_with_line_key_and_mend(write: Write) -> 
         ("archive: {url: 'https://a.blob.core.windows.net/c'}\n", "1:archive: needs auth"),
         ("archive: {auth: {entra: true}}\n", "1:archive: has auth, but a directory needs none"),
         (ONE + "    price_per_second_usd: -1\n", "6:deployments[0].price_per_second_usd: must be greater"),
+        ("confirm_over_usd: -1\n", "1:confirm_over_usd: must be greater than or equal to 0"),
+        ("budgets: {day_usd: 0}\n", "1:budgets.day_usd: must be greater than 0"),
+        ("budgets: {week_usd: 5}\n", "1:budgets.week_usd: is not a known key"),
+        ("budgets: {timezone: Stokholm}\n", "must be the name of a time zone, not Stokholm | did you mean Europe/"),
+        (ONE + "    window: {start: '22:00'}\n", "6:deployments[0].window.end: is missing"),
+        (ONE + "    window: {start: 1320, end: '6:00'}\n", "6:deployments[0].window.start: must be a time of day"),
+        (ONE + "    window: {start: '22:00', end: '6:00', zone: UTC}\n", "did you mean timezone?"),
+        (ONE + "    window: {start: '22:00', end: '6:00', days: [mon, mo]}\n", "mo is neither: write days: [mon-fri"),
+        (ONE + "    window: 22:00-06:00\n", "6:deployments[0].window: must be a valid dictionary"),
         (ONE + "    limits: {sizes: [wide]}\n", "6:deployments[0].limits.sizes[0]"),
         (ONE + "    api: video\n", "6:deployments[0].api: must be 'videos' or 'jobs'"),
         (ONE.replace("    model: sora-2\n", ""), "2:deployments[0].model: is missing"),
@@ -421,6 +445,7 @@ def test_no_secret_is_shown_by_the_settings_themselves(write: Write) -> None:
     }
     settings = load_settings(write(ONE), environ)
     key = settings.deployments[0].api_key(environ)
+    assert "22:00 to 06:30" in load_settings(write(FULL), {}).model_dump_json()
     for shown in (repr(settings), str(settings), settings.model_dump_json(), repr(key), f"{key}"):
         assert SECRET not in shown
         assert "another-secret-key" not in shown
@@ -453,6 +478,9 @@ def test_the_sandbox_variant_shares_nothing_with_the_real_settings(write: Write)
     ]
     assert all(d.api_key({}).get_secret_value() == "sandbox" for d in settings.deployments)
     assert settings.deployments[0].quota.per_minute == 600
+    assert not settings.budgets
+    assert settings.deployments[0].window is None
+    assert settings.confirm_over_usd >= 10**9  # nothing is asked about pretend money
 
 
 def test_settings_cannot_be_changed_and_can_be_handed_to_a_process(write: Write) -> None:
