@@ -58,10 +58,11 @@ class Kinds:
 
     def content(self, draft: Draft) -> str:
         """What the row itself says of the video, canonical and spelled plainly: `8s` and `8` are one video, one key."""
-        row = draft.row.fields
+        fields, row = draft.fields, draft.row.fields
         if draft.axes or "input_reference" in row or "remix_of" in row:
             return canonical(self._own(draft))
-        asked = _asked(draft.fields), _asked(row)
+        said = _asked(row)
+        asked = said, said if fields is row else _asked(fields)
         content = self._contents.get(asked)
         if content is None:
             content = canonical(self._own(draft))
