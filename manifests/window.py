@@ -142,6 +142,11 @@ def days_of(written: object) -> frozenset[int]:
     return frozenset(days)
 
 
+def midnight(date: dt.date, timezone: str) -> float:
+    """When a local day begins, in Unix seconds: where the clock skips midnight, at the end of the skip."""
+    return _instant(dt.datetime.combine(date, dt.time(), ZoneInfo(timezone)), fold=0)
+
+
 def _parts(written: object) -> Iterable[str]:
     if not isinstance(written, Sequence) or not all(isinstance(part, str) for part in written):
         _refuse_days("")

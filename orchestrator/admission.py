@@ -8,12 +8,14 @@ many. Creates are paced twice: when they are admitted, and again right before th
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from orchestrator.periods import limits, next_hours
 from orchestrator.prices import micro
 from orchestrator.records import Claim
-from orchestrator.settings import Deployment
+from orchestrator.settings import Budgets, Deployment
 from orchestrator.store import Store, log
 
 #: How much slower than the quota creates are admitted, and sent.
@@ -21,14 +23,18 @@ ADMIT_MARGIN = 1.025
 SEND_MARGIN = 1.015
 #: How far a create may be ahead of its even pace when it leaves; the margin makes up for it in any window of 10 s.
 SEND_SLACK_S = 0.05
+#: How often the hours and days of local time are reckoned anew (seconds); they reach days ahead.
+TELL_AGAIN_S = 3600.0
+NO_BUDGETS = Budgets()
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What admission gave, and what stopped the next one.
 
-    gate            none (asked for no more), empty, rate, slot, budget, cooling, stopped or archive
-    ask_again_in_s  exact where a clock decides; None: when something changes
+    gate            none (asked for no more), empty, rate, slot, budget, cooling, stopped, archive or window
+    ask_again_in_s  exact where a clock decides; None: when something changes. With gate budget or window a change may
+                    come before: a batch, or a budget that a person raises
     """
 
     admitted: tuple[Claim, ...]
@@ -42,6 +48,14 @@ def scope(deployment: Deployment) -> str:
         return f"sandbox-{deployment.api}"  # its port differs from run to run, its jobs do not
     place = f"{deployment.endpoint.rstrip('/').lower()} {deployment.api}"
     return hashlib.sha256(place.encode()).hexdigest()[:16]
+
+
+def local_time(deployment: Deployment, budgets: Budgets, now: float) -> dict[str, object]:
+    """The hours in which a deployment may be asked, and the limits of these days and months."""
+    return {
+        "window": False if deployment.window is None else next_hours(deployment.window, now),
+        "budgets": limits(budgets, now),
+    }
 
 
 def interval_s(deployment: Deployment) -> float:
@@ -61,12 +75,25 @@ def pace(deployment: Deployment) -> dict[str, object]:
 class Admission:
     """Asks for the next items of one deployment. Correct with any number of askers: the script decides."""
 
-    def __init__(self, store: Store, deployment: Deployment, *, batches: Sequence[str] | None = None) -> None:
-        """`batches`: admit only these (`run` does its own manifests' only); None is any."""
+    def __init__(
+        self,
+        store: Store,
+        deployment: Deployment,
+        *,
+        budgets: Budgets = NO_BUDGETS,
+        batches: Sequence[str] | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`batches`: admit only these (`run` does its own manifests' only); None is any.
+
+        `clock` (Unix seconds) says which hours and days to tell the script of; the script's own decides.
+        """
         quota = deployment.quota
         own_price = deployment.price_per_second_usd
         self.deployment = deployment
-        self._store = store
+        self._store, self._budgets, self._clock = store, budgets, clock
+        self._local_time: dict[str, object] = {}
+        self._tell_again_at = float("-inf")
         self._request: dict[str, object] = {
             "model": deployment.model,
             "scope": scope(deployment),
@@ -79,7 +106,10 @@ class Admission:
 
     async def ask(self, most: int, *, allowance_s: float) -> Answer:
         """Admit up to `most` items; each is due again after `allowance_s` unless its create step moves it on."""
-        request = {**self._request, "most": most, "allowance_ms": round(allowance_s * 1000)}
+        if self._clock() >= self._tell_again_at:
+            self._local_time = local_time(self.deployment, self._budgets, self._clock())
+            self._tell_again_at = self._clock() + TELL_AGAIN_S
+        request = {**self._request, **self._local_time, "most": most, "allowance_ms": round(allowance_s * 1000)}
         gate, in_ms, *admitted = await self._store.scripts.run(
             "admit", self.deployment.name, request
         )

@@ -3,7 +3,8 @@
 -- ARGV  2 batch, 3 item, 4 version, 5 {interval_ms, burst, slack_ms, due_in_ms, attempt = {…}}
 -- Returns {'intended', version}; {'deferred', version, due again in ms} when it would follow the last create too closely
 -- (many may have been admitted before a slow step); {'returned', version} when the batch was paused, the
--- deployment stopped or cooled, or the archive closed meanwhile; {'stale', version} when somebody else has it.
+-- deployment stopped or cooled, the archive closed, or a window ended meanwhile; {'stale', version} when somebody else
+-- has it.
 
 local batch, id = ARGV[2], ARGV[3]
 local request = cjson.decode(ARGV[5])
@@ -18,8 +19,10 @@ end
 if i[2] ~= ARGV[4] or not from or not TABLE.intended[from] then return {'stale', tonumber(i[2] or 0)} end
 
 local now, n, dkey = now_ms(), i[3], P .. 'deployment:' .. i[4]
-local d = redis.call('HMGET', dkey, 'stopped', 'sent_tat')
-local closed = d[1] or closed_until(dkey, now) or redis.call('HGET', batch_key(batch), 'state') ~= 'running'
+local d = redis.call('HMGET', dkey, 'stopped', 'sent_tat', 'window_until')
+local b = redis.call('HMGET', batch_key(batch), 'state', 'window')
+local shut = (d[3] and now >= tonumber(d[3])) or (b[2] and now < (batch_opens_at(batch, now) or math.huge))
+local closed = d[1] or closed_until(dkey, now) or shut or b[1] ~= 'running'
 if closed then
   settle(batch, id, n, 'none')
   return {'returned', move(batch, id, from, TABLE.returned[from], now)}
