@@ -88,6 +88,9 @@ def check(adjustments: Adjustments, file: str, problems: Problems) -> None:
             elif not value.strip():
                 message = f"nothing is given for {named}"
                 wrong(f"{option} {named}", "", message, f"write {option} {named}=…, or leave {option} out")
+    for named, value in adjustments.where:
+        if not named.strip():
+            wrong(f"--where ={value}", value, "no column is named", "write --where COLUMN=VALUE")
     if key is not None and not key.strip():
         wrong("--key", "", "the key is empty", 'write how keys are made: --key "{sku}-{market}"')
     elif key is not None and "key" in map(field_name, adjustments.fields):

@@ -19,10 +19,9 @@ class Renaming:
 
     def __init__(self, columns: Mapping[str, str], file: str, problems: Problems) -> None:
         self._file, self._problems = file, problems
-        self._columns = {
-            field: tidy(column) for name, column in columns.items() if (field := field_name(name)) in SCALARS
-        }
-        self._fields = {field_name(column): field for field, column in self._columns.items() if column}
+        named = {field_name(name): tidy(column) for name, column in columns.items()}
+        self._columns = {field: column for field, column in named.items() if column and field in SCALARS}
+        self._fields = {field_name(column): field for field, column in self._columns.items()}
         self._met: set[str] = set()
         self._known: dict[str, None] = {}
 
@@ -83,7 +82,7 @@ class Renaming:
         """Notes, after the last row, which columns were never met."""
         known = list(self._known)
         for field, column in self._columns.items():
-            if column and field not in self._met:
+            if field not in self._met:
                 near = nearest_few(column, known)
                 named = ", ".join(map(excerpt, near or known[:12]))
                 hint = f"did you mean {named}?" if near else f"the columns are {named}" if named else "it has none"

@@ -107,6 +107,17 @@ def test_a_file_names_its_batch(stem: str, name: str) -> None:
     assert is_batch_name(name)
 
 
+@given(
+    st.from_regex(r"[A-Za-zÅä0-9][A-Za-zÅä0-9 ._–-]{0,20}[A-Za-z]", fullmatch=True).filter(
+        lambda s: "cop" not in s.lower()
+    ),
+    st.lists(st.sampled_from([" (1)", " (12)", "(2)", " - Copy", " copy", " copy 3", "_copy", " (copy)", ".csv"])),
+    st.sampled_from(["", "Copy of ", "Kopie von "]),
+)
+def test_copies_and_downloads_of_a_file_are_one_batch(stem: str, ends: list[str], begin: str) -> None:
+    assert name_from_file(f"{begin}{stem}{''.join(ends)}") == name_from_file(stem)
+
+
 @pytest.mark.parametrize("name", ["spring", "spring-{date}-{time}", "a" * 100, "_1.b"])
 def test_these_are_names_of_batches(name: str) -> None:
     assert is_batch_name(name)
