@@ -24,6 +24,7 @@ def crew(session: Session, *, steps: Sequence[str] = STEPS, batches: Sequence[st
         claim_s=settings.claim_s,
         steps=steps,
         batches=batches,
+        budgets=settings.budgets,
         replicas=session.replicas,
         delete_remote=settings.archive.delete_remote,
         keep_s=settings.keep_days * DAY_S,

@@ -55,11 +55,13 @@ def loaded(
 
 def _unpriced(manifest: Manifest, settings: Settings) -> list[Problem]:
     """A budget cannot be kept for what nobody knows the price of."""
-    if manifest.budget_usd is None:
+    if manifest.budget_usd is None and not settings.budgets:
         return []
-    hint = "set price_per_second_usd on the model's deployment, or leave budget_usd out"
+    budget = "budgets" if manifest.budget_usd is None else "budget_usd"
+    where = " of the settings" if manifest.budget_usd is None else ""
+    hint = f"set price_per_second_usd on the model's deployment, or leave {budget}{where} out"
     return [
-        Problem(manifest.called, None, None, "budget_usd", model, f"the price of {model} at {size} is not known", hint)
+        Problem(manifest.called, None, None, budget, model, f"the price of {model} at {size} is not known", hint)
         for model, size, seconds in sorted(manifest.kinds)
         if dearest(settings.deployments, model, size, seconds) is None
     ]

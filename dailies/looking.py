@@ -66,7 +66,7 @@ async def status(settings: Settings, name: str, *, items: bool, state: State | N
         found = [await _batch(session.store, name)] if name else await views.batches(session.store)
         documents = []
         for batch in found:
-            stopped = await stoppage(session.store, batch, settings.deployments)
+            stopped = await stoppage(session.store, batch, settings.deployments, budgets=settings.budgets)
             documents.append(batch_document(batch, stopped, archive_url(settings)))
         if not name:
             return {"batches": documents}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from dailies.session import Session, open_all
 from dailies.submitting import submit_all, survey_all
 from manifests import Manifest
 from orchestrator import views
-from orchestrator.clock import rfc3339
+from orchestrator.clock import local, rfc3339
 from orchestrator.records import Batch
 from orchestrator.redaction import redact
 from orchestrator.settings import Settings
@@ -108,7 +109,13 @@ async def _watch(
             batches = [b for n in names if (b := await views.batch(session.store, n))]
             outcome.stoppages = {}
             for batch in batches:
-                stopped = await stoppage(session.store, batch, session.settings.deployments, admitted=names)
+                stopped = await stoppage(
+                    session.store,
+                    batch,
+                    session.settings.deployments,
+                    admitted=names,
+                    budgets=session.settings.budgets,
+                )
                 stuck[batch.name] = stuck.get(batch.name, 0) + 1 if stopped else 0
                 if stopped and stuck[batch.name] >= LOOKS_TO_STOP:
                     outcome.stoppages[batch.name] = stopped
@@ -135,6 +142,9 @@ async def _gates(session: Session, worker: Worker) -> str:
             word = f"{word}, {view.cool_reason if word == 'cooling' else view.message}"
         seconds = answer.ask_again_in_s or 0
         again = f" (again in {seconds / 60:.0f} min)" if seconds >= 60 else ""
+        if word == "window" and answer.ask_again_in_s is not None:
+            opens_at = 60 * round((time.time() + seconds) / 60)  # windows open at whole minutes
+            word, again = f"outside the window, until {local(opens_at)}", ""
         words.append(f"{name}: {word}{again}")
     return "; ".join(words)
 

@@ -48,7 +48,11 @@ async def submit_all(session: Session, surveyed: Sequence[Surveyed], choices: Ch
     for each in surveyed:
         manifest, name, found = each.manifest, each.survey.batch, each.survey
         submission = Submission(
-            session.store, name, deployments=session.settings.deployments, progress=partial(_rows_in, name)
+            session.store,
+            name,
+            deployments=session.settings.deployments,
+            progress=partial(_rows_in, name),
+            budgets=session.settings.budgets,
         )
         result = await submission.submit(
             rows_of(each),
@@ -56,6 +60,7 @@ async def submit_all(session: Session, surveyed: Sequence[Surveyed], choices: Ch
             columns=manifest.columns,
             budget_usd=manifest.budget_usd,
             template=manifest.name,
+            window=manifest.window,
             comparison=_comparison(session, each, choices),
             reuse=choices.reuse,
         )

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from orchestrator.periods import limits, next_hours
 from orchestrator.prices import micro
 from orchestrator.records import Claim
-from orchestrator.settings import Budgets, Deployment
+from orchestrator.settings import NO_BUDGETS, Budgets, Deployment
 from orchestrator.store import Store, log
 
 #: How much slower than the quota creates are admitted, and sent.
@@ -25,7 +25,6 @@ SEND_MARGIN = 1.015
 SEND_SLACK_S = 0.05
 #: How often the hours and days of local time are reckoned anew (seconds); they reach days ahead.
 TELL_AGAIN_S = 3600.0
-NO_BUDGETS = Budgets()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,11 @@ def rfc3339(instant: float | None) -> str:
     return dt.datetime.fromtimestamp(instant, dt.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
+def local(instant: float) -> str:
+    """Unix seconds as this machine's own time, to the minute: `2026-11-21 22:00 CET`."""
+    return f"{dt.datetime.fromtimestamp(instant).astimezone():%Y-%m-%d %H:%M %Z}"
+
+
 def unix(text: str) -> int:
     """RFC 3339 as Unix seconds."""
     return int(dt.datetime.fromisoformat(text).timestamp())

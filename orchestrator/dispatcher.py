@@ -159,7 +159,9 @@ class Dispatcher:
             if answer.admitted:
                 given.append(admission)
             if answer.ask_again_in_s is not None:
-                self._not_before[name] = now + answer.ask_again_in_s
-                pauses.append(answer.ask_again_in_s)
+                # A window or a budget is not in the way of every batch, and a person may change it.
+                most = IDLE_S if answer.gate in ("window", "budget") else answer.ask_again_in_s
+                self._not_before[name] = now + min(answer.ask_again_in_s, most)
+                pauses.append(min(answer.ask_again_in_s, most))
         self._admissions = [a for a in self._admissions if a not in given] + given
         return pauses

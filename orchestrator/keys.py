@@ -37,6 +37,8 @@ class Keys:
         "remote:*",
         "known:*",
         "virtual:*",
+        "window:*",
+        "budget:*",
         "orphans",
         "prints",
     )

@@ -1,7 +1,7 @@
 """What the scripts are told of local time: hours of windows, and the days and months of budgets, as instants in ms.
 
-Redis's clock decides which of them is now. They reach days back and far ahead, so that neither a clock that differs nor an
-hour without a word from here matters.
+Redis's clock decides which of them is now. They reach days back and far ahead, so that neither a clock that differs
+nor an hour without a word from here matters.
 """
 
 from __future__ import annotations

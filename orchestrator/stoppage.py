@@ -3,34 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
 from orchestrator import views
-from orchestrator.keys import Ref
-from orchestrator.prices import micro
 from orchestrator.records import Batch
-from orchestrator.settings import Deployment
+from orchestrator.settings import NO_BUDGETS, Budgets, Deployment
+from orchestrator.shortage import Stoppage, shortage
 from orchestrator.states import BatchState, State
 from orchestrator.store import Store
 from orchestrator.views import DeploymentView, deployment
+
+__all__ = ["Stoppage", "stoppage"]
 
 #: Rows looked at to find the batches that others wait for; they are few.
 SOURCES = 50
 
 
-@dataclass(frozen=True, slots=True)
-class Stoppage:
-    """Why nothing of a batch can move without a person, since when (Unix seconds), and what that person can do."""
-
-    reason: str
-    resume: str
-    since: float
-
-
 async def stoppage(
-    store: Store, batch: Batch, deployments: Collection[Deployment], *, admitted: Collection[str] | None = None
+    store: Store,
+    batch: Batch,
+    deployments: Collection[Deployment],
+    *,
+    admitted: Collection[str] | None = None,
+    budgets: Budgets = NO_BUDGETS,
 ) -> Stoppage | None:
     """None while the batch moves, or will by itself (a rate, a slot, a cooling deployment, a window).
+
+    A budget of the day or month is a stoppage too, though a worker that stays goes on when the next one begins.
 
     `admitted`: the batches that are admitted at all, None for any.
     """
@@ -43,11 +41,10 @@ async def stoppage(
     views = {d.name: await deployment(store, d.name) for d in deployments}
     found: list[Stoppage] = []
     for lane in sorted({d.model for d in deployments} | {f"@{d.name}" for d in deployments}):
-        head = await store.head(batch.name, lane)
-        if head is None:
+        if await store.head(batch.name, lane) is None:
             continue
         serving = [d for d in deployments if lane in (d.model, f"@{d.name}")]
-        barred = await _barred(store, batch, head, serving, views, moved)
+        barred = await _barred(store, batch, lane, serving, views, budgets, moved)
         if barred is None:
             return None
         found.append(barred)
@@ -77,9 +74,10 @@ async def _made_elsewhere(
 async def _barred(
     store: Store,
     batch: Batch,
-    head: Ref,
+    lane: str,
     serving: Collection[Deployment],
     views: dict[str, DeploymentView],
+    budgets: Budgets,
     moved: float,
 ) -> Stoppage | None:
     """What bars the first item of a queue from each deployment that could take it; None if one will."""
@@ -88,13 +86,4 @@ async def _barred(
         why = "; ".join(f"{d.name}: {views[d.name].stopped} ({views[d.name].message})" for d in serving)
         since = max(views[d.name].stopped_at or moved for d in serving)
         return Stoppage("deployments_stopped", f"mend the deployment and run again; {why}", since)
-    if batch.budget is None:
-        return None
-    fields = await store.read(store.keys.item(head))
-    left = batch.budget - batch.reserved - batch.unknown - batch.confirmed
-    for d in open_ones:
-        own = d.price_per_second_usd
-        price = fields["price"] if own is None else micro(own) * int(fields["seconds"])
-        if price != "" and int(price) <= left:
-            return None
-    return Stoppage("budget", "raise budget_usd in the manifest and submit it again", moved)
+    return await shortage(store, batch, lane, open_ones, budgets, moved)

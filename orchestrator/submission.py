@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -18,11 +19,13 @@ from redis.asyncio.lock import Lock
 
 from manifests import Item as ManifestItem
 from manifests.key import is_remote_id
+from manifests.window import Window
 from orchestrator.batch_lock import alone
 from orchestrator.comparison import Comparison, Standing
+from orchestrator.periods import year_of_hours
 from orchestrator.prices import dearest, micro
 from orchestrator.records import Spec
-from orchestrator.settings import Deployment
+from orchestrator.settings import NO_BUDGETS, Budgets, Deployment
 from orchestrator.store import Store, log
 
 CHUNK = 500  # rows a round trip: about 300 kB
@@ -37,13 +40,14 @@ class AlreadySubmitting(Exception):
 
 
 class UnknownPrice(Exception):
-    """A batch with a budget has items whose price nobody knows. `.model` and `.size` say which."""
+    """Under a budget there are items whose price nobody knows. `.model` and `.size` say which."""
 
     def __init__(self, model: str, size: str) -> None:
         super().__init__(
             f"the price of {model} at {size} is not known, so a budget cannot be kept: "
-            "set price_per_second_usd on its deployment, or leave budget_usd out"
+            "set price_per_second_usd on its deployment, or leave budget_usd (or budgets of the settings) out"
         )
+        self.model, self.size = model, size
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +70,17 @@ class Submission:
     """One batch to be submitted: its name, its settings, and how its rows are priced."""
 
     def __init__(
-        self, store: Store, name: str, *, deployments: Sequence[Deployment], progress: Callable[[int], None]
+        self,
+        store: Store,
+        name: str,
+        *,
+        deployments: Sequence[Deployment],
+        progress: Callable[[int], None],
+        budgets: Budgets = NO_BUDGETS,
     ) -> None:
         """`progress` is told how many rows are in so far."""
         self._store, self._name, self._progress = store, name, progress
-        self._deployments = deployments
+        self._deployments, self._budgets = deployments, budgets
 
     async def submit(
         self,
@@ -80,29 +90,33 @@ class Submission:
         columns: Sequence[str],
         budget_usd: Decimal | None,
         template: str,
+        window: Window | None = None,
         comparison: Comparison | None = None,
         reuse: bool = False,
     ) -> Submitted:
-        """Queue the items; `kinds` are the models, sizes and seconds among them.
+        """Queue the items; `kinds` are the models, sizes and seconds among them; in `window` creates may start.
 
         With a `comparison`, rows whose receipt it finds are archived at once; with `reuse` too, those that another
         batch has take its video.
 
         Raises UnknownPrice and AlreadySubmitting before anything is written.
         """
-        if budget_usd is not None:
+        if budget_usd is not None or self._budgets:
             for model, size, seconds in sorted(kinds):
                 if dearest(self._deployments, model, size, seconds) is None:
                     raise UnknownPrice(model, size)
         settings: dict[str, object] = {
             "columns": json.dumps(list(columns)),
             "template": template,
-            "budget": "" if budget_usd is None else micro(budget_usd),
+            "budget": "" if budget_usd is None else str(micro(budget_usd)),
+            "window": "" if window is None else window.dump(),
         }
+        hours = [] if window is None else year_of_hours(window, time.time())
         async with alone(self._store, self._name) as lock:
             if lock is None:
                 raise AlreadySubmitting(self._name)
-            counts = await self._write(items, settings, lock, comparison, reuse)
+            await self._store.scripts.run("open_batch", self._name, settings, hours)
+            counts = await self._write(items, lock, comparison, reuse)
         done = Submitted(self._name, *counts)
         log.info("batch.submitted", batch=self._name, new=done.new, changed=done.changed, unchanged=done.unchanged)
         return done
@@ -110,12 +124,10 @@ class Submission:
     async def _write(
         self,
         items: Iterable[ManifestItem],
-        settings: dict[str, object],
         lock: Lock,
         comparison: Comparison | None,
         reuse: bool,
     ) -> list[int]:
-        await self._store.scripts.run("open_batch", self._name, settings)
         lanes = {d.model for d in self._deployments} | {f"@{d.name}" for d in self._deployments}
         counts = [0, 0, 0, 0]
         rows = enumerate(items)

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from manifests import Item
+from manifests.window import Window
 from orchestrator import views
 from orchestrator.admission import Admission, Answer
 from orchestrator.keys import Ref
 from orchestrator.records import Batch, Claim
-from orchestrator.settings import Auth, Deployment, Quota
+from orchestrator.settings import NO_BUDGETS, Auth, Budgets, Deployment, Quota
 from orchestrator.states import State
 from orchestrator.store import Store
 from orchestrator.submission import Submission, Submitted
@@ -54,18 +55,29 @@ async def submit(
     batch: str = "spring",
     deployments: Iterable[Deployment] = (),
     budget_usd: str | None = None,
+    budgets: Budgets = NO_BUDGETS,
+    window: Window | None = None,
 ) -> Submitted:
     """Queue items as the batch."""
-    submission = Submission(store, batch, deployments=tuple(deployments) or (deployment(),), progress=lambda _: None)
+    serving = tuple(deployments) or (deployment(),)
+    submission = Submission(store, batch, deployments=serving, progress=lambda _: None, budgets=budgets)
     budget = None if budget_usd is None else Decimal(budget_usd)
     found = items if isinstance(items, Iterator) else list(items)
     kinds = () if isinstance(found, Iterator) else {(i.model, i.size, i.seconds) for i in found}
-    return await submission.submit(found, kinds=kinds, columns=("prompt",), budget_usd=budget, template=batch)
+    return await submission.submit(
+        found, kinds=kinds, columns=("prompt",), budget_usd=budget, template=batch, window=window
+    )
 
 
-async def admit(store: Store, at: Deployment, most: int = 100, batches: list[str] | None = None) -> Answer:
+async def admit(
+    store: Store,
+    at: Deployment,
+    most: int = 100,
+    batches: list[str] | None = None,
+    budgets: Budgets = NO_BUDGETS,
+) -> Answer:
     """Ask admission once."""
-    return await Admission(store, at, batches=batches).ask(most, allowance_s=ALLOWANCE_S)
+    return await Admission(store, at, batches=batches, budgets=budgets).ask(most, allowance_s=ALLOWANCE_S)
 
 
 def keys(answer: Answer) -> list[str]:

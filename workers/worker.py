@@ -18,6 +18,7 @@ from orchestrator.admission import Admission
 from orchestrator.dispatcher import ARCHIVE_SLOTS, STEP_SLOTS, Allowances, Dispatcher
 from orchestrator.records import Claim, Item
 from orchestrator.redis_connection import AWAY
+from orchestrator.settings import NO_BUDGETS, Budgets
 from orchestrator.store import Store
 from workers.archive import archive
 from workers.arq_queue import HAND_BACK_S, ArqQueue, Elsewhere, Step
@@ -55,6 +56,7 @@ class Worker:
         claim_s: float,
         steps: Sequence[str] = STEPS,
         batches: Sequence[str] | None = None,
+        budgets: Budgets = NO_BUDGETS,
         replicas: int = 0,
         delete_remote: bool = False,
         keep_s: float = 30 * 86_400.0,
@@ -84,7 +86,7 @@ class Worker:
         self.dispatcher = Dispatcher(
             store,
             self,
-            [Admission(store, d, batches=batches) for d in deployments],
+            [Admission(store, d, batches=batches, budgets=budgets) for d in deployments],
             steps=[*steps, "report"] if "archive" in steps else steps,
             deployments=[d.name for d in deployments],
             allowances=Allowances(claim_s, 2 * furthest),

@@ -1,7 +1,7 @@
 """Settings: `dailies.yaml` and the environment in, one checked value out, or every problem with its mend."""
 
 from orchestrator.settings.archive import ArchiveAuth, ArchiveSettings
-from orchestrator.settings.budgets import Budgets
+from orchestrator.settings.budgets import NO_BUDGETS, Budgets
 from orchestrator.settings.deployment import Auth, Deployment, Limits, Poll, Quota
 from orchestrator.settings.load import load_settings
 from orchestrator.settings.problems import SettingsError
@@ -9,6 +9,7 @@ from orchestrator.settings.redis import RedisSettings
 from orchestrator.settings.settings import Settings
 
 __all__ = [
+    "NO_BUDGETS",
     "ArchiveAuth",
     "ArchiveSettings",
     "Auth",

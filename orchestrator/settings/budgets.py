@@ -20,3 +20,6 @@ class Budgets(Section):
     def __bool__(self) -> bool:
         """Whether there is any limit."""
         return self.day_usd is not None or self.month_usd is not None
+
+
+NO_BUDGETS = Budgets()

@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from manifests.rules import ModelRule
 from orchestrator.settings.archive import ArchiveSettings
-from orchestrator.settings.budgets import Budgets
+from orchestrator.settings.budgets import NO_BUDGETS, Budgets
 from orchestrator.settings.deployment import Auth, Deployment, Poll, Quota
 from orchestrator.settings.redis import RedisSettings
 
@@ -35,7 +35,7 @@ class Settings(BaseSettings):
     keep_days: int = Field(30, description="days that a final batch is kept in Redis", ge=1)
     claim_s: float = Field(30.0, description="seconds after which a dead worker's step is taken over", gt=0)
     confirm_over_usd: Decimal = Field(Decimal(25), description="US dollars, 0 or more", ge=0)
-    budgets: Budgets = Field(Budgets(), description="day_usd, month_usd and timezone")
+    budgets: Budgets = Field(NO_BUDGETS, description="day_usd, month_usd and timezone")
     deployments: tuple[Deployment, ...] = Field((), description="a list of model deployments")
     archive: ArchiveSettings = Field(ArchiveSettings(), description="url, auth and delete_remote")
 
