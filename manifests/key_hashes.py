@@ -15,12 +15,14 @@ class KeyHashes:
 
     def __init__(self) -> None:
         self._parts = [array("q") for _ in range(_PARTS)]
-        self.count = 0
+
+    @property
+    def count(self) -> int:
+        return sum(map(len, self._parts))
 
     def add(self, key: str) -> None:
         number = hash(key)
         self._parts[number % _PARTS].append(number)
-        self.count += 1
 
     def repeated(self) -> frozenset[int]:
         """The hashes, as `hash` gives them, that came more than once."""
