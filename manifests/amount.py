@@ -13,7 +13,7 @@ _PLAIN_WHOLE = re.compile(r"[0-9]{1,9}")
 _PIXELS = re.compile(r"([1-9][0-9]{0,4}) ?(?:px)? ?(?:x|×|✕|\*|by) ?([1-9][0-9]{0,4}) ?(?:px|pixels?)?")
 # `16:09` and `16:09:00` are what spreadsheet programs make of 16:9, which they take for a time of day.
 _RATIO = re.compile(r"0*([1-9][0-9]{0,2}) ?: ?0*([1-9][0-9]{0,2})(?::00)?")
-_SHAPES = {"portrait": -1, "vertical": -1, "landscape": 1, "horizontal": 1, "square": 0}
+SHAPES = {"portrait": -1, "vertical": -1, "landscape": 1, "horizontal": 1, "square": 0}
 # At most two decimals: in `1.000` the dot may stand for thousands.
 _SECONDS = re.compile(r"([1-9][0-9]{0,4})(?:[.,]0{1,2})? ?(?:s|secs?|seconds?)?\.?")
 _WHOLE = re.compile(r"([+-]?[0-9]{1,9})(?:[.,]0{1,2})?")
@@ -23,7 +23,7 @@ _NEAR = 0.01
 def is_shape(text: str) -> bool:
     """Whether a size is given by its shape only: `16:9`, `portrait`."""
     plain = tidy(text).casefold()
-    return plain in _SHAPES or _RATIO.fullmatch(plain) is not None
+    return plain in SHAPES or _RATIO.fullmatch(plain) is not None
 
 
 def size_of(text: str, rule: ModelRule) -> str | None:
@@ -58,8 +58,8 @@ def whole_of(text: str) -> int | None:
 
 def _fits(shape: str, width: int, height: int) -> bool:
     """Whether a size is of a shape; 854x480 is 16:9 too, as near as whole pixels come."""
-    if shape in _SHAPES:
-        return (width > height) - (width < height) == _SHAPES[shape]
+    if shape in SHAPES:
+        return (width > height) - (width < height) == SHAPES[shape]
     ratio = _RATIO.fullmatch(shape)
     return ratio is not None and abs(width * int(ratio[2]) / (height * int(ratio[1])) - 1) <= _NEAR
 

@@ -15,7 +15,7 @@ from manifests.order import Order
 from manifests.problem import Problems
 from manifests.rules import ModelRule
 
-_HIGHEST_PRIORITY = 1_000_000
+HIGHEST_PRIORITY = 1_000_000
 _NO_IMAGE = (None, None)
 
 
@@ -86,9 +86,9 @@ class Validation:
 
     def _priority(self, draft: Draft) -> int:
         priority = whole_of(draft.fields["priority"])
-        if priority is not None and abs(priority) <= _HIGHEST_PRIORITY:
+        if priority is not None and abs(priority) <= HIGHEST_PRIORITY:
             return priority
-        message = f"must be a whole number from -{_HIGHEST_PRIORITY} to {_HIGHEST_PRIORITY}"
+        message = f"must be a whole number from -{HIGHEST_PRIORITY} to {HIGHEST_PRIORITY}"
         self._wrong(draft, "priority", message, "larger goes first; leave it out for 0")
         return 0
 
