@@ -36,7 +36,7 @@ def spooled(stream: BinaryIO, form: str) -> Iterator[Path]:
                     raise _refused(f"is larger than {LARGEST >> 30} GiB, the most that a manifest is", wrong[1])
                 file.write(chunk)
         if not size:
-            hint = "send a manifest into the command, such as cat spring.csv | dailies validate - --format csv"
+            hint = "send a manifest in: cat spring.csv | dailies validate - --format csv --name spring"
             raise _refused("nothing came from standard input", hint)
         yield path
 
