@@ -17,6 +17,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import yaml
+
 from manifests import load
 
 ROUNDS = 3
@@ -36,11 +38,28 @@ def write_csv(path: Path, rows: int, *, keys: bool) -> Path:
     return path
 
 
+def write_yaml(path: Path, items: int) -> Path:
+    """A manifest of items with five fields each, the last one a mapping."""
+    with path.open("w", encoding="utf-8") as file:
+        file.write("version: 1\ndefaults: {model: sora-2}\nitems:\n")
+        for n in range(items):
+            file.write(f"  - key: item-{n}\n    prompt: A paper boat {n} crossing a rain-soaked neon street at night\n")
+            file.write(f"    size: {'1280x720' if n % 2 else '720x1280'}\n    seconds: 8\n")
+            file.write(f"    labels: {{market: SE, product: boat {n % 100}}}\n")
+    return path
+
+
 def bare_csv(path: Path) -> None:
     """The standard library's reader over a file, doing nothing."""
     with path.open(encoding="utf-8", newline="") as file:
         for _ in csv.DictReader(file):
             pass
+
+
+def bare_yaml(path: Path) -> None:
+    """libyaml's own loader over a file, which keeps no places."""
+    with path.open("rb") as file:
+        yaml.load(file, yaml.CSafeLoader)
 
 
 def ratio(path: Path, bare: Callable[[Path], None]) -> float:
@@ -76,6 +95,7 @@ def growth(few: Path, many: Path) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000, help="rows of a sheet (default: %(default)s)")
+    parser.add_argument("--items", type=int, default=10_000, help="items of a YAML manifest (default: %(default)s)")
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         few, many = (write_csv(Path(folder, f"{rows}.csv"), rows, keys=True) for rows in (FEW, wanted.rows))
@@ -85,6 +105,9 @@ def main() -> None:
         print(f"  the same without keys                  {growth(few, keyless):.1f} MiB")
         print(f"  time / csv.DictReader                  {ratio(many, bare_csv):.2f}")
         print(f"  time / csv.DictReader, without keys    {ratio(keyless, bare_csv):.2f}")
+        items = write_yaml(Path(folder, "items.yaml"), wanted.items)
+        print(f"yaml: {wanted.items:,} items")
+        print(f"  time / yaml.CSafeLoader                {ratio(items, bare_yaml):.2f}")
 
 
 if __name__ == "__main__":
