@@ -15,10 +15,11 @@ _SAFE = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_-])?")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._]+")
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 _REMOTE = re.compile(r"(?:video|task)_[A-Za-z0-9_=.~-]+")
-# What programs put around a file's name when they copy or download it again, and ends that say how it was saved.
+# What programs put around a file's name when they copy or download it again, and ends that say how it was saved. A plain
+# `copy` at the end is left alone: `Ad copy` is what people in marketing call a text.
 _COPY = r"(?:copy|kopie|kopia|copie|copia)"
 _AROUND = re.compile(
-    rf"(?<=\S)\s*\((?:\d{{1,3}}|{_COPY})\)$|(?<=\S)(?:\s*[-–—]\s*|\s+|[_-]){_COPY}(?:[ _-]?\d{{1,3}})?$"
+    rf"(?<=\S)\s*\((?:\d{{1,3}}|{_COPY})\)$|(?<=\S)\s+[-–—]\s+{_COPY}(?:[ _-]?\d{{1,3}})?$"
     rf"|^{_COPY}(?:\s*\(\d+\)|\s+\d+)?\s+(?:of|von|de|di|av)\s+(?=\S)"
     r"|(?<=\S)\.(?:csv|tsv|txt|ya?ml|jsonl?|ndjson|utf-?(?:8|16)|bom)$"
     r"|(?<=\S)\.(?:xlsx?|ods|numbers)(?=$|\s+[-–—]\s)|\s+$",
