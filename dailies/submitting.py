@@ -60,7 +60,8 @@ async def submit_all(session: Session, surveyed: Sequence[Surveyed], choices: Ch
             columns=manifest.columns,
             budget_usd=manifest.budget_usd,
             template=manifest.name,
-            window=manifest.window,
+            # A rehearsal does not wait for the night.
+            window=None if any(d.auth.sandbox for d in session.settings.deployments) else manifest.window,
             comparison=_comparison(session, each, choices),
             reuse=choices.reuse,
         )

@@ -23,6 +23,7 @@ _NAMES = (
     "open_batch",
     "renew",
     "seal_batch",
+    "set_batch",
     "shortage",
     "submit",
     "transition",

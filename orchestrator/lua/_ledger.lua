@@ -7,7 +7,9 @@
 
 local P = ARGV[1]
 local PRIORITY_STEP = 4294967296      -- 2^32: a queue's score is -priority * 2^32 + place in the manifest
-local URGENCY_STEP = 1099511627776    -- 2^40: the ready index's score is -urgency * 2^40 + pass
+-- 2^32: the ready index's score is -urgency * 2^32 + pass. An item's and its batch's priority together stay below 2^20,
+-- so that it is exact; and only what passes differ by, within one lane, must stay below the step.
+local URGENCY_STEP = 4294967296
 local KNOWN_MOST = 200                -- remote jobs remembered for each listing, the newest
 local UNHURRIED_MS = 604800000        -- a week
 local PASS_STEP = 1024                -- what one admission costs a batch of weight 1
