@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Annotated
 
 import typer
 
-from dailies import looking
+from dailies import looking, setting
+from dailies.adjusting import usd_amount
 from dailies.exits import Exit
 from dailies.options import Config, Json, Name, Sandboxed
 from dailies.printing import end, print_document, settings_for
@@ -59,3 +61,32 @@ def results(
 ) -> None:
     """Print a batch's results, one row an item: the manifest's columns first, then what became of it."""
     end(lambda: looking.results(settings_for(config, sandbox=sandbox), batch, form))
+
+
+def set_batch(
+    batch: Name,
+    budget_usd: Annotated[
+        Decimal | None,
+        typer.Option("--budget-usd", parser=usd_amount, help="The most that it may spend in all.", metavar="USD"),
+    ] = None,
+    priority: Annotated[
+        int | None, typer.Option("--priority", help="Larger goes before other batches.", show_default=False)
+    ] = None,
+    weight: Annotated[
+        int | None, typer.Option("--weight", help="Its share beside batches of its priority.", show_default=False)
+    ] = None,
+    config: Config = None,
+    sandbox: Sandboxed = False,
+    as_json: Json = False,
+) -> None:
+    """Change a live batch: its budget, its priority, its weight. Workers act on it at once."""
+
+    async def work() -> int:
+        settings = settings_for(config, sandbox=sandbox)
+        document = await setting.set_batch(
+            settings, batch, budget_usd=budget_usd, priority=priority, weight=weight
+        )
+        print_document(document) if as_json else print(looking.summary(document))
+        return Exit.DONE
+
+    end(work)

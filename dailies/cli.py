@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from dailies import serving
-from dailies.batch_commands import results, show, status
+from dailies.batch_commands import results, set_batch, show, status
 from dailies.exits import Exit, say
 from dailies.manifest_commands import run, submit, validate
 from dailies.options import Config
@@ -55,6 +55,7 @@ def worker(
 
 for _command in (status, show, results):
     app.command()(_command)
+app.command("set")(set_batch)
 
 
 @app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from rich.console import Console
+
 from dailies.exits import UsageError
 from manifests import Manifest, ManifestError, Problem, load
 from manifests.adjustments import Adjustments
@@ -28,15 +30,17 @@ def loaded(
     if paths.count(Path("-")) > 1:
         raise UsageError("standard input can be read once only: name - once")
     manifests, problems, found = [], [], 0
+    console = Console(stderr=True)
     with ExitStack() as stack:
         for path in paths:
             called = None
             try:
                 if path == Path("-"):
                     called, path = STDIN, stack.enter_context(spooled(sys.stdin.buffer, form))
-                manifest = load(
-                    path, models=settings.model_rules() or None, adjustments=adjustments, called=called
-                )
+                with console.status(f"reading {called or path}"):  # only a terminal shows it
+                    manifest = load(
+                        path, models=settings.model_rules() or None, adjustments=adjustments, called=called
+                    )
             except ManifestError as error:
                 problems += error.problems
                 found += error.problem_count

@@ -99,3 +99,18 @@ async def test_a_changed_default_does_not_render_a_whole_batch_again(place: Plac
     assert "11 rows" in said
     assert "$8.80" in said
     assert len(await witness.jobs()) == 11
+
+
+async def test_a_batch_stopped_at_its_budget_goes_on_with_a_larger_one(place: Place, tmp_path: Path) -> None:
+    witness, path = place
+    rows = sheet(tmp_path, 2)
+    command = ["run", str(rows), "--budget-usd", "$0.50", "--config", str(path), "--json"]
+    code, out, _ = await dailies(*command)
+    stopped = json.loads(out)["stopped"]
+    assert (code, stopped["reason"]) == (1, "budget")
+    assert "dailies set spring --budget-usd" in stopped["resume"]
+    code, out, said = await dailies("set", "spring", "--budget-usd", "0.80", "--config", str(path), "--json")
+    assert (code, json.loads(out)["stopped"]) == (0, None), said
+    code, out, said = await dailies(*command)
+    assert (code, json.loads(out)["items"]["archived"]) == (0, 2), f"the manifest's own budget did not change: {said}"
+    assert len(await witness.jobs()) == 2
