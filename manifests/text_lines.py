@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,16 @@ _LONGEST = 4 << 20
 _UNDECODED = re.compile("[\udc80-\udcff]")
 
 
+def _mark(error: UnicodeError) -> tuple[str, int]:
+    """A lone surrogate for what is no UTF-16: it has no single bytes to point at, and U+FFFD is a character too."""
+    if isinstance(error, UnicodeDecodeError):
+        return "\udcff", error.end
+    raise error
+
+
+codecs.register_error("dailies.marked", _mark)
+
+
 def lines(path: Path, reading: Reading, encoding: str = UTF_8) -> Iterator[str]:
     """Each line with its line end, a byte order mark taken off. Ends at the first line that is no text, noting it."""
     if encoding == UTF_8:
@@ -20,8 +31,7 @@ def lines(path: Path, reading: Reading, encoding: str = UTF_8) -> Iterator[str]:
             if start.read(2) in (b"\xff\xfe", b"\xfe\xff"):
                 reading.problem(1, None, "", "", "the file is UTF-16", "save it as UTF-8; in Excel: CSV UTF-8")
                 return
-    # What is no UTF-16 has no single bytes to point at.
-    errors = "replace" if encoding == UTF_16 else "surrogateescape"
+    errors = "dailies.marked" if encoding == UTF_16 else "surrogateescape"
     with path.open(encoding=encoding, errors=errors, newline="") as stream:
         number = 0
         while line := stream.readline(_LONGEST):
@@ -42,10 +52,9 @@ def lines(path: Path, reading: Reading, encoding: str = UTF_8) -> Iterator[str]:
 
 def _undecoded(line: str, encoding: str) -> tuple[int, str] | None:
     """(place in the line, what is wrong there) of the first bytes that are no text."""
-    if encoding == UTF_16:
-        place = line.find("\ufffd")
-        return (place, "the bytes are not UTF-16") if place >= 0 else None
     found = _UNDECODED.search(line)
     if found is None:
         return None
+    if encoding == UTF_16:
+        return found.start(), "the bytes are not UTF-16"
     return found.start(), f"the byte 0x{ord(found[0]) - 0xDC00:02X} is not {NAMES[encoding]}"
