@@ -37,6 +37,7 @@ class Keys:
         "remote:*",
         "known:*",
         "virtual:*",
+        "timings:*",
         "window:*",
         "budget:*",
         "orphans",
@@ -74,6 +75,10 @@ class Keys:
     def deployment(self, name: str) -> str:
         """Hash: bucket, cooling, stop, scope."""
         return f"{self.prefix}deployment:{name}"
+
+    def timings(self, deployment: str) -> str:
+        """Hash: create, archive or `render SIZE SECONDS` → the mean of what it took, ms, and of how many."""
+        return f"{self.prefix}timings:{deployment}"
 
     def open(self, deployment: str) -> str:
         """Sorted set: open attempt → when it is next due, ms. Its size is the number of slots in use."""

@@ -1,4 +1,4 @@
-"""The ledger's Lua: one step, one file under `lua/`, each loaded behind `_ledger.lua` and `_links.lua`."""
+"""The ledger's Lua: one step, one file under `lua/`, each loaded behind those that begin with `_`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from orchestrator.states import lua_constants
 
-_SHARED = ("_ledger.lua", "_links.lua")
+_SHARED = ("_ledger.lua", "_money.lua", "_hours.lua", "_links.lua")
 _NAMES = (
     "accept",
     "admit",

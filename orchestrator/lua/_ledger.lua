@@ -28,7 +28,6 @@ local function attempt_ref(batch, id, n) return batch .. '/' .. id .. '#' .. n e
 local function attempt_key(batch, id, n) return P .. 'attempt:' .. attempt_ref(batch, id, n) end
 local function batch_key(batch) return P .. 'batch:' .. batch end
 local function open_key(deployment) return P .. 'open:' .. deployment end
-local function budget_key(id) return P .. 'budget:' .. id end
 
 local function set_fields(key, fields)
   for name, value in pairs(fields or {}) do
@@ -79,76 +78,15 @@ local function unqueue(batch, id)
   index_batch(batch, lane)
 end
 
--- Moves an attempt's price between reserved, unknown, confirmed and none. It knows where its money is, so
--- settling twice changes nothing; and which budgets it was taken from, whatever day it is by now.
-local function settle(batch, id, n, bucket)
-  local key = attempt_key(batch, id, n)
-  local a = redis.call('HMGET', key, 'price', 'money', 'budgets')
-  local was, price = a[2] or 'none', tonumber(a[1]) or 0
-  if was == bucket then return end
-  -- 0 - price, not -price: Lua's -0 is no integer to Redis.
-  local function book(account)
-    if was ~= 'none' then redis.call('HINCRBY', account, was, 0 - price) end
-    if bucket ~= 'none' then redis.call('HINCRBY', account, bucket, price) end
-  end
-  book(batch_key(batch))
-  for name in string.gmatch(a[3] or '', '%S+') do
-    local account = budget_key(name)
-    -- One that is long over is gone, and must not come back as a debt.
-    if redis.call('EXISTS', account) == 1 then book(account) end
-  end
-  redis.call('HSET', key, 'money', bucket)
-end
-
--- What a video would cost: by the deployment's own price of a second, else as listed; nil where nobody knows.
-local function price_of(seconds, listed, per_second)
-  local own = tonumber(per_second)
-  if own then return math.floor(own * tonumber(seconds) + 0.5) end
-  return tonumber(listed)
-end
-
--- The budgets that an item of a batch is paid from: its batch's, and those of the day and the month that it is.
--- asked: {{name, limit, periods = {{id, from, until}, …}}, …}. Each is {name, limit, spent, id, ends_at}.
-local function period_budgets(asked, now)
-  local found = {}
-  for _, budget in ipairs(asked) do
-    -- Where no period was told for this time, nothing may be spent.
-    local current = {name = budget.name, limit = -1, spent = 0}
-    for _, period in ipairs(budget.periods) do
-      if period[2] <= now and now < period[3] then
-        local m = redis.call('HMGET', budget_key(period[1]), 'reserved', 'unknown', 'confirmed')
-        local spent = tonumber(m[1] or 0) + tonumber(m[2] or 0) + tonumber(m[3] or 0)
-        current = {name = budget.name, limit = budget.limit, spent = spent, id = period[1], ends_at = period[3]}
-      end
-    end
-    found[#found + 1] = current
-  end
-  return found
-end
-
-local function batch_budget(limit, reserved, unknown, confirmed)
-  return {name = 'batch', limit = tonumber(limit), spent = tonumber(reserved) + tonumber(unknown) + tonumber(confirmed)}
-end
-
--- The first budget that a price would break; an unknown price breaks any.
-local function broken_by(price, own, periods)
-  local function breaks(budget) return not price or budget.spent + price > budget.limit end
-  if own.limit and breaks(own) then return own end
-  for _, budget in ipairs(periods) do
-    if breaks(budget) then return budget end
-  end
-end
-
--- The interval, of {{from, until}, …}, that is open or opens next; nil after the last.
-local function interval_of(intervals, now)
-  for _, interval in ipairs(intervals) do
-    if now < interval[2] then return interval[1], interval[2] end
-  end
-end
-
--- Since or from when the window of a batch is open; nil when none of its intervals is left.
-local function batch_opens_at(batch, now)
-  return tonumber(redis.call('ZRANGEBYSCORE', P .. 'window:' .. batch, '(' .. now, '+inf', 'LIMIT', 0, 1)[1])
+-- Remembers how long something took at a deployment: a mean in which the last twenty count most, and of how many it is.
+local REMEMBERED, LONGEST_STEP = 20, 86400000
+local function learn(deployment, what, took)
+  if not took or took < 0 or took > LONGEST_STEP then return end    -- two clocks that differ
+  local key = P .. 'timings:' .. deployment
+  local mean, count = string.match(redis.call('HGET', key, what) or '0 0', '^(%S+) (%d+)$')
+  count = tonumber(count) + 1
+  mean = tonumber(mean) + (took - tonumber(mean)) / math.min(count, REMEMBERED)
+  redis.call('HSET', key, what, string.format('%.3f %d', mean, count))
 end
 
 -- A final batch that got something to do runs again; its results will be written anew.

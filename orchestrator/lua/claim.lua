@@ -62,6 +62,7 @@ if pool.archive then
     local batch, id = string.match(ref, '^([^/]+)/(.+)$')
     local attempt = tonumber(redis.call('HGET', item_key(batch, id), 'attempt'))
     redis.call('ZADD', due, take('archive', batch, id, attempt), ref)
+    redis.call('HSET', item_key(batch, id), 'archiving_since', now)
   end
   consider_first(due)
 end

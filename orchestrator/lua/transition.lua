@@ -16,8 +16,27 @@ if i[2] ~= ARGV[4] or not to then return {0, from or '', tonumber(i[2] or 0), {}
 
 local now = now_ms()
 local n = i[3]
+
+-- The provider's own clock where it named both ends of a render; of an archiving, from its last claim on.
+local function learn_from(event)
+  if event == 'succeeded' then
+    local created_at = tonumber(redis.call('HGET', attempt_key(batch, id, n), 'created_at'))
+    local finished_at = tonumber(patch.attempt.completed_at)
+    local spec = redis.call('HGET', P .. 'specs:' .. batch, id)
+    if created_at and finished_at and spec then
+      local ordered = cjson.decode(spec)
+      local what = 'render ' .. ordered.size .. ' ' .. string.format('%d', ordered.seconds)
+      learn(i[4], what, finished_at - created_at * 1000)
+    end
+  elseif event == 'archived' then
+    local claimed = redis.call('HMGET', key, 'archiving_since', 'reused')
+    if claimed[1] and not claimed[2] then learn(i[4], 'archive', now - tonumber(claimed[1])) end
+  end
+end
+
 set_fields(key, patch.item)
 if n ~= '0' then set_fields(attempt_key(batch, id, n), patch.attempt) end
+learn_from(ARGV[5])
 if patch.money then settle(batch, id, n, patch.money) end
 local version = move(batch, id, from, to, now)
 if patch.due_in_ms then
