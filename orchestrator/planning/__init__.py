@@ -1,0 +1,7 @@
+"""Planning: what would come of a manifest, by simulating admission, renders, looks and archiving on a virtual clock."""
+
+from orchestrator.planning.forecast import BudgetStop, Forecast, forecast
+from orchestrator.planning.shares import Share
+from orchestrator.planning.workload import Kind, Workload
+
+__all__ = ["BudgetStop", "Forecast", "Kind", "Share", "Workload", "forecast"]

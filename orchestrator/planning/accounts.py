@@ -1,0 +1,46 @@
+"""What may still be spent, with the virtual clock: by a batch, in a day and in a month."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+from orchestrator.periods import limits
+from orchestrator.settings import Budgets
+
+
+class Periods:
+    """The budgets of day and month. Money in micro-dollars, instants in milliseconds."""
+
+    def __init__(self, budgets: Budgets) -> None:
+        self._budgets = budgets
+        self._spent: defaultdict[str, int] = defaultdict(int)
+        self._now: list[tuple[str, int, int]] = []
+        self._names: tuple[str, ...] = ()
+        self._until = float("-inf") if budgets else float("inf")
+
+    def current(self, now: float) -> tuple[str, ...]:
+        """The ids of those that hold now."""
+        if now >= self._until:
+            self._now = [_period(budget, now) for budget in limits(self._budgets, now / 1000)]
+            self._until = min(until for _, _, until in self._now)
+            self._names = tuple(name for name, _, _ in self._now)
+        return self._names
+
+    def broken_by(self, price: int | None, now: float) -> int | None:
+        """When the first budget ends that a price would break (an unknown one breaks any); None where it fits."""
+        self.current(now)
+        for name, limit, until in self._now:
+            if price is None or self._spent[name] + price > limit:
+                return until
+        return None
+
+    def spend(self, price: int, names: tuple[str, ...]) -> None:
+        """Take it out of these; a negative one gives it back."""
+        for name in names:
+            self._spent[name] += price
+
+
+def _period(budget: dict[str, Any], now: float) -> tuple[str, int, int]:
+    (name, until), *_ = [(name, until) for name, begin, until in budget["periods"] if begin <= now < until]
+    return name, budget["limit"], until

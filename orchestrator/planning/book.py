@@ -1,0 +1,208 @@
+"""Admission with a virtual clock: the rules of `lua/admit.lua` in plain Python, for plans and as their reference.
+
+The pace at which creates leave (`lua/intend.lua`) is the same bucket with a smaller margin: what is admitted at its own
+pace and sent after it, always so many seconds later, never has to wait there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from orchestrator.admission import ADMIT_MARGIN, interval_s
+from orchestrator.periods import year_of_hours
+from orchestrator.planning.accounts import Periods
+from orchestrator.planning.bucket import take_token
+from orchestrator.planning.hours import Hours
+from orchestrator.planning.lanes import Lane
+from orchestrator.planning.workload import Workload
+from orchestrator.prices import dearest, micro
+from orchestrator.settings import NO_BUDGETS, Budgets, Deployment
+
+
+class Admitted(NamedTuple):
+    """An item that holds a slot: its batch's number, its place there, and what was taken from which budgets."""
+
+    batch: int
+    place: int
+    price: int
+    periods: tuple[str, ...]
+
+
+class Answer(NamedTuple):
+    """What was given, what stopped the next one, and when (ms) to ask again; None: when something changes.
+
+    The gate is none, empty, rate, slot, budget or window.
+    """
+
+    admitted: list[Admitted]
+    gate: str
+    at: float | None
+
+
+class Desk:
+    """One deployment as admission knows it."""
+
+    def __init__(self, deployment: Deployment, now: float) -> None:
+        """`now` in Unix seconds."""
+        quota = deployment.quota
+        own = deployment.price_per_second_usd
+        self.deployment, self.name = deployment, deployment.name
+        self.interval = interval_s(deployment) * ADMIT_MARGIN * 1000
+        self.burst = quota.burst
+        self.slots = float("inf") if quota.concurrent is None else quota.concurrent
+        self.own_price = None if own is None else micro(own)
+        self.hours = None if deployment.window is None else Hours.of(deployment.window, now)
+        self.lanes = (f"@{deployment.name}", deployment.model)
+        self.tat = 0.0
+        self.used = 0
+
+
+class Ledger:
+    """One batch as admission knows it: what it may spend, when it is open, what its items cost."""
+
+    def __init__(self, work: Workload, deployments: Sequence[Deployment], now: float) -> None:
+        self.work = work
+        self.budget = None if work.budget_usd is None else micro(work.budget_usd)
+        self.spent = micro(work.spent_usd)
+        self.hours = None if work.window is None else Hours(year_of_hours(work.window, now))
+        self.listed = [dearest(deployments, *kind) for kind in work.kinds]
+        self.waiting = len(work)
+
+    def broken_by(self, price: int | None) -> bool:
+        """Whether a price is more than the batch may spend."""
+        return self.budget is not None and (price is None or self.spent + price > self.budget)
+
+
+class Book:
+    """The waiting items of some batches, and who may be admitted. Instants in milliseconds, money in micro-dollars."""
+
+    def __init__(self, deployments: Sequence[Deployment], *, now: float, budgets: Budgets = NO_BUDGETS) -> None:
+        """`now` in Unix seconds: from when on windows are reckoned."""
+        self._deployments, self._now = deployments, now
+        self._periods = Periods(budgets)
+        self._lanes: dict[str, Lane] = {}
+        self._numbers: dict[str, int] = {}
+        self._remixes: dict[tuple[int, int], list[int]] = {}
+        self._pinned: dict[tuple[int, int], str] = {}
+        self.batches: list[Ledger] = []
+
+    def submit(self, work: Workload) -> None:
+        """Queue a batch. Its remixes are parked until what they are made from is there."""
+        number = self._numbers[work.batch] = len(self.batches)
+        self.batches.append(Ledger(work, self._deployments, self._now))
+        sources = work.sources()
+        for remix, source in sources.items():
+            self._remixes.setdefault((number, source), []).append(remix)
+        queues = [self._lane(kind.model).queue(work.batch) for kind in work.kinds]
+        for place in work:
+            if place not in sources:
+                queues[work.kind_of(place)].put(work.priority_of(place), place)
+        for kind in work.kinds:
+            self._lane(kind.model).index(work.batch, work.priority)
+
+    def ask(self, desk: Desk, now: float, most: int) -> Answer:
+        """Admit up to `most` items at a deployment, as the script would at this instant."""
+        admitted: list[Admitted] = []
+        opens_at = 0.0 if desk.hours is None else desk.hours.opens_at(now)
+        if most and (opens_at is None or opens_at > now):
+            return Answer(admitted, "window", opens_at)
+        for _ in range(most):
+            if desk.used >= desk.slots:
+                return Answer(admitted, "slot", None)
+            tat = desk.tat
+            if desk.interval:
+                taken, at = take_token(tat, now, desk.interval, desk.burst)
+                if taken is None:
+                    return Answer(admitted, "rate", at)
+                tat = taken
+            given = self._next(desk, now)
+            if isinstance(given, Answer):
+                return Answer(admitted, given.gate, given.at)
+            desk.tat = tat
+            desk.used += 1
+            if desk.hours:
+                desk.hours.use()
+            admitted.append(given)
+        return Answer(admitted, "none", None)
+
+    def waits(self, desk: Desk) -> bool:
+        """Whether there is anything that the deployment could take."""
+        pinned, model = desk.lanes
+        return bool(self._lanes.get(model) or self._lanes.get(pinned))
+
+    def finish(self, desk: Desk, given: Admitted) -> None:
+        """The remote job has ended with a video: its slot is free, and what is made from it may be admitted there."""
+        desk.used -= 1
+        remixes = self._remixes.pop(given[:2], ()) if self._remixes else ()
+        for place in remixes:
+            self._pinned[given.batch, place] = desk.lanes[0]
+            self._enqueue(given.batch, place)
+
+    def give_back(self, desk: Desk, given: Admitted) -> None:
+        """It was not sent: it waits again, with its money."""
+        desk.used -= 1
+        ledger = self.batches[given.batch]
+        ledger.spent -= given.price
+        ledger.waiting += 1
+        self._periods.spend(-given.price, given.periods)
+        self._enqueue(given.batch, given.place)
+
+    def _next(self, desk: Desk, now: float) -> Admitted | Answer:
+        """Take the first item whose batch may run here and can pay for it; without one, why, and when that ends."""
+        gate, ends_at = "empty", None
+        for name in desk.lanes:
+            for batch in self._lanes.get(name, ()):
+                barred = "window"
+                number = self._numbers[batch]
+                ledger = self.batches[number]
+                at = 0.0 if ledger.hours is None else ledger.hours.opens_at(now)
+                if at is not None and at <= now:
+                    place = self._lanes[name].head(batch)
+                    price = self.price_of_kind(desk, number, ledger.work.kind_of(place))
+                    at = self._periods.broken_by(price, now)
+                    if not ledger.broken_by(price) and at is None:
+                        return self._take(self._lanes[name], number, place, price or 0, now)
+                    barred, at = "budget", None if ledger.broken_by(price) else at
+                gate = gate if gate == "budget" else barred
+                ends_at = min(filter(None, (ends_at, at)), default=None)
+        return Answer([], gate, ends_at)
+
+    def _take(self, lane: Lane, number: int, place: int, price: int, now: float) -> Admitted:
+        ledger = self.batches[number]
+        lane.take(ledger.work.batch, ledger.work.priority, ledger.work.weight)
+        if ledger.hours:
+            ledger.hours.use()
+        periods = self._periods.current(now)
+        self._periods.spend(price, periods)
+        ledger.spent += price
+        ledger.waiting -= 1
+        return Admitted(number, place, price, periods)
+
+    def is_short(self, number: int, desks: Sequence[Desk]) -> bool:
+        """Whether an item of a batch is next somewhere, and costs more than the batch may still spend wherever it could
+        be made."""
+        ledger = self.batches[number]
+        for name, lane in self._lanes.items():
+            serving = [desk for desk in desks if name in desk.lanes]
+            if serving and ledger.work.batch in set(lane):
+                kind = ledger.work.kind_of(lane.head(ledger.work.batch))
+                if all(ledger.broken_by(self.price_of_kind(desk, number, kind)) for desk in serving):
+                    return True
+        return False
+
+    def price_of_kind(self, desk: Desk, number: int, kind: int) -> int | None:
+        """What a kind of item costs at a deployment, in micro-dollars; None where nobody knows."""
+        ledger = self.batches[number]
+        if desk.own_price is not None:
+            return desk.own_price * ledger.work.kinds[kind].seconds
+        return ledger.listed[kind]
+
+    def _enqueue(self, number: int, place: int) -> None:
+        work = self.batches[number].work
+        lane = self._lane(self._pinned.get((number, place)) or work.kinds[work.kind_of(place)].model)
+        lane.queue(work.batch).put(work.priority_of(place), place)
+        lane.index(work.batch, work.priority)
+
+    def _lane(self, name: str) -> Lane:
+        return self._lanes.setdefault(name, Lane())

@@ -1,0 +1,19 @@
+"""The token bucket of one deployment, as one number: what `take_token` in `lua/_ledger.lua` does."""
+
+from __future__ import annotations
+
+import math
+
+
+def take_token(
+    tat: float, now: float, interval: float, burst: int, slack: float = 0.0
+) -> tuple[float, None] | tuple[None, int]:
+    """The theoretical arrival time after a token was taken, or None and when to ask again. All in milliseconds.
+
+    A token is there when now >= tat - (burst - 1) * interval - slack.
+    """
+    tat = min(tat, now + burst * interval)
+    earliest = tat - (burst - 1) * interval - slack
+    if now < earliest:
+        return None, math.ceil(earliest)
+    return round(max(now, tat) + interval, 3), None
