@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from typing import Any
 
 import pytest
 import structlog
 from redis.exceptions import ConnectionError, ReadOnlyError, ResponseError  # noqa: A004
 
+from manifests.window import EVERY_DAY, Window
 from orchestrator import dispatcher
-from orchestrator.admission import Admission
+from orchestrator.admission import Admission, Answer
 from orchestrator.dispatcher import Allowances, Dispatcher
 from orchestrator.records import Claim
-from orchestrator.settings import Deployment
+from orchestrator.settings import Budgets, Deployment
 from orchestrator.store import Store
 from tests.ledger import deployment, item, submit
 
@@ -108,3 +111,49 @@ async def test_a_redis_that_is_away_or_fails_over_is_told_once(
         async with running(dispatching(store, hands, deployment())):
             await hands.rested.wait()
     assert [line["event"] for line in lines] == ["redis.went_away", "redis.came_back"]
+
+
+class Given(Hands):
+    """Says when it was given something."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.given = asyncio.Event()
+
+    async def take_on(self, claims: Sequence[Claim]) -> None:
+        await super().take_on(claims)
+        if claims:
+            self.given.set()
+
+
+@pytest.mark.parametrize("held_back", ["window", "budget"])
+async def test_a_batch_that_waits_for_hours_lets_none_wait_that_comes_meanwhile(
+    store: Store, monkeypatch: pytest.MonkeyPatch, held_back: str
+) -> None:
+    """The answer says exactly when the window opens or the day ends, but something else may be admitted before."""
+    monkeypatch.setattr(dispatcher, "IDLE_S", 0.01)
+    hour = dt.datetime.now(dt.UTC).hour
+    night = Window(dt.time((hour + 4) % 24), dt.time((hour + 6) % 24), "UTC", EVERY_DAY)
+    await submit(store, [item("late", seconds=12)], batch="first", window=night if held_back == "window" else None)
+    budgets = Budgets(day_usd=Decimal(1))
+    asked = asyncio.Event()
+
+    class Asking(Admission):
+        async def ask(self, most: int, *, allowance_s: float) -> Answer:
+            answer = await super().ask(most, allowance_s=allowance_s)
+            if answer.gate == held_back:
+                asked.set()
+            return answer
+
+    hands = Given()
+    loop = dispatching(store, hands, deployment())
+    loop._admissions = [Asking(store, deployment(), budgets=budgets)]
+    async with running(loop):
+        await asked.wait()
+        wait_s = loop.answers["east"].ask_again_in_s
+        assert wait_s is not None
+        assert wait_s > 60 or held_back == "budget"
+        await submit(store, [item("now")], batch="second")
+        async with asyncio.timeout(20):
+            await hands.given.wait()
+    assert [claim.ref.item for claim in hands.taken] == ["now"]

@@ -151,8 +151,10 @@ async def test_of_several_closed_batches_the_first_that_opens_says_when_to_ask(s
     assert near(answer.ask_again_in_s, seconds_until(3))
 
 
-async def test_want_of_money_is_said_before_a_closed_window(store: Store) -> None:
-    await submit(store, [item("night")], batch="night", window=CLOSED)
+@pytest.mark.parametrize("first", [-1, 1])
+async def test_want_of_money_is_said_before_a_closed_window(store: Store, first: int) -> None:
+    """Whichever is looked at first."""
+    await submit(store, [item("night", priority=first)], batch="night", window=CLOSED)
     await submit(store, [item("poor")], batch="poor", budget_usd="0.10")
     answer = await admit(store, deployment())
     assert answer.gate == "budget"
