@@ -11,6 +11,7 @@ from manifests.problem import Spot, excerpt
 from manifests.row import Reading, Row, plain
 
 _STEERING = frozenset({"variants", "priority"})  # they say how to make items, and are no columns of a result
+_CLOSE = re.compile(r"(\w+):\S")
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
@@ -71,12 +72,11 @@ def row_of(node: Node, places: NodePlaces, line: int, reading: Reading) -> Row |
     if reading.renaming is not None:
         node = reading.renaming.of_item(node, places)
     if not isinstance(node.content, dict):
-        reading.problems.add(
-            places.spot(line),
-            node.text,
-            f"an item must be a mapping of fields, and this is {node.kind}",
-            "write at least prompt: and what shall be seen" if node.line else 'write at least {"prompt": "…"}',
-        )
+        hint = "write at least prompt: and what shall be seen" if node.line else 'write at least {"prompt": "…"}'
+        if node.line and (found := _CLOSE.match(node.text)) and found[1] in SCALARS:
+            hint = f"write a space after each colon, as in {found[1]}: …"
+        message = f"an item must be a mapping of fields, and this is {node.kind}"
+        reading.problems.add(places.spot(line), node.text, message, hint)
         return None
     row = Row(line, places)
     for name, value in node.content.items():

@@ -1,7 +1,8 @@
 """YAML as a stream of values with their places: composed piece by piece, so a long list is never held whole.
 
-Events come from libyaml. Only plain values are made: no tag can name a Python object, an alias shares what it
-names instead of copying it, and nesting has an end, so no document can grow in memory.
+Events come from libyaml. Only plain values are made: no tag can name a Python object. An alias shares what it names
+instead of copying it, and aliases, anchors, nesting and the length of a text have an end, so that no document can grow
+in memory, or take more time than its size is worth.
 """
 
 from __future__ import annotations
@@ -15,21 +16,15 @@ import yaml
 from manifests.node import Node
 from manifests.problem import excerpt
 from manifests.row import Reading
+from manifests.yaml_source import Unreadable, YamlSource
 
 _DEEPEST = 32
+_MOST_KEPT = 1_000_000  # values with an anchor, and in them: they are kept to the end
+# Values that aliases may repeat: so many, and for each value that is written out so many more.
+_MOST_REPEATED, _REPEATED_EACH = 1_000_000, 20
 _CORE = "tag:yaml.org,2002:"
 _TAGS = frozenset({None, "!", *(_CORE + kind for kind in ("str", "int", "float", "bool", "null", "seq", "map"))})
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
-
-
-class Unreadable(Exception):
-    """The document cannot be read on. `.line` and `.column` count from 1; `.message` and `.hint` are for the user."""
-
-    def __init__(self, mark: Any, message: str, hint: str) -> None:
-        super().__init__(message)
-        self.line: int | None = mark.line + 1 if mark is not None else None
-        self.column: int | None = mark.column + 1 if mark is not None else None
-        self.message, self.hint = message, hint
 
 
 class YamlEvents:
@@ -37,15 +32,18 @@ class YamlEvents:
 
     def __init__(self, stream: BinaryIO, reading: Reading | None) -> None:
         self.reading = reading
-        self._loader = yaml.CSafeLoader(stream)
-        self._anchors: dict[str, Node] = {}
+        self._source = YamlSource(stream)
+        self._loader = yaml.CSafeLoader(self._source)
+        self._anchors: dict[str, tuple[Node, int]] = {}  # with how many values each is
+        self._composed = self._repeated = self._kept = self._inside = 0
 
     def close(self) -> None:
         self._loader.dispose()
 
     def next(self) -> Any:
         """The next event of libyaml. Raises yaml.YAMLError."""
-        return self._loader.get_event()
+        event = self._source.event = self._loader.get_event()
+        return event
 
     def names(self) -> Iterator[tuple[Node, Any]]:
         """The top level's names, each with the event that begins its value: the caller takes the value first.
@@ -57,10 +55,18 @@ class YamlEvents:
             raise Unreadable(None, "the file is empty", "write at least items: with one item")
         top = self.next()
         if not isinstance(top, yaml.MappingStartEvent):
-            hint = "put items: above the list" if isinstance(top, yaml.SequenceStartEvent) else "begin with items:"
+            table = "begin with items:; if it is a table, let the file's name end in .csv"
+            hint = "put items: above the list" if isinstance(top, yaml.SequenceStartEvent) else table
             raise Unreadable(top.start_mark, "a manifest must be a mapping of names to values", hint)
         while not isinstance(event := self.next(), yaml.MappingEndEvent):
-            yield self._name(event, ""), self.next()
+            name = self._name(event, "")
+            text = str(name.content)
+            if text.startswith("-"):
+                raise Unreadable(event.start_mark, "a space is missing after the -", f"write - {text[1:]}:")
+            if text[:1].isspace():
+                message = "what stands before this looks like a space, and is another character"
+                raise Unreadable(event.start_mark, message, "type plain spaces there; word processors have others")
+            yield name, self.next()
         self.next()
         if not isinstance(event := self.next(), yaml.StreamEndEvent):
             raise Unreadable(event.start_mark, "a second document begins here", "write one manifest a file")
@@ -80,6 +86,7 @@ class YamlEvents:
                 self.compose(event, "items", 2)
             elif isinstance(event, yaml.CollectionStartEvent):
                 depth += 1
+                self._check_depth(event, depth - 1)
         return node
 
     def entries(self, event: Any, path: str) -> Iterator[Node]:
@@ -94,18 +101,19 @@ class YamlEvents:
 
     def compose(self, event: Any, path: str, depth: int = 0) -> Node:
         """The whole value that begins with `event`. Raises Unreadable, yaml.YAMLError."""
-        mark = event.start_mark
         if isinstance(event, yaml.AliasEvent):
-            if event.anchor not in self._anchors:
-                raise Unreadable(mark, f"*{event.anchor} names nothing above it", f"write &{event.anchor} before it")
-            return replace(self._anchors[event.anchor], line=mark.line + 1, column=mark.column + 1)
-        if depth > _DEEPEST:
-            raise Unreadable(mark, "values are nested too deeply", "a manifest needs no more than four levels")
+            return self._alias(event)
+        self._check_depth(event, depth)
+        mark, before = event.start_mark, self._composed + self._repeated
         node = Node(None, mark.line + 1, mark.column + 1)
+        self._composed += 1
+        if event.anchor or self._inside:
+            self._keep(mark)
         if event.tag not in _TAGS:
             tag = event.tag.replace(_CORE, "!!")
             hint = "take the tag out, and put the text in quotes if it begins with !"
             self._problem(node, path, tag, f"the tag {excerpt(tag)} is not allowed here", hint)
+        self._inside += bool(event.anchor)
         if isinstance(event, yaml.ScalarEvent):
             null = (event.implicit[0] and event.value in _NULLS) or event.tag == f"{_CORE}null"
             node.content = None if null else event.value
@@ -117,8 +125,32 @@ class YamlEvents:
         else:
             node.content = self._mapping(path, depth)
         if event.anchor:
-            self._anchors[event.anchor] = node
+            self._inside -= 1
+            self._anchors[event.anchor] = node, self._composed + self._repeated - before
         return node
+
+    def _alias(self, event: Any) -> Node:
+        mark = event.start_mark
+        if event.anchor not in self._anchors:
+            hint = f"put the text in quotes if it begins with *; else write &{event.anchor} before what is meant"
+            raise Unreadable(mark, f"*{event.anchor} names nothing above it", hint)
+        node, values = self._anchors[event.anchor]
+        self._repeated += values
+        if self._repeated > _MOST_REPEATED + _REPEATED_EACH * self._composed:
+            message = f"*{event.anchor} and what stands above it repeat values more than {_MOST_REPEATED:,} times"
+            raise Unreadable(mark, message, "write what is the same for all items once, under defaults:")
+        return replace(node, line=mark.line + 1, column=mark.column + 1)
+
+    def _keep(self, mark: Any) -> None:
+        self._kept += 1
+        if self._kept > _MOST_KEPT:
+            message = f"more than {_MOST_KEPT:,} values are named by & to be repeated"
+            raise Unreadable(mark, message, "take the & and the name after it out where nothing repeats it")
+
+    def _check_depth(self, event: Any, depth: int) -> None:
+        if depth > _DEEPEST:
+            message = "values are nested too deeply"
+            raise Unreadable(event.start_mark, message, "a manifest needs no more than four levels")
 
     def _mapping(self, path: str, depth: int) -> dict[str, Node]:
         content: dict[str, Node] = {}

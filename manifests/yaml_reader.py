@@ -11,29 +11,9 @@ import yaml
 
 from manifests.node import Node, NodePlaces, row_of
 from manifests.row import Reading, Row
-from manifests.yaml_events import Unreadable, YamlEvents
-
-# What libyaml says, for people who never heard of it: part of its message → (what is wrong, what to do).
-_SAID = (
-    ("mapping values are not allowed", "a colon stands where none can be", 'put the text in quotes: "like: this"'),
-    ("cannot start any token", "this character cannot begin a value", "put the text in quotes; indent by spaces"),
-    (
-        "did not find expected key",
-        "this does not fit what stands before it",
-        'indent it like its neighbours; a text that begins with { or [ or " must be in quotes as a whole',
-    ),
-    (
-        "did not find expected '-'",
-        "this line does not fit the list above it",
-        "indent it like its neighbours; each item begins with - in the same column",
-    ),
-    ("could not find expected ':'", "a name without a colon", "write name: value; indent a long text below its name"),
-)
-# The same, for what is opened and never closed: told at the place where it was opened.
-_OPENED = (
-    ("did not find expected ',' or", "a list or mapping in brackets is not closed", "close it with ] or }"),
-    ("unexpected end of stream", "a quote is opened and never closed", "close the quote"),
-)
+from manifests.yaml_events import YamlEvents
+from manifests.yaml_fault import fault_of
+from manifests.yaml_source import Unreadable
 
 
 @dataclass(slots=True)
@@ -91,17 +71,8 @@ def _note(error: Unreadable | yaml.YAMLError, path: Path, reading: Reading) -> N
     if isinstance(error, Unreadable):
         reading.problem(error.line, error.column, "", "", error.message, error.hint)
     elif isinstance(error, yaml.MarkedYAMLError):
-        mark = error.problem_mark or error.context_mark
-        said = f"{error.problem or error.context}"
-        message, hint = said, "mend this line, or the one above it"
-        for part, what, mend in _SAID:
-            if part in said:
-                message, hint = what, mend
-        for part, what, mend in _OPENED:
-            if part in said:
-                message, hint, mark = what, mend, error.context_mark or mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (None, None)
-        reading.problem(line, column, "", "", f"this is not YAML: {message}", hint)
+        fault = fault_of(error, path)
+        reading.problem(fault.line, fault.column, "", "", f"this is not YAML: {fault.message}", fault.hint)
     elif isinstance(error, yaml.reader.ReaderError):
         line = _line_of(error.position, path)
         reading.problem(line, None, "", "", f"this is not text: {error.reason}", "save the file as UTF-8")
