@@ -36,7 +36,7 @@ _SECONDS = tuple(dict.fromkeys(length for rule in _RULES for length in rule.seco
 
 def schema() -> dict[str, Any]:
     """The schema of a YAML manifest, draft 7 of JSON Schema, which editors know best."""
-    fields, heading = _described(OF_ITEMS, _fields()), _described(OF_BATCHES, _heading())
+    heading = _described(OF_BATCHES, _heading())
     prompted = {"properties": {"defaults": {"type": "object", "required": ["prompt"]}}, "required": ["defaults"]}
     each_prompted = {"properties": {"items": {"items": {"required": ["prompt"]}}}}
     return {
@@ -47,25 +47,36 @@ def schema() -> dict[str, Any]:
         "anyOf": [{"required": ["items"]}, {"required": ["items_from"]}],
         "if": prompted,
         "else": each_prompted,
-        "definitions": {"item": _mapping({name: fields[name] for name in FIELDS})},
+        "definitions": {"item": _item(_scalars()), "default": _item(_any_value(_scalars()))},
     }
 
 
+def _item(scalars: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    fields = _described(OF_ITEMS, {**scalars, **_collections(scalars)})
+    return _mapping({name: fields[name] for name in FIELDS})
+
+
+def _any_value(scalars: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Suggestions only: a default counts where an item says nothing else, and every item may."""
+    checked = ("size", "seconds", "variants", "priority")
+    loose = {name: {"anyOf": [scalars[name], _TEXT], "default": scalars[name]["default"]} for name in checked}
+    return {**scalars, **loose}
+
+
 def _heading() -> dict[str, dict[str, Any]]:
-    item = {"$ref": "#/definitions/item"}
     ends = rf"\.({_any_case(*(end.removeprefix('.') for end in ROW_FILES))})"
     name = r"\{date\}|\{time\}|[A-Za-z0-9_-]"
     return {
         "version": {"type": ["integer", "string"], "minimum": 1, "maximum": 1, "pattern": r"^\s*1\s*$", "default": 1},
         "name": _TEXT | {"pattern": rf"^\s*({name})({name}|\.)*\s*$"},
-        "defaults": {"anyOf": [item, {"type": "null"}]},
+        "defaults": {"anyOf": [{"$ref": "#/definitions/default"}, {"type": "null"}]},
         "budget_usd": {
             "type": ["number", "string", "null"],
             "exclusiveMinimum": 0,
             "pattern": r"^\s*[0-9]{1,9}(\.[0-9]{1,6})?\s*$",
         },
         "window": _mapping(_described(OF_WINDOWS, _window()), required=["start", "end"], empty=True),
-        "items": {"type": ["array", "null"], "items": item},
+        "items": {"type": ["array", "null"], "items": {"$ref": "#/definitions/item"}},
         "items_from": _TEXT | {"pattern": ends},
     }
 
@@ -80,13 +91,13 @@ def _window() -> dict[str, dict[str, Any]]:
     return {name: every[name] for name in WINDOW_FIELDS}
 
 
-def _fields() -> dict[str, dict[str, Any]]:
+def _scalars() -> dict[str, dict[str, Any]]:
     by = rf"[0-9]\s*({_any_case('px')})?\s*({_any_case('x', 'by')}|[*:])\s*[0-9]"
     size = rf"{by}|^\s*({_any_case(*SHAPES)})\s*$|{_UNUSUAL}|{_NOT_GIVEN}"
     units = _any_case("s", "sec", "secs", "second", "seconds")
     seconds = rf"^\s*[0-9]+([.,]0{{0,2}})?\s*({units})?\.?\s*$|{_UNUSUAL}|{_NOT_GIVEN}"
     usual = KNOWN[DEFAULT_MODEL]
-    scalars: dict[str, dict[str, Any]] = {
+    return {
         **dict.fromkeys(("prompt", "key", "input_reference", "remix_of"), _TEXT),
         "model": {"anyOf": [{"enum": list(KNOWN)}, _TEXT], "default": DEFAULT_MODEL},
         # Unquoted, 16:9 is a number to YAML 1.1.
@@ -104,6 +115,9 @@ def _fields() -> dict[str, dict[str, Any]]:
         "variants": _whole(1, MOST_VARIANTS) | {"default": 1},
         "priority": _whole(-HIGHEST_PRIORITY, HIGHEST_PRIORITY) | {"default": 0},
     }
+
+
+def _collections(scalars: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     named = {"type": ["object", "null"], "additionalProperties": _TEXT, "propertyNames": {"not": {"const": "key"}}}
     value = {"type": ["string", "number", "boolean"], "minLength": 1}
     axes = {name: _axis({"allOf": [value, scalars[name]]}) for name in ("model", "size", "seconds")}
@@ -113,7 +127,7 @@ def _fields() -> dict[str, dict[str, Any]]:
         "additionalProperties": _axis(value),
         "propertyNames": {"not": {"enum": ["key", "prompt", "variants"]}},
     }
-    return {**scalars, "labels": named, "matrix": matrix}
+    return {"labels": named, "matrix": matrix}
 
 
 def _axis(value: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 from jsonschema.exceptions import best_match
@@ -203,6 +203,7 @@ def flow(fields: dict[str, str]) -> str:
     return "{" + ", ".join(f"{name}: {value}" for name, value in fields.items()) + "}"
 
 
+@example(top={}, defaults={"priority": "high", "size": "tall"}, rows=[{"prompt": "a", "priority": "1", "size": "9:16"}])
 @given(top=tops, defaults=st.none() | st.fixed_dictionaries({}, optional=values), rows=st.lists(entries, max_size=3))
 @settings(max_examples=600, deadline=None)
 def test_it_never_refuses_what_the_program_accepts(
