@@ -29,8 +29,12 @@ def confirm(surveys: Sequence[Survey], *, over_usd: Decimal, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise UsageError(
-            f"{bill.rows} videos would cost {bill}, and nobody can be asked, since standard input is no terminal: "
+            f"{bill.rows:,} videos would cost {bill}, and nobody can be asked, since standard input is no terminal: "
             "say --yes to go on. Nothing was queued"
         )
-    if not typer.confirm(f"Render {bill.rows} videos for {bill}?", err=True):
+    try:
+        wanted = typer.confirm(f"Render {bill.rows:,} videos for {bill}?", err=True)
+    except typer.Abort:  # Ctrl-C, or the terminal is gone
+        wanted = False
+    if not wanted:
         raise UsageError("nothing was queued")

@@ -11,7 +11,7 @@ import typer
 from dailies import serving
 from dailies.batch_commands import results, set_batch, show, status
 from dailies.exits import Exit, say
-from dailies.manifest_commands import run, submit, validate
+from dailies.manifest_commands import plan, run, submit, validate
 from dailies.options import Config
 from dailies.printing import end, read_settings
 from orchestrator import logs
@@ -38,7 +38,7 @@ def main(
         raise typer.BadParameter(str(error), param_hint="--log-level") from None
 
 
-for _command in (run, validate, submit):
+for _command in (run, validate, plan, submit):
     app.command()(_command)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from dailies import looking, running, serving
+from dailies import looking, planning, running, serving
 from dailies.adjusting import adjusted
 from dailies.documents import batch_document
 from dailies.exits import Exit, need_deployments, problem_lines
@@ -90,6 +90,40 @@ def validate(
             looking.print_items(shown)
             print(f"{count} problem(s)" if count else f"{items} items, no problem")
         return Exit.USAGE if count else Exit.DONE
+
+    end(work)
+
+
+@adjusted
+def plan(
+    manifests: Manifests,
+    adjustments: Adjustments,
+    form: Form = "",
+    by: Annotated[
+        str,
+        typer.Option("--by", help="How many are archived at this time: 08:00.", metavar="HH:MM", show_default=False),
+    ] = "",
+    config: Config = None,
+    sandbox: Sandboxed = False,
+    new: New = False,
+    reuse: Reuse = False,
+    again: Again = False,
+    as_json: Json = False,
+) -> None:
+    """Say what a run would do: what is new, what it costs at most, when it ends. Changes nothing."""
+    choices = Choices(new, reuse, again)
+
+    async def work() -> int:
+        settings = settings_for(config, sandbox=sandbox)
+        with loaded(manifests, settings, adjustments, form=form) as found:
+            need_deployments(settings)
+            plans = await planning.plan(settings, found, choices, by=by)
+        if as_json:
+            print_batches([each.document() for each in plans])
+        else:
+            for each in plans:
+                print(each.text())
+        return Exit.DONE
 
     end(work)
 

@@ -17,6 +17,7 @@ from dailies.crew import DAY_S, Interrupts, crew
 from dailies.exits import Exit, Unusable, say
 from dailies.options import Choices
 from dailies.panel import Panel
+from dailies.planning import show_plans
 from dailies.probes import probe_reachable, probe_stopped
 from dailies.session import Session, open_all
 from dailies.submitting import submit_all, survey_all
@@ -79,6 +80,7 @@ async def run(
         await probe_reachable(session)
         await probe_stopped(session)
         surveyed = await survey_all(session, manifests, choices)
+        await show_plans(session, surveyed, console)
         confirm([each.survey for each in surveyed], over_usd=settings.confirm_over_usd, yes=choices.yes)
         submitted = await submit_all(session, surveyed, choices)
         names = [s.batch for s in submitted]

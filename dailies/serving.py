@@ -12,6 +12,7 @@ from dailies.crew import Interrupts, crew
 from dailies.documents import batch_document
 from dailies.exits import Exit, UsageError, need_deployments
 from dailies.options import Choices
+from dailies.planning import show_plans
 from dailies.probes import probe_stopped
 from dailies.session import open_all, open_archive
 from dailies.submitting import submit_all, survey_all
@@ -28,6 +29,7 @@ async def submit(
     documents = []
     async with open_archive(settings) as session:
         surveyed = await survey_all(session, manifests, choices)
+        await show_plans(session, surveyed, console)
         confirm([each.survey for each in surveyed], over_usd=settings.confirm_over_usd, yes=choices.yes)
         for done in await submit_all(session, surveyed, choices):
             batch = await views.batch(session.store, done.batch)

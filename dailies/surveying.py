@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import islice
 
 from dailies.exits import say
@@ -11,6 +12,9 @@ from dailies.options import Choices
 from manifests import Item, Manifest
 from orchestrator import views
 from orchestrator.comparison import Comparison, Verdict
+from orchestrator.planning import Workload
+from orchestrator.prices import MICRO, micro
+from orchestrator.records import Batch
 from orchestrator.settings import Settings
 from orchestrator.store import Store
 from orchestrator.submission import CHUNK
@@ -25,11 +29,12 @@ SAY_EVERY = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Surveyed:
-    """A manifest, the hashes of its images, and what was found out about it."""
+    """A manifest, the hashes of its images, what was found out about it, and what is to be rendered of it."""
 
     manifest: Manifest
     hashes: Mapping[str, str]
     survey: Survey
+    workload: Workload
 
 
 async def survey(
@@ -49,17 +54,38 @@ async def survey(
     rows = ArchivedRows(sink, name, settings.deployments) if sink is not None and not choices.again else None
     comparison = Comparison(store, name, find_receipts=rows.find if rows else None)
     found = Survey(name, settings.deployments, reuse=choices.reuse, again=choices.again)
+    batch = await views.batch(store, name) if store is not None else None
+    workload = _workload(manifest, name, batch)
     for chunk in _chunks(with_images(manifest.items(), hashes)):
         for standing in await comparison.look(chunk):
             also_in = None if earlier is None else same_rows(earlier, standing.item, name)
             found.take(standing, also_in=also_in)
+            if found.renders_anew(standing, also_in=also_in):
+                workload.add(standing.item)
         if not found.items % SAY_EVERY:
             say(f"{name}: {found.items:,} rows compared with what is there")
-    batch = await views.batch(store, name) if store is not None else None
     if batch is not None:
         known = found.verdicts[Verdict.CHANGED] + found.verdicts[Verdict.UNCHANGED]
         found.removed = int(batch.fields.get("keys") or 0) - known
-    return Surveyed(manifest, hashes, found)
+    return Surveyed(manifest, hashes, found, workload)
+
+
+def _workload(manifest: Manifest, name: str, batch: Batch | None) -> Workload:
+    """Empty yet; with the batch's money, priority and weight as they are in the ledger."""
+    if batch is None:
+        return Workload(name, budget_usd=manifest.budget_usd, window=manifest.window)
+    spent = Decimal(batch.confirmed + batch.unknown + batch.reserved) / MICRO
+    set_to = None if batch.budget is None else Decimal(batch.budget) / MICRO
+    asked = "" if manifest.budget_usd is None else str(micro(manifest.budget_usd))
+    same = (batch.fields.get("manifest_budget") or "") == asked  # what was set by hand stays, as open_batch.lua has it
+    return Workload(
+        name,
+        budget_usd=set_to if same else manifest.budget_usd,
+        spent_usd=spent,
+        window=manifest.window,
+        priority=int(batch.fields.get("priority") or 0),
+        weight=int(batch.fields.get("weight") or 1),
+    )
 
 
 def _chunks(items: Iterable[Item]) -> Iterator[list[Item]]:

@@ -10,9 +10,11 @@ from manifests import Item as ManifestItem
 from orchestrator.comparison import Standing, Verdict
 from orchestrator.prices import dearest, usd
 from orchestrator.settings import Deployment
+from orchestrator.states import State
 
 #: From so many rows on, paying again is more likely a mistake than a wish.
 MANY = 10
+_MADE = (State.CREATING, State.RENDERING, State.ARCHIVING, State.ARCHIVED)
 
 
 @dataclass(slots=True)
@@ -44,7 +46,7 @@ class Survey:
     - `renders`: what would be paid for, `again` and `reuse` considered
     - `elsewhere`: rows that are not in this batch, but queued or further in another; `batches` says in which
     - `restyled`: rows that are more than queued, and would be rendered again only in another form
-    - `found`: rows whose receipt stands in the archive
+    - `found`: rows whose receipt stands in the archive; `there`: all that are archived, or certain to be, unpaid
     - `removed`: rows of the batch that the manifest has no longer; they stay
     """
 
@@ -58,6 +60,7 @@ class Survey:
     restyled: Bill = field(default_factory=Bill)
     batches: Counter[str] = field(default_factory=Counter)
     found: int = 0
+    there: int = 0
     removed: int = 0
 
     @property
@@ -82,6 +85,8 @@ class Survey:
             self.restyled.add(price)
         if self.renders_anew(standing, also_in=also_in):
             self.renders.add(price)
+        elif standing.found is not None or standing.verdict is not Verdict.UNCHANGED or standing.state in _MADE:
+            self.there += 1
         return price
 
     def renders_anew(self, standing: Standing, *, also_in: str | None = None) -> bool:
