@@ -15,8 +15,8 @@ _SAFE = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_-])?")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._]+")
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 _REMOTE = re.compile(r"(?:video|task)_[A-Za-z0-9_=.~-]+")
-# What programs put around a file's name when they copy or download it again, and ends that say how it was saved. A plain
-# `copy` at the end is left alone: `Ad copy` is what people in marketing call a text.
+# What programs put around a file's name when they copy or download it again, and ends that say how it was saved.
+# A plain `copy` at the end is left alone: `Ad copy` is what people in marketing call a text.
 _COPY = r"(?:copy|kopie|kopia|copie|copia)"
 _AROUND = re.compile(
     rf"(?<=\S)\s*\((?:\d{{1,3}}|{_COPY})\)$|(?<=\S)\s+[-–—]\s+{_COPY}(?:[ _-]?\d{{1,3}})?$"
