@@ -12,7 +12,7 @@ local batch, id, n, remote_id, how = ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5
 local row, patch = TABLE[ARGV[8]], cjson.decode(ARGV[9])
 local key, akey, me = item_key(batch, id), attempt_key(batch, id, n), attempt_ref(batch, id, n)
 local now = now_ms()
-local a = redis.call('HMGET', akey, 'deployment', 'scope', 'fingerprint', 'intent_at', 'accepted_at')
+local a = redis.call('HMGET', akey, 'deployment', 'scope', 'fingerprint', 'intent_at')
 local i = redis.call('HMGET', key, 'state', 'v', 'attempt', 'remote_id', 'deployment', 'fingerprint')
 local state, current = i[1], tonumber(i[3] or 0)
 if not a[2] then return {'orphan', 0} end                      -- the batch was forgotten
@@ -48,7 +48,7 @@ elseif owner and owner ~= me and not take_back(owner) then
   return {'taken', owner}
 end
 redis.call('HSET', ids, remote_id, me)
-if how == 'answer' and a[4] and not a[5] then learn(a[1], 'create', now - tonumber(a[4])) end
+if how == 'answer' and a[4] then learn(a[1], 'create', now - tonumber(a[4])) end
 set_fields(akey, patch.attempt)
 redis.call('HSET', akey, 'remote_id', remote_id, 'adopted', how, 'accepted_at', now)
 local known = P .. 'known:' .. a[2]

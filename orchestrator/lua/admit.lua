@@ -13,7 +13,7 @@ local BUDGET_KEPT_MS = 100 * 86400000    -- longer than an attempt stays in doub
 local deployment, request = ARGV[2], cjson.decode(ARGV[3])
 local dkey, open = P .. 'deployment:' .. deployment, open_key(deployment)
 local now = now_ms()
-local d = redis.call('HMGET', dkey, 'stopped', 'tat', 'probation')
+local d = redis.call('HMGET', dkey, 'stopped', 'tat', 'probation', 'window_until')
 local reopens_at, closed_by = closed_until(dkey, now)
 local used = redis.call('ZCARD', open)
 local cap = request.concurrent < 0 and math.huge or request.concurrent
@@ -107,7 +107,7 @@ redis.call('SADD', P .. 'deployments', deployment)
 redis.call('HSET', dkey, 'scope', request.scope)
 -- Until when an item that is admitted now may be sent.
 if not request.window then
-  redis.call('HDEL', dkey, 'window_until')
+  if d[4] then redis.call('HDEL', dkey, 'window_until') end
 else
   redis.call('HSET', dkey, 'window_until', string.format('%.0f', opens_at and opens_at <= now and closes_at or 0))
 end

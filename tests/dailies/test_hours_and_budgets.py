@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import json
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import pytest
 import yaml
 
 from tests.dailies.typing_it import dailies
-from tests.main_job.night import PATIENCE_S, Process, Witness, running
+from tests.main_job.night import Process, Witness, running, until
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(120)]
 
@@ -41,12 +40,10 @@ def manifest(tmp_path: Path, **heading: Any) -> Path:
 
 
 async def said(process: Process, words: str) -> None:
-    async def found() -> None:
-        while words not in "".join(process.text):
-            await asyncio.sleep(0.02)
+    async def found() -> bool:
+        return words in "".join(process.text)
 
-    async with asyncio.timeout(PATIENCE_S):
-        await found()
+    await until(found)
 
 
 async def test_a_run_ends_when_the_days_budget_is_spent_and_says_how_to_go_on(place: Place, tmp_path: Path) -> None:

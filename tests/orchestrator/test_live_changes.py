@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from decimal import Decimal
+from itertools import groupby
 from typing import Any
 
 import pytest
@@ -72,14 +73,14 @@ async def test_priorities_stay_exact_and_turns_fair_at_their_very_ends(store: St
     """A score of the index that were rounded would mix up neighbours, or give one batch all turns."""
     top = HIGHEST_OF_ITEMS
     for name in ("x", "y", "z"):
-        rows = [item(f"{name}{n}", priority=top - (name == "z")) for n in range(200)]
+        rows = [item(f"{name}{n}", priority=top - (name == "z")) for n in range(50)]
         await submit(store, rows, batch=name)
         await change(store, name, priority=HIGHEST_PRIORITY)
     await change(store, "x", weight=100)
     await change(store, "y", weight=99)
-    turns = Counter(key[0] for key in keys(await admit(store, deployment(), most=398)))
-    assert turns["z"] == 0
-    assert abs(turns["x"] - turns["y"]) <= 4
+    turns = [key[0] for key in keys(await admit(store, deployment(), most=60))]
+    assert set(turns) == {"x", "y"}
+    assert max(len(list(run)) for _, run in groupby(turns)) <= 2
 
 
 @pytest.mark.parametrize(

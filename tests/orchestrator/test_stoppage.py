@@ -48,6 +48,7 @@ async def test_a_budget_is_measured_by_the_deployments_own_price(store: Store) -
     await submit(store, [item("a")], deployments=[deployment()], budget_usd="0.10")
     assert await reason(store, deployment()) == "budget"
     assert await reason(store, cheap) is None
+    assert await reason(store, deployment("west"), cheap) is None
 
 
 async def test_a_remix_pinned_to_a_stopped_deployment_stops_the_batch_though_another_is_open(store: Store) -> None:
