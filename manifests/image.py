@@ -73,16 +73,16 @@ def _check_size(picture: Picture, ordered: tuple[int, int], sizes: Sequence[str]
     if picture.turned != 1 and ordered in (size, size[::-1]):
         seen = size[::-1] if picture.turned >= 5 else size
         message = (
-            f"is stored as {_text(size)} with a note that programs shall show it turned or mirrored, "
+            f"the image is stored as {_text(size)} with a note that programs shall show it turned or mirrored, "
             "and the API may not read the note"
         )
         hint = "open it in an image program and save it anew, turned as it shall be"
         hint += "" if seen == ordered else f"; it is {_text(seen)} then: resize or crop it to {wanted}"
         raise UnusableImage(message, hint)
     if size != ordered:
-        raise UnusableImage(f"is {_text(size)}, and the video is to be {wanted}", _mend(size, ordered, sizes))
+        raise UnusableImage(f"the image is {_text(size)}, and the video is to be {wanted}", _mend(size, ordered, sizes))
     if size[0] * size[1] > MOST_PIXELS:
-        message = f"is {_text(size)}, and an image of more than {MOST_PIXELS:,} pixels is not looked into"
+        message = f"the image is {_text(size)}, and one of more than {MOST_PIXELS:,} pixels is not looked into"
         raise UnusableImage(message, "order a smaller size, and resize the image to it")
 
 

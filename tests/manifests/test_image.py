@@ -103,18 +103,18 @@ def test_an_image_with_one_wrong_byte_in_its_pixels_is_found(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("size", "order", "message", "hint"),
     [
-        ((1280, 720), "", "is 1280x720, and the video is to be 720x1280",
+        ((1280, 720), "", "the image is 1280x720, and the video is to be 720x1280",
          "resize or crop it to 720x1280, or order size: 1280x720"),
-        ((1920, 1080), "", "is 1920x1080, and the video is to be 720x1280",
+        ((1920, 1080), "", "the image is 1920x1080, and the video is to be 720x1280",
          "resize or crop it to 720x1280; or to 1280x720, which is nearer to its shape, and order size: 1280x720"),
-        ((360, 640), "", "is 360x640, and the video is to be 720x1280", "resize it to 720x1280"),
-        ((700, 1280), "", "is 700x1280, and the video is to be 720x1280", "resize or crop it to 720x1280"),
-        ((1024, 1024), ', "model": "sora", "size": "480x480"', "is 1024x1024, and the video is to be 480x480",
+        ((360, 640), "", "the image is 360x640, and the video is to be 720x1280", "resize it to 720x1280"),
+        ((700, 1280), "", "the image is 700x1280, and the video is to be 720x1280", "resize or crop it to 720x1280"),
+        ((1024, 1024), ', "model": "sora", "size": "480x480"', "the image is 1024x1024, and the video is to be 480x480",
          "resize it to 480x480"),
-        ((1024, 576), ', "model": "sora", "size": "480x480"', "is 1024x576, and the video is to be 480x480",
+        ((1024, 576), ', "model": "sora", "size": "480x480"', "the image is 1024x576, and the video is to be 480x480",
          "resize or crop it to 480x480; or to 854x480, which is nearer to its shape, and order size: 854x480"),
-        ((640, 352), ', "model": "wan-2", "size": "832 × 480 px"', "is 640x352, and the video is to be 832x480",
-         "resize or crop it to 832x480, or order size: 640x352"),
+        ((640, 352), ', "model": "wan-2", "size": "832 × 480 px"',
+         "the image is 640x352, and the video is to be 832x480", "resize or crop it to 832x480, or order size: 640x352"),
     ],
 )  # fmt: skip
 def test_an_image_of_another_size_is_refused_with_the_nearest_order(
@@ -151,7 +151,7 @@ def test_an_image_that_is_only_marked_as_turned_is_to_be_saved_turned(
     message, mend = refused(tmp_path, picture(kind, stored, orientation=6))
     size = f"{stored[0]}x{stored[1]}"
     assert message == (
-        f"is stored as {size} with a note that programs shall show it turned or mirrored, "
+        f"the image is stored as {size} with a note that programs shall show it turned or mirrored, "
         "and the API may not read the note"
     )
     assert mend == hint
@@ -170,8 +170,8 @@ def chunk(name: bytes, content: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("width", "message"),
     [
-        (8_000, "is 8000x8000, and the video is to be 720x1280"),
-        (12_000, "is 12000x12000, and the video is to be 720x1280"),
+        (8_000, "the image is 8000x8000, and the video is to be 720x1280"),
+        (12_000, "the image is 12000x12000, and the video is to be 720x1280"),
         (60_000, "has far more pixels than any video"),
     ],
 )
@@ -188,7 +188,7 @@ def test_no_more_pixels_are_decoded_than_a_video_may_have(tmp_path: Path) -> Non
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", 8_000, 8_000, 8, 2, 0, 0, 0))
     bomb = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(bytes(1 << 20))) + chunk(b"IEND", b"")
     message, _ = refused(tmp_path, bomb, ', "model": "wan-2", "size": "8000x8000"')
-    assert message == "is 8000x8000, and an image of more than 16,000,000 pixels is not looked into"
+    assert message == "the image is 8000x8000, and one of more than 16,000,000 pixels is not looked into"
 
 
 def test_an_image_that_many_rows_use_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
