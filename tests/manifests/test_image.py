@@ -114,7 +114,8 @@ def test_an_image_with_one_wrong_byte_in_its_pixels_is_found(tmp_path: Path) -> 
         ((1024, 576), ', "model": "sora", "size": "480x480"', "the image is 1024x576, and the video is to be 480x480",
          "resize or crop it to 480x480; or to 854x480, which is nearer to its shape, and order size: 854x480"),
         ((640, 352), ', "model": "wan-2", "size": "832 × 480 px"',
-         "the image is 640x352, and the video is to be 832x480", "resize or crop it to 832x480, or order size: 640x352"),
+         "the image is 640x352, and the video is to be 832x480",
+         "resize or crop it to 832x480, or order size: 640x352"),
     ],
 )  # fmt: skip
 def test_an_image_of_another_size_is_refused_with_the_nearest_order(
