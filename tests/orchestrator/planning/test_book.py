@@ -1,0 +1,286 @@
+"""The plan's admission is the ledger's: the same questions to the scripts and to the book have the same answers.
+
+The scripts run on a real Redis, with its TIME read from a key, so that both have the same clock, to the millisecond.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import time
+from collections.abc import Coroutine
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from arq.connections import ArqRedis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from manifests.window import EVERY_DAY, Window
+from orchestrator.admission import ADMIT_MARGIN, SEND_MARGIN, SEND_SLACK_S, Admission
+from orchestrator.decision import Decision
+from orchestrator.live_changes import change
+from orchestrator.planning import Workload
+from orchestrator.planning.book import Admitted, Book, Desk
+from orchestrator.planning.bucket import take_token
+from orchestrator.records import Claim
+from orchestrator.redis_connection import connect
+from orchestrator.scripts import Scripts
+from orchestrator.settings import Budgets, Deployment
+from orchestrator.states import Event
+from orchestrator.store import Store
+from tests.ledger import accept, deployment, item
+from tests.ledger import submit as submit_now
+
+T = TypeVar("T")
+
+#: Mostly one, so that batches and deployments meet.
+MODELS = ("sora-2", "sora-2", "sora-2", "sora-2-pro")
+NAMES = ("ada", "bob", "cyd")
+
+
+class VirtualClock(Scripts):
+    """The ledger's scripts, with the time from the meta key instead of the server's."""
+
+    def __init__(self, redis: ArqRedis, *, meta_key: str, prefix: str) -> None:
+        super().__init__(redis, meta_key=meta_key, prefix=prefix)
+        for name, script in self._scripts.items():
+            text = str(script.script)
+            assert text.count("redis.call('TIME')") == 1
+            told = text.replace("redis.call('TIME')", "redis.call('HMGET', KEYS[1], 'test_s', 'test_us')")
+            self._scripts[name] = redis.register_script(told)
+
+
+def seldom(what: st.SearchStrategy[T]) -> st.SearchStrategy[T | None]:
+    """Mostly None: where everything is limited at once, each limit is seldom the one that counts."""
+    return st.integers(0, 3).flatmap(lambda n: st.none() if n else what)
+
+
+windows = seldom(
+    st.builds(
+        lambda start, hours: Window(dt.time(start), dt.time((start + hours) % 24), "Europe/Stockholm", EVERY_DAY),
+        st.integers(0, 23),
+        st.integers(1, 23),
+    )
+)
+deployments = st.lists(
+    st.fixed_dictionaries(
+        {
+            "model": st.sampled_from(MODELS),
+            "per_minute": st.sampled_from([None, None, 1, 7, 60]),
+            "burst": st.integers(1, 3),
+            "concurrent": seldom(st.integers(1, 4)),
+            "price_per_second_usd": st.sampled_from([None, "0.07"]),
+            "window": windows,
+        }
+    ),
+    min_size=1,
+    max_size=3,
+)
+rows = st.lists(
+    st.fixed_dictionaries(
+        {
+            "model": st.sampled_from(MODELS),
+            "priority": st.sampled_from([0, 0, 0, -1, 2]),
+            "seconds": st.sampled_from([4, 8]),
+            "source": seldom(st.integers(0, 30)),
+        }
+    ),
+    min_size=4,
+    max_size=12,
+)
+amounts = seldom(st.decimals("0.30", "9", places=2))
+batches = st.fixed_dictionaries(
+    {
+        "rows": rows,
+        "budget": amounts,
+        "window": windows,
+        "priority": st.sampled_from([0, 0, 0, 1]),
+        "weight": st.sampled_from([1, 2, 3]),
+    }
+)
+
+
+class SameAnswers(RuleBasedStateMachine):
+    """Drives the scripts and the book with the same operations."""
+
+    def __init__(self, url: str, namespace: str) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.redis = self.do(self.connected(url))
+        self.store = Store(self.redis, namespace)
+        self.store.scripts = VirtualClock(self.redis, meta_key=self.store.keys.meta, prefix=self.store.keys.prefix)
+        self.now = int(time.time()) * 1000
+        self.open: list[tuple[Desk, Claim, Admitted]] = []
+        self.do(self.tell())
+
+    def do(self, work: Coroutine[Any, Any, T]) -> T:
+        return self.runner.run(work)
+
+    async def connected(self, url: str) -> ArqRedis:
+        redis = connect(url)
+        await redis.flushall()
+        return redis
+
+    async def tell(self) -> None:
+        told = {"test_s": self.now // 1000, "test_us": self.now % 1000 * 1000}
+        await self.redis.hset(self.store.keys.meta, mapping=told)
+
+    def teardown(self) -> None:
+        self.do(self.redis.aclose())
+        self.runner.close()
+
+    @initialize(serving=deployments, day=amounts, month=amounts, first=batches, second=batches)
+    def configure(
+        self,
+        serving: list[dict[str, Any]],
+        day: Decimal | None,
+        month: Decimal | None,
+        first: dict[str, Any],
+        second: dict[str, Any],
+    ) -> None:
+        self.budgets = Budgets(day_usd=day, month_usd=month, timezone="Europe/Stockholm")
+        self.serving: list[Deployment] = [deployment(f"d{n}", **facts) for n, facts in enumerate(serving)]
+        self.book = Book(self.serving, now=self.now / 1000, budgets=self.budgets)
+        self.desks = [Desk(d, self.now / 1000) for d in self.serving]
+        self.submit(first)
+        self.submit(second)
+
+    @precondition(lambda self: len(self.book.batches) < len(NAMES))
+    @rule(batch=batches)
+    def late(self, batch: dict[str, Any]) -> None:
+        self.submit(batch)
+
+    def submit(self, batch: dict[str, Any]) -> None:
+        name = NAMES[len(self.book.batches)]
+        rows = batch["rows"]
+        work = Workload(
+            name,
+            budget_usd=batch["budget"],
+            window=batch["window"],
+            priority=batch["priority"],
+            weight=batch["weight"],
+        )
+        items = [
+            item(
+                f"{name}{n}",
+                model=row["model"],
+                priority=row["priority"],
+                seconds=row["seconds"],
+                remix_of=f"{name}{row['source'] % n}" if n and row["source"] is not None else None,
+            )
+            for n, row in enumerate(rows)
+        ]
+        for one in items:
+            work.add(one)
+        self.do(submit_now(self.store, [], batch=name, deployments=self.serving))
+        self.do(change(self.store, name, priority=batch["priority"], weight=batch["weight"]))
+        budget_usd = None if batch["budget"] is None else str(batch["budget"])
+        self.do(
+            submit_now(
+                self.store,
+                items,
+                batch=name,
+                deployments=self.serving,
+                budget_usd=budget_usd,
+                window=batch["window"],
+            )
+        )
+        self.book.submit(work)
+
+    @rule(ms=st.integers(1, 5_000) | st.integers(1, 200_000) | st.integers(1, 100_000_000))
+    def wait(self, ms: int) -> None:
+        self.now += ms
+        self.do(self.tell())
+
+    @rule(at=st.integers(0, 2), most=st.integers(1, 4))
+    def ask(self, at: int, most: int) -> None:
+        desk = self.desks[at % len(self.desks)]
+        asker = Admission(self.store, desk.deployment, budgets=self.budgets, clock=lambda: self.now / 1000)
+        told = self.do(asker.ask(most, allowance_s=600))
+        found = self.book.ask(desk, self.now, most)
+        names = [f"{NAMES[given.batch]}{given.place}" for given in found.admitted]
+        in_s = None if found.at is None else (found.at - self.now) / 1000
+        assert (names, found.gate, in_s) == (
+            [claim.ref.item for claim in told.admitted],
+            told.gate,
+            told.ask_again_in_s,
+        )
+        self.open += [(desk, claim, given) for claim, given in zip(told.admitted, found.admitted, strict=True)]
+
+    @precondition(lambda self: self.open)
+    @rule(which=st.integers(0, 99))
+    def give_back(self, which: int) -> None:
+        desk, claim, given = self.open.pop(which % len(self.open))
+        self.do(self.store.apply(claim.ref, claim.version, Decision(Event.RETURNED, money="none")))
+        self.book.give_back(desk, given)
+
+    @precondition(lambda self: self.open)
+    @rule(which=st.integers(0, 99))
+    def finish(self, which: int) -> None:
+        desk, claim, given = self.open.pop(which % len(self.open))
+        no_pace = {"interval_ms": 0, "burst": 1, "slack_ms": 0}
+        word, *_ = self.do(self.store.intend(claim.ref, claim.version, {}, pace=no_pace, due_in_s=60))
+        if word == "returned":  # the window of its deployment or its batch closed meanwhile
+            self.book.give_back(desk, given)
+            return
+        _, version = self.do(accept(self.store, claim, f"video_{claim.ref.item}_{claim.attempt}"))
+        done = Decision(Event.SUCCEEDED, {"expires_at": self.now + 86_400_000}, money="confirmed")
+        assert self.do(self.store.apply(claim.ref, int(version), done))
+        self.book.finish(desk, given)
+
+
+def test_the_scripts_and_the_book_give_the_same_answers(redis_url: str, namespace: str) -> None:
+    """Which items, in which order, what stops the next one, and when to ask again."""
+    run_state_machine_as_test(
+        lambda: SameAnswers(redis_url, namespace),
+        settings=settings(
+            max_examples=100, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+        ),
+    )
+
+
+def test_want_of_money_is_said_before_a_closed_window() -> None:
+    """Whichever of the two comes first in the lane; and it is asked again when the window opens."""
+    closed = Window(dt.time(22), dt.time(6), "UTC", EVERY_DAY)
+    noon = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC).timestamp()
+    for poor, shut in (("a", "b"), ("b", "a")):
+        book = Book([deployment()], now=noon)
+        for work in (Workload(poor, budget_usd=Decimal("0.10")), Workload(shut, window=closed)):
+            work.add(item("k"))
+            book.submit(work)
+        answer = book.ask(Desk(deployment(), noon), noon * 1000, 1)
+        assert answer == ([], "budget", (noon + 10 * 3600) * 1000)
+
+
+@given(
+    waits=st.lists(st.integers(0, 90_000), min_size=1, max_size=60),
+    per_minute=st.integers(1, 600),
+    burst=st.integers(1, 5),
+    late_ms=st.integers(0, 60_000),
+)
+def test_what_is_admitted_at_its_pace_never_waits_for_its_pace_when_it_is_sent(
+    waits: list[int], per_minute: int, burst: int, late_ms: int
+) -> None:
+    """So a plan need not ask the second gate: it is the same bucket, a little faster."""
+    interval, now = 60_000 / per_minute, 1_790_000_000_000
+    admitted, sent = 0.0, 0.0
+    for wait in waits:
+        now += wait
+        taken, at = take_token(admitted, now, interval * ADMIT_MARGIN, burst)
+        if taken is None:
+            assert at is not None
+            now = at
+            taken, _ = take_token(admitted, now, interval * ADMIT_MARGIN, burst)
+            assert taken is not None
+        admitted = taken
+        left, _ = take_token(sent, now + late_ms, interval * SEND_MARGIN, burst, SEND_SLACK_S * 1000)
+        assert left is not None
+        sent = left
