@@ -44,6 +44,11 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 item`, `2,000 items`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def need_deployments(settings: Settings) -> None:
     """Raises UsageError where nothing could render: whatever the command is, nothing can come of it."""
     if not settings.deployments:
@@ -55,9 +60,8 @@ def problem_lines(problems: Sequence[Problem], count: int) -> list[str]:
     lines = []
     for p in problems:
         place = ":".join(str(part) for part in (p.file, p.line, p.column) if part is not None)
-        what = f"{p.path}: {p.message}" if p.path else p.message
-        value = f" (it is {p.value!r})" if p.value else ""
-        lines.append(f"{place}: {what}{value}")
+        subject = " ".join(part for part in (p.path, repr(p.value) if p.value else "") if part)
+        lines.append(f"{place}: {subject}: {p.message}" if subject else f"{place}: {p.message}")
         if p.hint:
             lines.append(f"    {p.hint}")
     if count > len(problems):
@@ -72,7 +76,7 @@ def finish(work: Callable[[], Coroutine[Any, Any, int]]) -> int:
     except ManifestError as error:
         for line in problem_lines(error.problems, error.problem_count):
             say(line)
-        say(f"{error.problem_count} problem(s): nothing was queued")
+        say(f"{counted(error.problem_count, 'problem')}: nothing was queued")
         return Exit.USAGE
     except (SettingsError, UsageError, UnknownPrice, InputUnusable) as error:
         say(str(error))

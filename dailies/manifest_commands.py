@@ -11,7 +11,7 @@ from rich.console import Console
 from dailies import looking, planning, running, serving
 from dailies.adjusting import adjusted
 from dailies.documents import batch_document
-from dailies.exits import Exit, need_deployments, problem_lines
+from dailies.exits import Exit, counted, need_deployments, problem_lines
 from dailies.loading import loaded
 from dailies.options import Again, Choices, Config, Form, Json, Manifests, New, Reuse, Sandboxed, Yes
 from dailies.printing import end, print_batches, print_document, read_settings, settings_for
@@ -88,7 +88,7 @@ def validate(
             for line in problem_lines(problems, count):
                 print(line)
             looking.print_items(shown)
-            print(f"{count} problem(s)" if count else f"{items} items, no problem")
+            print(counted(count, "problem") if count else f"{counted(items, 'item')}, no problem")
         return Exit.USAGE if count else Exit.DONE
 
     end(work)

@@ -6,7 +6,7 @@ import datetime as dt
 import os
 import re
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -20,11 +20,13 @@ from dailies.session import Session, open_store
 from dailies.submitting import batch_of
 from dailies.surveying import Surveyed, survey
 from manifests import Manifest
+from orchestrator import views
 from orchestrator.clock import local
 from orchestrator.comparison import Verdict
 from orchestrator.planning import Forecast, forecast
 from orchestrator.prices import usd
 from orchestrator.settings import Settings
+from orchestrator.states import BatchState, State
 from orchestrator.store import Store
 from orchestrator.timings import timings
 from workers.inputs import image_hashes
@@ -39,11 +41,22 @@ _CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])")
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A manifest's survey, and what would come of it. `by`: an instant about which somebody asked (Unix seconds)."""
+    """A manifest's survey, and what would come of it. `by`: an instant about which somebody asked (Unix seconds).
+    `others`: batches that are being made besides, and how many of their items are still to be created."""
 
     surveyed: Surveyed
     forecast: Forecast
     by: float | None
+    others: Mapping[str, int]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What may come otherwise."""
+        found = list(self.forecast.warnings)
+        if self.others and self.surveyed.survey.renders.rows:
+            names = ", ".join(f"{name} ({count:,} left)" for name, count in self.others.items())
+            found.append(f"other batches are being made too, and have their share of every quota: {names}")
+        return found
 
     def archived_by(self, instant: float) -> int:
         """How many of the manifest's videos there are at an instant: those that are there or under way now, too."""
@@ -64,6 +77,7 @@ class Plan:
             "unpriced": survey.renders.unpriced,
             "there": survey.there,
             **self.forecast.document(),
+            "warnings": self.warnings,
             "refused": survey.refusal(),
         }
         if self.by is not None:
@@ -80,7 +94,7 @@ class Plan:
         if survey.removed > 0:
             lines.append(f"  {survey.removed:,} items of the batch are not in this manifest; they stay as they are")
         lines += [f"  {line}" for line in (*self._money(), *self._times())]
-        lines += [f"  warning: {warning}" for warning in self.forecast.warnings]
+        lines += [f"  warning: {warning}" for warning in self.warnings]
         if refusal := survey.refusal():
             lines.append(f"  before that: {refusal}")
         return "\n".join(lines)
@@ -129,20 +143,20 @@ async def plan(settings: Settings, manifests: Sequence[Manifest], choices: Choic
             name = await batch_of(store, manifest.name, new=choices.new)
             hashes = await image_hashes(manifest.images)
             surveyed.append(await survey(settings, store, sink, manifest, name, hashes, choices, earlier))
-        forecasts = await _forecasts(settings, store, surveyed)
-    return [Plan(each, found, at) for each, found in zip(surveyed, forecasts, strict=True)]
+        return await _plans(settings, store, surveyed, at)
 
 
 async def show_plans(session: Session, surveyed: Sequence[Surveyed], console: Console) -> None:
     """On a terminal: what is about to be done, before it is."""
     if not on_terminal():
         return
-    forecasts = await _forecasts(session.settings, session.store, surveyed)
-    for each, found in zip(surveyed, forecasts, strict=True):
-        console.print(Plan(each, found, None).text(), highlight=False, markup=False, soft_wrap=True)
+    for each in await _plans(session.settings, session.store, surveyed, None):
+        console.print(each.text(), highlight=False, markup=False, soft_wrap=True)
 
 
-async def _forecasts(settings: Settings, store: Store | None, surveyed: Sequence[Surveyed]) -> tuple[Forecast, ...]:
+async def _plans(
+    settings: Settings, store: Store | None, surveyed: Sequence[Surveyed], by: float | None
+) -> list[Plan]:
     """All manifests of a command together: they share the quotas."""
     works = [each.workload for each in surveyed]
     kinds = {kind for work in works for kind in work.kinds}
@@ -155,7 +169,14 @@ async def _forecasts(settings: Settings, store: Store | None, surveyed: Sequence
             told = done
             say(f"planned {done:,} of {of:,} videos")
 
-    return forecast(works, settings.deployments, seen, now=time.time(), budgets=settings.budgets, progress=tell)
+    found = forecast(works, settings.deployments, seen, now=time.time(), budgets=settings.budgets, progress=tell)
+    others = {} if store is None else await _others(store, {work.batch for work in works})
+    return [Plan(each, its, by, others) for each, its in zip(surveyed, found, strict=True)]
+
+
+async def _others(store: Store, names: Collection[str]) -> dict[str, int]:
+    left = {b.name: b.counts[State.WAITING] for b in await views.batches(store) if b.state is BatchState.RUNNING}
+    return {name: count for name, count in left.items() if count and name not in names}
 
 
 def instant_of(clock: str, now: float) -> float:

@@ -67,16 +67,7 @@ class Register:
         if not self._few and folded not in self._sources and hash(folded) not in self._repeated:
             return
         if (first := self._first.get(folded)) is not None:
-            file, line, same = first
-            spot = draft.row_spot("key")
-            where = f"line {line}" if file == spot.file else f"{file}, line {line}"
-            also = f", written {same}" if same != key else ""
-            message = f"the key {key} is taken by the item on {where}{also}"
-            hint = "give one of them another key; for several takes of one prompt write variants"
-            if draft.forced is not None and (template := draft.forced.fields.get("key")):
-                option = draft.forced.spot("key").path
-                hint = f'let {option} tell them apart by one more column: {option} "{excerpt(template)}-{{COLUMN}}"'
-            self._problems.add(spot, key, message, hint)
+            self._problems.add(draft.row_spot("key"), draft.fields.get("key", ""), *_taken(key, first, draft))
             return
         self._first[folded] = (draft.row.places.file, draft.row.line, key)
         if order is not None:
@@ -141,3 +132,27 @@ class Register:
                     message = f"these remixes go round in a circle: {' → '.join(shown)}"
                     self._problems.add(first.spot, first.source, message, "let one of them begin anew: no remix_of")
             settled.update(chain)
+
+
+def _taken(key: str, first: tuple[str, int, str], draft: Draft) -> tuple[str, str]:
+    """(message, hint) for a key that an item before has already."""
+    file, line, same = first
+    here, written = draft.row.places.file, draft.fields.get("key")
+    if (file, line) == (here, draft.row.line) and draft.axes:
+        hint = f'let the key name what differs: write key: "{excerpt(key)}-{{{next(iter(draft.axes))}}}"'
+        return f"the matrix of this item makes the key {key} more than once", hint
+    where = f"line {line}" if file == here else f"{file}, line {line}"
+    if written is None:
+        hint = "take one of them out, give them keys, or write variants for several takes of one prompt"
+        return f"this item is the same as the one on {where}", hint
+    also = f", written {same}" if same != key else ""
+    becomes = f"the key {key}"
+    if draft.take > 1:
+        becomes = f"take {draft.take} of {excerpt(written)} has the key {key}, which"
+    elif written != key:
+        becomes = f"{excerpt(written)} becomes {key} as the name of a file, which"
+    message = f"{becomes} is taken by the item on {where}{also}"
+    if draft.forced is not None and (template := draft.forced.fields.get("key")):
+        option = draft.forced.spot("key").path
+        return message, f'let {option} tell them apart by one more column: {option} "{excerpt(template)}-{{COLUMN}}"'
+    return message, "give one of them another key; for several takes of one prompt write variants"

@@ -46,7 +46,7 @@ async def timings(
     seen = [await _learned(store, d.name) for d in serving]
     return {
         (d.name, size, seconds): Timing(
-            known.get(render_field(size, seconds), _assumed_render_s(d.model)),
+            known.get(render_field(size, seconds), _assumed_render_s(d)),
             known.get("create", CREATE_S),
             known.get("archive", ARCHIVE_S),
             render_field(size, seconds) in known,
@@ -71,6 +71,8 @@ async def _learned(store: Store | None, deployment: str) -> Mapping[str, float]:
     return {what: float(mean) / 1000 for what, (mean, count) in pairs.items() if int(count) >= LEAST}
 
 
-def _assumed_render_s(model: str) -> float:
-    known = model_table.known(model)
+def _assumed_render_s(deployment: Deployment) -> float:
+    if deployment.render_s is not None:
+        return deployment.render_s
+    known = model_table.known(deployment.model)
     return known.render.typical_s if known else RENDER_S

@@ -16,6 +16,7 @@ from orchestrator.settings.redis import RedisSettings
 
 NEVER_USD = Decimal(10**9)
 SANDBOX_POLL = Poll(first_s=0.5, every_s=0.5, min_s=0.2)
+SANDBOX_RENDER_S = 2.5  # the middle of what `dailies run --sandbox` makes it take
 SANDBOX_QUOTA = Quota(per_minute=600, burst=4, concurrent=4)
 
 
@@ -67,6 +68,7 @@ class Settings(BaseSettings):
                 auth=Auth.with_key("sandbox"),
                 quota=SANDBOX_QUOTA,
                 poll=SANDBOX_POLL,
+                render_s=SANDBOX_RENDER_S,
             )
             for model, api in served
         ]

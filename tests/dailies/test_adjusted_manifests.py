@@ -55,7 +55,7 @@ async def test_a_manifest_comes_from_standard_input(place: Place) -> None:
     command = ["validate", "-", "--format", "csv", "--name", "piped", "--config", str(place[1])]
     async with running("-c", script, *command) as process:
         assert await process.end() == 0
-        assert await process.output() == "1 items, no problem\n"
+        assert await process.output() == "1 item, no problem\n"
 
 
 async def test_a_copy_of_a_sheet_is_not_paid_for_again_until_somebody_says_so(place: Place, tmp_path: Path) -> None:
