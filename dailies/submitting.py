@@ -91,7 +91,7 @@ def _comparison(session: Session, each: Surveyed, choices: Choices) -> Compariso
     if not found and not elsewhere:
         return None
     rows = ArchivedRows(session.archive(), each.survey.batch, session.settings.deployments)
-    return Comparison(session.store, each.survey.batch, find_receipts=rows.find if found else None)
+    return Comparison(session.store, each.survey.batch, find_receipts=rows.find if found else None, writes=True)
 
 
 def _rows_in(name: str, rows: int) -> None:

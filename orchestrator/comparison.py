@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from manifests import Item as ManifestItem
+from manifests.key import is_remote_id
 from orchestrator.keys import Ref
 from orchestrator.records import Spec
 from orchestrator.states import State
@@ -37,7 +38,8 @@ class Standing:
 
     - `state`: of the item that has the row's content, or that it replaces; None for a new row
     - `restyled`: the item before it is more than queued, and only its model, size or seconds are changed
-    - `twin`: an item of another batch, with its state, that has the same content and is queued or further
+    - `twin`: an item of another batch that has the same content and is queued or further; each take has its own
+    - `alias`: a new row whose content an item of this batch has already, under another key
     - `found`: its receipt stands in the archive, though the ledger does not know it
     """
 
@@ -46,6 +48,7 @@ class Standing:
     state: State | None = None
     restyled: bool = False
     twin: Ref | None = None
+    alias: bool = False
     found: Found | None = None
 
     @property
@@ -59,19 +62,20 @@ class Standing:
 class Comparison:
     """Compares a manifest's rows, chunk after chunk, in their order."""
 
-    def __init__(self, store: Store | None, batch: str, *, find_receipts: FindReceipts | None = None) -> None:
-        """`store`: None where nothing was ever submitted. `find_receipts`: None takes no receipt for a video."""
+    def __init__(
+        self, store: Store | None, batch: str, *, find_receipts: FindReceipts | None = None, writes: bool = False
+    ) -> None:
+        """`store`: None where nothing was ever submitted. `find_receipts`: None takes no receipt for a video. `writes`:
+        each chunk is written before the next one is looked at, so that the ledger knows which twins are taken."""
         self._store, self._batch, self._find_receipts = store, batch, find_receipts
-        self._taken: Counter[str] = Counter()  # twins handed out, by fingerprint
+        self._writes = writes
+        self._taken: Counter[str] = Counter()  # twins handed out to rows that are not written, by fingerprint
 
     async def look(self, rows: Sequence[ManifestItem]) -> list[Standing]:
         """Where each of these rows stands: two round trips a chunk at most."""
-        prints = {item.key: item.fingerprint for item in rows}
         standings = [Standing(item, Verdict.NEW) for item in rows]
         if self._store is not None:
-            arguments = [part for item in rows for part in (item.key, prints[item.key])]
-            answers = await self._store.scripts.run("compare", self._batch, *arguments)
-            standings = [self._standing(i, prints[i.key], a) for i, a in zip(rows, answers, strict=True)]
+            standings = await self._compared(self._store, rows)
         if self._find_receipts is None:
             return standings
         unknown = [s.item for s in standings if s.verdict is not Verdict.UNCHANGED]
@@ -81,16 +85,29 @@ class Comparison:
             for s in standings
         ]
 
-    def _standing(self, item: ManifestItem, fingerprint: str, answer: list[bytes]) -> Standing:
-        verdict, state, _, spec, *twins = answer
-        restyled = bool(spec) and _restyled(Spec.parse(spec), item)
-        at = self._taken[fingerprint] if twins else 0
-        twin = None
-        if at < len(twins):
-            self._taken[fingerprint] += 1
-            batch, key = bytes(twins[at][0]).decode().split("/", 1)
-            twin = Ref(batch, key)
-        return Standing(item, Verdict(verdict.decode()), State(state.decode()) if state else None, restyled, twin)
+    async def _compared(self, store: Store, rows: Sequence[ManifestItem]) -> list[Standing]:
+        prints = [item.fingerprint for item in rows]
+        spoken_for = {each: self._taken[each] for each in prints if each in self._taken}
+        pinned = ["1" if item.remix_of and not is_remote_id(item.remix_of) else "" for item in rows]
+        arguments = [
+            part for item, *others in zip(rows, prints, pinned, strict=True) for part in (item.key, *others)
+        ]
+        answers = await store.scripts.run("compare", self._batch, spoken_for, *arguments)
+        standings = []
+        for item, fingerprint, (verdict, state, spec, twin, alias) in zip(rows, prints, answers, strict=True):
+            if twin and not self._writes:
+                self._taken[fingerprint] += 1
+            standings.append(
+                Standing(
+                    item,
+                    Verdict(verdict.decode()),
+                    State(state.decode()) if state else None,
+                    bool(spec) and _restyled(Spec.parse(spec), item),
+                    Ref(*twin.decode().split("/", 1)) if twin else None,
+                    bool(alias),
+                )
+            )
+        return standings
 
 
 def _restyled(before: Spec, item: ManifestItem) -> bool:

@@ -130,7 +130,7 @@ local follow, hand_on
 -- the items made from it, and the batch's end. Every move adds one to the version.
 local function move(batch, id, from, to, now)
   local key = item_key(batch, id)
-  local i = redis.call('HMGET', key, 'attempt', 'deployment', 'expires_at', 'source')
+  local i = redis.call('HMGET', key, 'attempt', 'deployment', 'expires_at', 'source', 'reused')
   local ref = batch .. '/' .. id
   if from == 'waiting' and to ~= 'waiting' then unqueue(batch, id) end
   if OPEN[from] and not OPEN[to] then
@@ -151,12 +151,13 @@ local function move(batch, id, from, to, now)
     if to == 'archiving' then
       -- What only needs a receipt has time: whatever may expire goes before it.
       redis.call('ZADD', P .. 'archive:ready', i[3] or now + UNHURRIED_MS, ref)
-      redis.call('SADD', P .. 'fetch:' .. i[2], ref)
+      if not i[5] then redis.call('SADD', P .. 'fetch:' .. i[2], ref) end
     end
     -- Until a remix is made, its source must stay at the provider.
     if i[4] and not UNMADE[to] then redis.call('SREM', remixes_of(batch, i[4]), id) end
     follow(batch, id, to, now)
-    if to == 'archived' or ENDED[to] then hand_on(batch, id, to, now) end
+    -- What is held may have a video still: whoever waits for that must not order another.
+    if to == 'archived' or (ENDED[to] and to ~= 'held') then hand_on(batch, id, to == 'archived', now) end
     end_batch_when_settled(batch, now)
   end
   return version
@@ -168,7 +169,7 @@ follow = function(batch, id, to, now)
   local remixes = redis.call('SMEMBERS', remixes_of(batch, id))
   if #remixes == 0 then return end
   local source = redis.call('HMGET', item_key(batch, id), 'deployment', 'remote_id')
-  if to ~= 'archiving' and not ENDED[to] then return end
+  if to ~= 'archiving' and to ~= 'archived' and not ENDED[to] then return end
   for _, remix in ipairs(remixes) do
     local remix_key = item_key(batch, remix)
     local r = redis.call('HMGET', remix_key, 'state', 'lane')
@@ -177,7 +178,7 @@ follow = function(batch, id, to, now)
       redis.call('HSET', remix_key, 'reason', 'source_' .. to)
       move(batch, remix, r[1], after, now)
       abandoned[#abandoned + 1] = remix
-    elseif to == 'archiving' and r[1] == 'waiting' and r[2] == '' then
+    elseif not ENDED[to] and r[1] == 'waiting' and r[2] == '' then
       redis.call('HSET', remix_key, 'lane', '@' .. source[1], 'source_id', source[2])
       enqueue(batch, remix)
     end

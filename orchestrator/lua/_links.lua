@@ -1,23 +1,39 @@
 -- What is known of equal content, across batches; loaded behind _ledger.lua, which says what a move of one item means
 -- for the others.
 
--- Which items have a content, by a part of its fingerprint: what was ordered under another name is known again.
-local function print_field(fingerprint) return string.sub(fingerprint, 4, 19) end
+-- Which items have a content, by a part of its fingerprint: what was ordered under another name is known again. Nearly
+-- every content has one item, named in the hash `prints`; where there are more, that says '*' and a set has them.
+local function print_field(fingerprint) return string.sub(fingerprint or '', 4, 19) end
+local function same_key(field) return P .. 'same:' .. field end
 
 local function note_print(fingerprint, ref)
   local prints, field = P .. 'prints', print_field(fingerprint)
-  local refs = redis.call('HGET', prints, field)
-  if refs and string.find(' ' .. refs .. ' ', ' ' .. ref .. ' ', 1, true) then return end
-  redis.call('HSET', prints, field, refs and refs .. ' ' .. ref or ref)
+  local first = redis.call('HGET', prints, field)
+  if not first then
+    redis.call('HSET', prints, field, ref)
+  elseif first ~= ref then
+    if first ~= '*' then redis.call('SADD', same_key(field), first) end
+    redis.call('SADD', same_key(field), ref)
+    redis.call('HSET', prints, field, '*')
+  end
 end
 
 local function drop_print(fingerprint, ref)
-  local prints, field = P .. 'prints', print_field(fingerprint or '')
-  local left = {}
-  for each in string.gmatch(redis.call('HGET', prints, field) or '', '%S+') do
-    if each ~= ref then left[#left + 1] = each end
+  local prints, field = P .. 'prints', print_field(fingerprint)
+  local first = redis.call('HGET', prints, field)
+  if first == '*' then redis.call('SREM', same_key(field), ref) end
+  if first == ref or (first == '*' and redis.call('EXISTS', same_key(field)) == 0) then
+    redis.call('HDEL', prints, field)
   end
-  if #left > 0 then redis.call('HSET', prints, field, table.concat(left, ' ')) else redis.call('HDEL', prints, field) end
+end
+
+local function items_with(fingerprint)
+  local field = print_field(fingerprint)
+  local first = redis.call('HGET', P .. 'prints', field)
+  if first ~= '*' then return {first or nil} end
+  local refs = redis.call('SMEMBERS', same_key(field))
+  table.sort(refs)
+  return refs
 end
 
 -- The newest revision of a key that has this content, or nil.
@@ -26,6 +42,13 @@ local function revision_with(batch, key, revisions, fingerprint)
     local id = n == 1 and key or key .. '~' .. n
     if redis.call('HGET', item_key(batch, id), 'fingerprint') == fingerprint then return id end
   end
+end
+
+-- Lets an item wait for the same video of another batch, outside every queue.
+local function park(batch, id, source)
+  redis.call('HSET', item_key(batch, id), 'lane', '', 'twin', source)
+  redis.call('HSET', P .. 'parked:' .. batch, id, source)
+  redis.call('SADD', P .. 'links:' .. source, batch .. '/' .. id)
 end
 
 -- Takes an archived video of another batch for an item that waits: its receipt is all that is left to write.
@@ -39,17 +62,27 @@ local function link(batch, id, source, now)
   move(batch, id, 'waiting', TABLE.linked.waiting, now)
 end
 
--- An item ended for which others wait, since they are the same: they take its video, or are rendered themselves.
-hand_on = function(batch, id, to, now)
-  local source = batch .. '/' .. id
-  for _, ref in ipairs(redis.call('SMEMBERS', P .. 'links:' .. source)) do
+-- An item is archived, or will not be, for which others wait, since they are the same. They take its video; or the
+-- first of them is rendered itself, and the others wait for that one.
+hand_on = function(batch, id, archived, now)
+  local source, heir = batch .. '/' .. id, nil
+  local refs = redis.call('SMEMBERS', P .. 'links:' .. source)
+  table.sort(refs)
+  for _, ref in ipairs(refs) do
     local obatch, oid = string.match(ref, '^([^/]+)/(.+)$')
-    if to == 'archived' then
+    if archived then
       link(obatch, oid, source, now)
     else
       unpark(obatch, oid)
-      redis.call('HSET', item_key(obatch, oid), 'lane', redis.call('HGET', item_key(obatch, oid), 'model'))
-      enqueue(obatch, oid)
+      if heir then
+        park(obatch, oid, heir)
+      else
+        heir = ref
+        local other = item_key(obatch, oid)
+        redis.call('HSET', other, 'lane', redis.call('HGET', other, 'model'))
+        redis.call('HDEL', other, 'twin')
+        enqueue(obatch, oid)
+      end
     end
   end
 end

@@ -129,7 +129,9 @@ for _ = 1, request.most do
   local akey = attempt_key(batch, id, n)
   redis.call('HSET', akey, 'deployment', deployment, 'scope', request.scope, 'price', price or '',
              'money', 'none', 'admitted_at', now, 'fingerprint', item[5])
-  local pass = tonumber(redis.call('HGET', batch_key(batch), 'pass:' .. lane) or 0)
+  -- A batch that was barred for a while (its window, its money) cannot claim the past either.
+  local pass = math.max(tonumber(redis.call('HGET', batch_key(batch), 'pass:' .. lane) or 0),
+                        tonumber(redis.call('GET', P .. 'virtual:' .. lane) or 0))
   redis.call('SET', P .. 'virtual:' .. lane, pass)
   redis.call('HSET', batch_key(batch), 'pass:' .. lane, pass + PASS_STEP / weight)
   redis.call('HSETNX', batch_key(batch), 'started_at', now)

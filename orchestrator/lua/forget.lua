@@ -10,12 +10,13 @@ for _, id in ipairs(redis.call('ZRANGE', order, 0, tonumber(ARGV[3]) - 1)) do
   local key = item_key(batch, id)
   for n = 1, tonumber(redis.call('HGET', key, 'made') or 0) do
     local a = redis.call('HMGET', attempt_key(batch, id, n), 'scope', 'remote_id')
-    if a[2] then
+    if a[2] and redis.call('HGET', P .. 'remote:' .. a[1], a[2]) == attempt_ref(batch, id, n) then
       redis.call('HDEL', P .. 'remote:' .. a[1], a[2])
       redis.call('ZREM', P .. 'known:' .. a[1], a[2])
     end
     redis.call('DEL', attempt_key(batch, id, n))
   end
+  hand_on(batch, id, false, now_ms())
   drop_print(redis.call('HGET', key, 'fingerprint'), batch .. '/' .. id)
   redis.call('DEL', key, remixes_of(batch, id))
   redis.call('HDEL', P .. 'specs:' .. batch, id)

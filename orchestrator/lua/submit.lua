@@ -54,9 +54,14 @@ end
 
 -- The state of the item whose video a row shall take; nil when that has come to nothing meanwhile.
 local function state_of_twin(row)
-  if not row.twin then return nil end
+  if not row.twin or row.source ~= '' then return nil end    -- a remix is the same only where its source is
   local t = redis.call('HMGET', P .. 'item:' .. row.twin, 'state', 'fingerprint')
   return t[2] == row.fingerprint and not ENDED[t[1]] and t[1] or nil
+end
+
+local function abandon(id, ended)
+  redis.call('HSET', item_key(batch, id), 'reason', 'source_' .. ended)
+  move(batch, id, 'waiting', TABLE.abandoned.waiting, now)
 end
 
 -- Writes a row's content and queues it; it fails at once when its source ended without a video.
@@ -72,17 +77,13 @@ local function place(id, row)
   redis.call('HSET', specs, id, row.spec)
   note_print(row.fingerprint, batch .. '/' .. id)
   enqueue(batch, id)
-  if twin then redis.call('HSET', item_key(batch, id), 'twin', row.twin) end
   if row.found then
     found(id, row)
-  elseif twin == 'archived' then
-    link(batch, id, row.twin, now)
   elseif twin then
-    redis.call('HSET', P .. 'parked:' .. batch, id, row.twin)
-    redis.call('SADD', P .. 'links:' .. row.twin, batch .. '/' .. id)
+    park(batch, id, row.twin)
+    if twin == 'archived' then link(batch, id, row.twin, now) end
   elseif ended then
-    redis.call('HSET', item_key(batch, id), 'reason', 'source_' .. ended)
-    move(batch, id, 'waiting', TABLE.abandoned.waiting, now)
+    abandon(id, ended)
   end
 end
 
@@ -103,6 +104,7 @@ end
 local function remove(id)
   local key = item_key(batch, id)
   unqueue(batch, id)
+  hand_on(batch, id, false, now)
   detach(id)
   drop_print(redis.call('HGET', key, 'fingerprint'), batch .. '/' .. id)
   count(-1, redis.call('HGET', key, 'price'))
@@ -115,11 +117,22 @@ local function replace(id, row)
   local key = item_key(batch, id)
   local old = tonumber(redis.call('HGET', key, 'price')) or 0
   unqueue(batch, id)
+  hand_on(batch, id, false, now)
   detach(id)
   drop_print(redis.call('HGET', key, 'fingerprint'), batch .. '/' .. id)
   redis.call('HINCRBY', key, 'v', 1)
   redis.call('HINCRBY', bkey, 'estimated', (tonumber(row.price) or 0) - old)
   place(id, row)
+end
+
+-- Remixes of a revision that was taken back are made from the one that is wanted now.
+local function rehang(remixes, key)
+  for _, id in ipairs(remixes) do
+    local lane, ended = attach(id, key)
+    redis.call('HSET', item_key(batch, id), 'lane', lane)
+    enqueue(batch, id)
+    if ended then abandon(id, ended) end
+  end
 end
 
 -- Labels and priority change without a render.
@@ -129,10 +142,11 @@ local function update(id, row)
     counts.unchanged = counts.unchanged + 1
     return
   end
-  if i[2] == 'waiting' then unqueue(batch, id) end
+  local queued = i[2] == 'waiting' and redis.call('HGET', item_key(batch, id), 'lane') ~= ''
+  if queued then unqueue(batch, id) end
   redis.call('HSET', item_key(batch, id), 'priority', row.priority)
   redis.call('HSET', specs, id, row.spec)
-  if i[2] == 'waiting' then enqueue(batch, id) end
+  if queued then enqueue(batch, id) end
   counts.updated = counts.updated + 1
 end
 
@@ -155,8 +169,13 @@ for a = 3, #ARGV do
     local same = revision_with(batch, row.key, revisions, row.fingerprint)
     local waits, unsent = waits_unsent(latest)
     if same then
-      if same ~= latest and waits and unsent then remove(latest) end
       redis.call('HSET', first, 'latest', same)
+      if same ~= latest and waits and unsent then
+        local remixes = redis.call('SMEMBERS', remixes_of(batch, latest))
+        remove(latest)
+        redis.call('DEL', remixes_of(batch, latest))
+        rehang(remixes, row.key)
+      end
       update(same, row)
     elseif waits then
       replace(latest, row)

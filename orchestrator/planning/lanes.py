@@ -93,9 +93,9 @@ class Lane:
         return self._queues.setdefault(batch, Queue())
 
     def take(self, batch: str, urgency: int, weight: float) -> None:
-        """Take the next item of a batch out; the batch has had a turn."""
-        self._virtual = self._pass[batch]
-        self._pass[batch] += PASS_STEP / weight
+        """Take the next item of a batch out; the batch has had a turn. One that was barred cannot claim the past."""
+        self._virtual = max(self._pass[batch], self._virtual)
+        self._pass[batch] = self._virtual + PASS_STEP / weight
         self._queues[batch].pop()
         self.index(batch, urgency)
 

@@ -27,15 +27,20 @@ async def look(store: Store, rows: list[Item], batch: str = "summer") -> list[St
 
 
 async def submit_knowing(
-    store: Store, rows: list[Item], *, reuse: bool = True, found: dict[str, Found] | None = None
+    store: Store,
+    rows: list[Item],
+    *,
+    batch: str = "summer",
+    reuse: bool = True,
+    found: dict[str, Found] | None = None,
 ) -> Submitted:
     async def receipts(unknown: object) -> dict[str, Found]:
         return found or {}
 
-    submission = Submission(store, "summer", deployments=(deployment(),), progress=lambda _: None)
-    comparison = Comparison(store, "summer", find_receipts=receipts)
+    submission = Submission(store, batch, deployments=(deployment(),), progress=lambda _: None)
+    comparison = Comparison(store, batch, find_receipts=receipts, writes=True)
     return await submission.submit(
-        rows, kinds=(), columns=(), budget_usd=None, template="summer", comparison=comparison, reuse=reuse
+        rows, kinds=(), columns=(), budget_usd=None, template=batch, comparison=comparison, reuse=reuse
     )
 
 
