@@ -137,7 +137,7 @@ class Item:
     @property
     def reused(self) -> str | None:
         """The video of another batch that it takes as its own: the name of its file in the archive."""
-        return self.fields.get("reused")
+        return self.fields.get("reused") or None
 
     @property
     def expires_at(self) -> float | None:

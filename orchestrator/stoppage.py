@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from orchestrator import views
 from orchestrator.records import Batch
 from orchestrator.settings import NO_BUDGETS, Budgets, Deployment
 from orchestrator.shortage import Stoppage, shortage
 from orchestrator.states import BatchState, State
 from orchestrator.store import Store
 from orchestrator.views import DeploymentView, deployment
+from orchestrator.views import batch as batch_view
 
 __all__ = ["Stoppage", "stoppage"]
 
@@ -25,12 +25,13 @@ async def stoppage(
     *,
     admitted: Collection[str] | None = None,
     budgets: Budgets = NO_BUDGETS,
+    waiting_for: frozenset[str] = frozenset(),
 ) -> Stoppage | None:
     """None while the batch moves, or will by itself (a rate, a slot, a cooling deployment, a window).
 
     A budget of the day or month is a stoppage too, though a worker that stays goes on when the next one begins.
 
-    `admitted`: the batches that are admitted at all, None for any.
+    `admitted`: the batches that are admitted at all, None for any. `waiting_for`: batches whose rows wait for this one.
     """
     active = batch.moving(State.ADMITTED, State.CREATING, State.RENDERING, State.ARCHIVING)
     if batch.state not in (BatchState.RUNNING, BatchState.PAUSED) or active or not batch.counts[State.WAITING]:
@@ -50,25 +51,32 @@ async def stoppage(
         found.append(barred)
     parked = await store.redis.hrandfield(store.keys.parked(batch.name), SOURCES, True)
     if parked:
-        return await _made_elsewhere(store, [raw.decode() for raw in parked[1::2]], admitted, moved)
+        names = sorted({raw.decode().split("/", 1)[0] for raw in parked[1::2]} - waiting_for)
+        why = []
+        for name in names:
+            other = await batch_view(store, name)
+            if other is None or other.moving(State.ADMITTED, State.CREATING, State.RENDERING, State.ARCHIVING):
+                return None
+            if other.state is BatchState.FINAL:
+                why.append(f"{name}: some of its items are held: dailies status {name} --state held")
+            elif admitted is not None and name not in admitted:
+                why.append(f"run {name} too")
+            else:
+                its = await stoppage(
+                    store,
+                    other,
+                    deployments,
+                    admitted=admitted,
+                    budgets=budgets,
+                    waiting_for=waiting_for | {batch.name},
+                )
+                if its is None:
+                    return None
+                why.append(f"{name}: {its.resume}")
+        return Stoppage("made_in_another_batch", f"rows wait for videos of another batch; {'; '.join(why)}", moved)
     if not found:
         return Stoppage("no_deployment", "add a deployment that serves its model to the configuration", moved)
     return found[0]
-
-
-async def _made_elsewhere(
-    store: Store, sources: Collection[str], admitted: Collection[str] | None, moved: float
-) -> Stoppage | None:
-    """Rows that wait for the same video of another batch move with it, if that one does."""
-    names = sorted({source.split("/", 1)[0] for source in sources})
-    for name in names:
-        other = await views.batch(store, name)
-        if other is None or other.moving(State.ADMITTED, State.CREATING, State.RENDERING, State.ARCHIVING):
-            return None
-        if other.state is not BatchState.PAUSED and (admitted is None or name in admitted):
-            return None
-    resume = f"run or resume {', '.join(names)} too: rows of this batch wait for its videos"
-    return Stoppage("made_in_another_batch", resume, moved)
 
 
 async def _barred(

@@ -45,6 +45,7 @@ class Survey:
 
     - `renders`: what would be paid for, `again` and `reuse` considered
     - `elsewhere`: rows that are not in this batch, but queued or further in another; `batches` says in which
+    - `renamed`: new rows whose content the batch has already, under keys that the manifest may have no longer
     - `restyled`: rows that are more than queued, and would be rendered again only in another form
     - `found`: rows whose receipt stands in the archive; `there`: all that are archived, or certain to be, unpaid
     - `removed`: rows of the batch that the manifest has no longer; they stay
@@ -57,6 +58,7 @@ class Survey:
     verdicts: Counter[Verdict] = field(default_factory=Counter)
     renders: Bill = field(default_factory=Bill)
     elsewhere: Bill = field(default_factory=Bill)
+    renamed: Bill = field(default_factory=Bill)
     restyled: Bill = field(default_factory=Bill)
     batches: Counter[str] = field(default_factory=Counter)
     found: int = 0
@@ -81,6 +83,8 @@ class Survey:
         if twin is not None and standing.found is None and standing.verdict is not Verdict.UNCHANGED:
             self.elsewhere.add(price)
             self.batches[twin] += 1
+        if standing.alias and standing.found is None:
+            self.renamed.add(price)
         if standing.restyled and standing.found is None:
             self.restyled.add(price)
         if self.renders_anew(standing, also_in=also_in):
@@ -105,6 +109,13 @@ class Survey:
                 f"{self.batch}: {self.elsewhere.rows} of {self.items} rows are already archived, rendering or queued "
                 f"in another batch ({where}), and rendering them again would cost {self.elsewhere}. "
                 "Say --reuse to use those videos here, or --again to pay for them again"
+            )
+        renamed = min(self.renamed.rows, self.removed)
+        if renamed > MANY and 2 * renamed >= self.items:
+            return (
+                f"{self.batch}: {renamed} of {self.items} rows are in this batch already under other keys, which the "
+                f"manifest has no longer; rendering them again would cost {self.renamed}. Put the keys back (was --key "
+                "given before?), or say --again to pay for them again"
             )
         if self.restyled.rows > MANY:
             return (

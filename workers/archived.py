@@ -61,7 +61,7 @@ class ArchivedRows:
             async with self._at_once:
                 data = await self._sink.read(f"{self._batch}/{name}")
             try:
-                paper = json.loads(data)
+                paper = {"file": f"{name.removesuffix('.json')}.mp4", **json.loads(data)}
                 if paper["fingerprint"] == fingerprint and paper["key"] == row.key and await self._stands(paper):
                     return row.key, self._found(paper)
             except (KeyError, TypeError, ValueError) as error:
@@ -78,7 +78,8 @@ class ArchivedRows:
         cost = paper["cost_usd"]
         attempt: dict[str, object] = {
             "deployment": paper["deployment"],
-            "scope": self._scopes.get(paper["deployment"], ""),
+            # The remote id of a video that is used again is that of another item.
+            "scope": "" if paper.get("reused") else self._scopes.get(paper["deployment"], ""),
             "remote_id": paper["remote_id"],
             "adopted": paper["adopted"],
             "outcome": "archived",

@@ -159,8 +159,12 @@ def _name(item: Item) -> str:
 
 
 def _second_name(item: Item) -> str:
-    safe = re.sub(r"[^A-Za-z0-9_-]", "_", item.remote_id or "")[:80]
-    return f"{item.ref.batch}/{item.ref.item}.{safe}.mp4"
+    return f"{item.ref.batch}/{item.ref.item}.{safe_name(item.remote_id or '')}.mp4"
+
+
+def safe_name(remote_id: str) -> str:
+    """A remote id as a part of a file's name."""
+    return re.sub(r"[^A-Za-z0-9_-]", "_", remote_id)[:80]
 
 
 def _as_dict(video: VideoFacts) -> dict[str, object]:

@@ -6,12 +6,14 @@ The receipt stands in the item's own batch, so that the archive still explains i
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 import structlog
 
 from orchestrator.decision import Decision
 from orchestrator.records import Item
 from orchestrator.states import Event
+from workers.delivery import safe_name
 from workers.receipt import fields_of, receipt_name
 from workers.sinks import NotThere, Sink
 
@@ -19,19 +21,41 @@ log = structlog.get_logger("workers.reuse")
 
 
 async def reuse(sink: Sink, item: Item) -> Decision:
-    """Write the receipt of an item that takes another's video. Raises ArchiveError, but for a receipt that is gone."""
+    """Write the receipt of an item that takes another's video, if that video stands there whole and is the same.
+
+    Raises ArchiveError where the archive cannot tell.
+    """
     video = item.reused or ""
     try:
         paper = json.loads(await sink.read(receipt_name(video)))
+        there = await sink.stat(video)
+        if paper["fingerprint"] != item.spec.fingerprint:
+            raise ValueError("it is the receipt of another content")
+        if there is None or there.bytes != paper["bytes"]:
+            raise ValueError("the video does not stand beside it as it was")
         known = {**paper, **_own(item, video)}
         fields = fields_of(known)
     except (NotThere, KeyError, TypeError, ValueError) as error:
-        log.error("receipt.was_missing", video=video, error=str(error))
-        message = f"{video} was to be used again, and its receipt cannot be read: retry renders a new video"
+        log.error("video.was_not_reusable", video=video, error=str(error))
+        message = f"{video} was to be used again, and cannot be: {error}; retry renders a new video"
         return Decision(Event.UNLINKED, {"reason": "reuse_missing", "message": message, "billed": "no"})
     data = (json.dumps(known, ensure_ascii=False, indent=2) + "\n").encode()
-    await sink.write(receipt_name(f"{item.ref.batch}/{item.ref.item}.mp4"), data, "application/json")
+    name = receipt_name(f"{item.ref.batch}/{item.ref.item}.mp4")
+    if await _is_anothers(sink, name, known):  # of a video that was paid for: ours stands beside it, as videos do
+        name = name.replace(".json", f".{safe_name(str(paper['remote_id']))}.json")
+    await sink.write(name, data, "application/json")
     return Decision(Event.ARCHIVED, fields)
+
+
+async def _is_anothers(sink: Sink, name: str, own: Mapping[str, object]) -> bool:
+    """Whether a receipt that stands there says something that ours does not."""
+    try:
+        there = json.loads(await sink.read(name))
+        return any(there[field] != own[field] for field in ("fingerprint", "remote_id", "reused"))
+    except NotThere:
+        return False
+    except (KeyError, TypeError, ValueError):
+        return True
 
 
 def _own(item: Item, video: str) -> dict[str, object]:

@@ -103,6 +103,37 @@ async def test_a_reused_video_is_found_again_by_that_receipt(sink: DirectorySink
     assert paper["item"]["reused"] == "spring/a.mp4"
 
 
+@pytest.mark.parametrize("wrong", ["no video", "cut", "other content"])
+async def test_a_video_that_is_gone_or_another_is_not_reused(sink: DirectorySink, wrong: str) -> None:
+    await put(sink, item("a"), video=wrong != "no video")
+    if wrong == "cut":
+        await sink.write("spring/a.mp4", b"m", "video/mp4")
+    row = item("x", prompt="else" if wrong == "other content" else "prompt of a")
+    decision = await reuse(sink, ordered(row, "summer", reused="spring/a.mp4"))
+    assert decision.event is Event.UNLINKED
+
+
+async def test_the_receipt_of_a_paid_video_is_never_overwritten(sink: DirectorySink) -> None:
+    await put(sink, item("a"))
+    paid = json.loads(await sink.read("spring/a.json"))
+    await sink.write("summer/x.mp4", b"mp4", "video/mp4")
+    await sink.write("summer/x.json", json.dumps({**paid, "remote_id": "video_2", "fingerprint": "v1:0"}).encode(), "")
+    row = item("x", prompt="prompt of a")
+    for _ in range(2):  # a step that died after writing does it again
+        assert (await reuse(sink, ordered(row, "summer", reused="spring/a.mp4"))).event is Event.ARCHIVED
+    assert json.loads(await sink.read("summer/x.json"))["remote_id"] == "video_2"
+    rows = ArchivedRows(sink, "summer", [deployment()])
+    assert "x" in await rows.find([row]), "its own receipt is found too"
+
+
+async def test_a_receipt_of_before_it_named_its_file_is_believed(sink: DirectorySink) -> None:
+    await put(sink, item("a"))
+    paper = json.loads(await sink.read("spring/a.json"))
+    del paper["file"]
+    await sink.write("spring/a.json", json.dumps(paper).encode(), "application/json")
+    assert (await found(sink, item("a")))["a"]["item"]["file"] == "a.mp4"
+
+
 async def test_reusing_a_video_whose_receipt_is_gone_fails_and_pays_nothing(sink: DirectorySink) -> None:
     decision = await reuse(sink, ordered(item("x"), "summer", reused="spring/a.mp4"))
     assert (decision.event, decision.item["reason"]) == (Event.UNLINKED, "reuse_missing")
