@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Annotated, Any, get_type_hints
 
 import typer
+
 from manifests.adjustments import Adjustments
 
 _USD = re.compile(r"\$?([0-9]{1,9}(?:\.[0-9]{1,6})?)")
