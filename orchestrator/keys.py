@@ -42,6 +42,7 @@ class Keys:
         "budget:*",
         "orphans",
         "prints",
+        "same:*",
     )
 
     def __init__(self, namespace: str) -> None:
