@@ -146,6 +146,7 @@ class Submission:
         return counts
 
     def _row(self, place: int, item: ManifestItem) -> dict[str, object]:
+        fingerprint = item.fingerprint
         cost = dearest(self._deployments, item.model, item.size, item.seconds)
         spec = Spec(
             key=item.key,
@@ -153,7 +154,7 @@ class Submission:
             model=item.model,
             size=item.size,
             seconds=item.seconds,
-            fingerprint=item.fingerprint,
+            fingerprint=fingerprint,
             labels=dict(item.labels),
             input_reference=item.input_reference,
             image_sha256=item.image_sha256,
@@ -161,7 +162,7 @@ class Submission:
         )
         return {
             "key": item.key,
-            "fingerprint": item.fingerprint,
+            "fingerprint": fingerprint,
             "spec": spec.dump(),
             "model": item.model,
             "priority": item.priority,

@@ -54,12 +54,13 @@ local function index_batch(batch, lane)
   redis.call('ZADD', ready, string.format('%.0f', pass - urgency * URGENCY_STEP), batch)
 end
 
-local function enqueue(batch, id)
+-- `in_bulk`: whoever queues many rows indexes their lanes at the end, once (`seal_batch.lua`).
+local function enqueue(batch, id, in_bulk)
   local i = redis.call('HMGET', item_key(batch, id), 'lane', 'priority', 'place')
   if not i[1] or i[1] == '' then return end           -- parked: its source has not succeeded yet
   local score = tonumber(i[3]) - tonumber(i[2]) * PRIORITY_STEP
   redis.call('ZADD', P .. 'queue:' .. i[1] .. ':' .. batch, string.format('%.0f', score), id)
-  index_batch(batch, i[1])
+  if not in_bulk then index_batch(batch, i[1]) end
 end
 
 -- Items that wait for the same video of another batch: 'links:SOURCE' names them, 'parked:BATCH' their sources.

@@ -76,7 +76,7 @@ local function place(id, row)
              'fingerprint', row.fingerprint, 'seconds', row.seconds, 'price', row.price, 'model', row.model)
   redis.call('HSET', specs, id, row.spec)
   note_print(row.fingerprint, batch .. '/' .. id)
-  enqueue(batch, id)
+  enqueue(batch, id, true)
   if row.found then
     found(id, row)
   elseif twin then
