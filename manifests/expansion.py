@@ -12,6 +12,7 @@ from manifests.draft import TEMPLATES, Draft
 from manifests.fields import SCALARS, nearest
 from manifests.problem import Problems, Spot, excerpt
 from manifests.row import Row
+from manifests.spelling import field_name
 from manifests.template import BadTemplate, Missing, fill, placeholders
 
 MOST_VARIANTS = 1_000
@@ -138,7 +139,7 @@ def _axes_hold(draft: Draft, matrix: dict[str, list[str]], problems: Problems) -
             hint = "take one of the two out, or rename it"
             problems.add(spot, axis, f"{excerpt(axis)} is {what} and an axis at once", hint)
             sound = False
-        elif used is not None and matrix[axis] and axis not in used and axis not in SCALARS:
+        elif used is not None and matrix[axis] and field_name(axis) not in used and axis not in SCALARS:
             message = f"the axis {excerpt(axis)} changes nothing: the same video would be ordered again and again"
             problems.add(spot, axis, message, f"write {{{excerpt(axis)}}} in prompt or key; for more takes, variants")
             sound = False
@@ -150,8 +151,8 @@ def _axes_hold(draft: Draft, matrix: dict[str, list[str]], problems: Problems) -
 
 
 def _used(fields: dict[str, str]) -> frozenset[str] | None:
-    """The placeholders of all texts; None when a text is broken, which is told elsewhere."""
+    """The placeholders of all texts, spelled as fields are; None when a text is broken, which is told elsewhere."""
     try:
-        return frozenset().union(*(placeholders(fields.get(name, "")) for name in TEMPLATES))
+        return frozenset(field_name(each) for name in TEMPLATES for each in placeholders(fields.get(name, "")))
     except BadTemplate:
         return None

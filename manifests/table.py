@@ -10,6 +10,10 @@ from manifests.problem import Spot, excerpt
 from manifests.row import Reading, Row, plain
 from manifests.spelling import field_name, tidy
 
+# What programs write into a cell whose formula came to nothing.
+_NO_RESULT = frozenset(["#NAME?", "#REF!", "#N/A", "#VALUE!", "#DIV/0!", "#NUM!", "#NULL!", "#SPILL!", "#ERROR!", "#CALC!"])
+_SOUND: frozenset[str] = frozenset()
+
 NameCell = Callable[[int, int], str]  # line, number of the column → what a person calls the cell; empty: nothing
 
 
@@ -35,6 +39,7 @@ class Table:
         self._fields = [(at, name) for at, name in places if name in SCALARS]
         self._labels = [(at, name) for at, name in places if name and name not in SCALARS]
         self._nameless = [at for at, name in places if not name]
+        self._heading = next((self._written[at] for at, name in places if name == "prompt"), "")
         self._cells: dict[str, int] = {}
         for number, column in enumerate(self.columns, 1):
             if column:
@@ -80,8 +85,14 @@ class Table:
             cells = [*cells, *[""] * (len(self.columns) - len(cells))]
         fields: dict[str, str] = {}
         labels: dict[str, str] = {}
+        broken = _SOUND
         for at, name in self._fields:
             if text := cells[at].strip():
+                if text[0] == "#" and text in _NO_RESULT:
+                    hint = "mend the formula, or write the value instead"
+                    self._wrong_cell(line, at + 1, text, "the formula has no result", hint)
+                    broken |= {name}
+                    continue
                 fields[name] = plain(text) if "\r" in text else text
         for at, name in self._labels:
             if text := cells[at].strip():
@@ -92,7 +103,14 @@ class Table:
                 self._wrong_cell(line, at + 1, text, message, "name the column in the header line")
         if len(cells) > len(self.columns):
             self._check_beyond(line, cells)
-        return Row(line, self, fields, labels) if fields or labels else None
+        if fields.get("prompt") == self._heading and self._is_header(fields, labels):
+            return None  # sheets that were pasted together have the header once more
+        return Row(line, self, fields, labels, broken=broken) if fields or labels or broken else None
+
+    def _is_header(self, fields: dict[str, str], labels: dict[str, str]) -> bool:
+        """Whether a row says in each of its cells what the header says there."""
+        row = fields | labels
+        return all(tidy(text) == self._written[self._cells[name] - 1] for name, text in row.items())
 
     def _check_beyond(self, line: int, cells: Sequence[str]) -> None:
         width = len(self.columns)
@@ -145,9 +163,9 @@ def _column_problem(column: str) -> tuple[str, str] | None:
         return "labels cannot be a column", "give each label a column of its own, named as the label"
     if plainly == "matrix":
         return "matrix cannot be a column", "write a row for each video, or use a YAML manifest"
-    if plainly == "deployment":
+    if plainly in ("deployment", "seed", "fps", "negative_prompt"):
         hint = f"{UNABLE[plainly]}; rename the column to keep it as a label"
-        return "deployment is not a field of this version", hint
+        return f"{plainly} is not a field of this version", hint
     if UNPRINTABLE.search(column):
         return "the name of the column has an unprintable character", "type the name anew"
     if field := near_field(column):

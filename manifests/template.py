@@ -56,7 +56,7 @@ def placeholders(text: str) -> frozenset[str]:
 def fill(text: str, values: Mapping[str, str]) -> str:
     """The text with its placeholders filled; braces inside a value stay as they are. Raises BadTemplate, Missing.
 
-    A name that is not known as it stands may be spelled as a column's header may: `{Input Reference}`.
+    A name that is not known as it stands may be spelled as a column's header may: `{Input Reference}`, `{sku}` for SKU.
     """
     if "{" not in text and "}" not in text:
         return text
@@ -65,6 +65,8 @@ def fill(text: str, values: Mapping[str, str]) -> str:
         filled.append(literal)
         if name is not None:
             known = next((way for way in (name, tidy(name), field_name(name)) if way in values), None)
+            if known is None:
+                known = next((way for way in values if field_name(way) == field_name(name)), None)
             if known is None:
                 raise Missing(name)
             filled.append(values[known])
