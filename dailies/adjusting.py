@@ -87,12 +87,19 @@ def adjusted(command: Callable[..., None]) -> Callable[..., None]:
     return with_adjustments
 
 
+def _once(option: str, given: list[str] | None) -> dict[str, str]:
+    pairs = list(map(_pair, given or ()))
+    if twice := [name for name, _ in pairs if [each for each, _ in pairs].count(name) > 1]:
+        raise typer.BadParameter(f"{option} says twice what {twice[0]} is: leave one of them out")
+    return dict(pairs)
+
+
 def _adjustments(own: dict[str, Any]) -> Adjustments:
     return Adjustments(
         name=own["name"] or None,
         budget_usd=own["budget_usd"],
-        fields=dict(map(_pair, own["fields"] or ())),
-        columns=dict(map(_pair, own["columns"] or ())),
+        fields=_once("--set", own["fields"]),
+        columns=_once("--map", own["columns"]),
         key=own["key"] or None,
         where=tuple(map(_pair, own["where"] or ())),
         sample=own["sample"],

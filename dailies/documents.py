@@ -36,7 +36,9 @@ def batch_document(batch: Batch, stoppage: Stoppage | None, archive: str | None)
         "started_at": int(started),
         "elapsed_s": round(max(ended - started, 0.0), 1),
         "creates_per_minute": round(created * 60 / max(ended - started, 1.0), 2),
-        "expected_end_at": None if final or not done else int(ended + (ended - started) * (batch.total - done) / done),
+        "expected_end_at": None
+        if final or not done or stoppage
+        else int(ended + (ended - started) * (batch.total - done) / done),
         "archive": place,
         "results": f"{place}results.csv" if place else None,
     }

@@ -9,9 +9,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from dailies.exits import UsageError
+from dailies.exits import UsageError, say
 from manifests import Manifest, ManifestError, Problem, load
 from manifests.adjustments import Adjustments
+from manifests.fields import likely_field
+from manifests.spelling import field_name
 from manifests.standard_input import STDIN, spooled
 from orchestrator.prices import dearest
 from orchestrator.settings import Settings
@@ -46,6 +48,8 @@ def loaded(
                 found += error.problem_count
                 continue
             manifests.append(manifest)
+            for note in _notes(manifest, settings, adjustments):
+                say(f"note: {manifest.called}: {note}")
             unpriced = _unpriced(manifest, settings)
             problems += unpriced
             found += len(unpriced)
@@ -55,6 +59,19 @@ def loaded(
         if twice := {name for name in names if names.count(name) > 1}:
             raise UsageError(f"two manifests are named {sorted(twice)[0]}: give one of them another name")
         yield manifests
+
+
+def _notes(manifest: Manifest, settings: Settings, adjustments: Adjustments) -> Iterator[str]:
+    """What is no problem, and could be a misunderstanding."""
+    if not settings.deployments:
+        yield "models are not checked, since no deployment is configured"
+    if Path(manifest.called).suffix.lower() not in (".csv", ".tsv", ".xlsx"):
+        return
+    mapped = {field_name(column) for column in adjustments.columns.values()}
+    for column in manifest.columns:
+        meant = likely_field(column)
+        if column != meant and meant not in (None, *manifest.columns) and field_name(column) not in mapped:
+            yield f'the column {column} is kept as a label; is it meant as {meant}? Then say --map {meant}="{column}"'
 
 
 def _unpriced(manifest: Manifest, settings: Settings) -> list[Problem]:

@@ -48,3 +48,8 @@ class Choices:
     reuse: bool = False
     again: bool = False
     yes: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what contradicts itself."""
+        if self.reuse and self.again:
+            raise typer.BadParameter("--reuse takes videos that are there, and --again pays for new ones: give one")

@@ -11,7 +11,9 @@ from manifests.row import Reading, Row, plain
 from manifests.spelling import field_name, tidy
 
 # What programs write into a cell whose formula came to nothing.
-_NO_RESULT = frozenset(["#NAME?", "#REF!", "#N/A", "#VALUE!", "#DIV/0!", "#NUM!", "#NULL!", "#SPILL!", "#ERROR!", "#CALC!"])
+_NO_RESULT = frozenset(
+    ["#NAME?", "#REF!", "#N/A", "#VALUE!", "#DIV/0!", "#NUM!", "#NULL!", "#SPILL!", "#ERROR!", "#CALC!"]
+)
 _SOUND: frozenset[str] = frozenset()
 
 NameCell = Callable[[int, int], str]  # line, number of the column → what a person calls the cell; empty: nothing

@@ -39,7 +39,7 @@ class Standing:
     - `state`: of the item that has the row's content, or that it replaces; None for a new row
     - `restyled`: the item before it is more than queued, and only its model, size or seconds are changed
     - `twin`: an item of another batch that has the same content and is queued or further; each take has its own
-    - `alias`: a new row whose content an item of this batch has already, under another key
+    - `alias`: a new or changed row whose content an item of this batch has already, under another key
     - `found`: its receipt stands in the archive, though the ledger does not know it
     """
 

@@ -101,6 +101,10 @@ class Keys:
         """Set: items to be made from this one, until they are."""
         return f"{self.prefix}remixes:{ref.batch}/{ref.item}"
 
+    def budget(self, period: str) -> str:
+        """Hash: what of the budget of a day or month is reserved, unknown and confirmed, in micro-dollars."""
+        return f"{self.prefix}budget:{period}"
+
     def parked(self, batch: str) -> str:
         """Hash: item id → the item of another batch whose video it waits for."""
         return f"{self.prefix}parked:{batch}"

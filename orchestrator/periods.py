@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 from itertools import islice, takewhile
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from manifests.window import Window, midnight
@@ -33,13 +34,13 @@ def year_of_hours(window: Window, now: float) -> list[list[int]]:
     return _told(takewhile(lambda interval: interval[0] < now + BATCH_AHEAD_S, window.intervals(now)))
 
 
-def limits(budgets: Budgets, now: float) -> list[dict[str, object]]:
+def limits(budgets: Budgets, now: float) -> list[dict[str, Any]]:
     """The budgets of day and month that are limited, with their periods around now: [id, from, until]."""
     today = dt.datetime.fromtimestamp(now, ZoneInfo(budgets.timezone)).date()
     days = [today + dt.timedelta(days=n) for n in range(-2, 4)]
     first = today.replace(day=1)
     months = [_month_after(first, n) for n in range(-1, 4)]
-    found: list[dict[str, object]] = []
+    found: list[dict[str, Any]] = []
     for name, limit, starts, form in (
         ("day", budgets.day_usd, days, "%Y-%m-%d"),
         ("month", budgets.month_usd, months, "%Y-%m"),

@@ -45,7 +45,8 @@ class Survey:
 
     - `renders`: what would be paid for, `again` and `reuse` considered
     - `elsewhere`: rows that are not in this batch, but queued or further in another; `batches` says in which
-    - `renamed`: new rows whose content the batch has already, under keys that the manifest may have no longer
+    - `renamed`: new rows whose content the batch has already, under keys that the manifest may have no longer;
+      `reordered`: changed rows whose content it has under another key
     - `restyled`: rows that are more than queued, and would be rendered again only in another form
     - `found`: rows whose receipt stands in the archive; `there`: all that are archived, or certain to be, unpaid
     - `removed`: rows of the batch that the manifest has no longer; they stay
@@ -59,6 +60,7 @@ class Survey:
     renders: Bill = field(default_factory=Bill)
     elsewhere: Bill = field(default_factory=Bill)
     renamed: Bill = field(default_factory=Bill)
+    reordered: Bill = field(default_factory=Bill)
     restyled: Bill = field(default_factory=Bill)
     batches: Counter[str] = field(default_factory=Counter)
     found: int = 0
@@ -84,7 +86,7 @@ class Survey:
             self.elsewhere.add(price)
             self.batches[twin] += 1
         if standing.alias and standing.found is None:
-            self.renamed.add(price)
+            (self.renamed if standing.verdict is Verdict.NEW else self.reordered).add(price)
         if standing.restyled and standing.found is None:
             self.restyled.add(price)
         if self.renders_anew(standing, also_in=also_in):
@@ -110,12 +112,12 @@ class Survey:
                 f"in another batch ({where}), and rendering them again would cost {self.elsewhere}. "
                 "Say --reuse to use those videos here, or --again to pay for them again"
             )
-        renamed = min(self.renamed.rows, self.removed)
-        if renamed > MANY and 2 * renamed >= self.items:
+        moved = min(self.renamed.rows, self.removed) + self.reordered.rows
+        if moved > MANY and 2 * moved >= self.items:
             return (
-                f"{self.batch}: {renamed} of {self.items} rows are in this batch already under other keys, which the "
-                f"manifest has no longer; rendering them again would cost {self.renamed}. Put the keys back (was --key "
-                "given before?), or say --again to pay for them again"
+                f"{self.batch}: {moved} of {self.items} rows are in this batch already under other keys, and rendering "
+                "them again would be paid again. Put the keys back as they were (is a key a row's number, or was --key "
+                "given before?), or say --again"
             )
         if self.restyled.rows > MANY:
             return (

@@ -9,7 +9,9 @@ from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 
 from orchestrator.keys import Ref
+from orchestrator.periods import limits
 from orchestrator.records import Attempt, Batch, Item, decode
+from orchestrator.settings import Budgets
 from orchestrator.states import State
 from orchestrator.store import Store
 
@@ -82,3 +84,13 @@ async def deployment(store: Store, name: str) -> DeploymentView:
         cool or None,
         fields.get("cool_reason"),
     )
+
+
+async def spent(store: Store, budgets: Budgets, now: float) -> dict[str, int]:
+    """What of the budgets of the days and months around `now` (Unix seconds) is spent or bound: id → micro-dollars."""
+    found = {}
+    for budget in limits(budgets, now):
+        for period in budget["periods"]:
+            fields = await store.read(store.keys.budget(period[0]))
+            found[period[0]] = sum(int(fields.get(name) or 0) for name in ("reserved", "unknown", "confirmed"))
+    return found

@@ -51,7 +51,7 @@ for a = 4, #ARGV, 3 do
     known[fingerprint] = found
     row[4] = found.free[found.next] or ''
     if row[4] ~= '' then found.next = found.next + 1 end
-    row[5] = not f[1] and found.here and 1 or 0
+    row[5] = found.here and 1 or 0
   end
   rows[#rows + 1] = row
 end

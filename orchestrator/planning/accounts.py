@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from orchestrator.periods import limits
@@ -12,9 +14,10 @@ from orchestrator.settings import Budgets
 class Periods:
     """The budgets of day and month. Money in micro-dollars, instants in milliseconds."""
 
-    def __init__(self, budgets: Budgets) -> None:
+    def __init__(self, budgets: Budgets, spent: Mapping[str, int] = MappingProxyType({})) -> None:
+        """`spent`: of which period how much is spent or bound already, by its id."""
         self._budgets = budgets
-        self._spent: defaultdict[str, int] = defaultdict(int)
+        self._spent: defaultdict[str, int] = defaultdict(int, spent)
         self._now: list[tuple[str, int, int]] = []
         self._names: tuple[str, ...] = ()
         self._until = float("-inf") if budgets else float("inf")

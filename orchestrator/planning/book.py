@@ -6,7 +6,8 @@ pace and sent after it, always so many seconds later, never has to wait there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from orchestrator.admission import ADMIT_MARGIN, interval_s
@@ -77,10 +78,17 @@ class Ledger:
 class Book:
     """The waiting items of some batches, and who may be admitted. Instants in milliseconds, money in micro-dollars."""
 
-    def __init__(self, deployments: Sequence[Deployment], *, now: float, budgets: Budgets = NO_BUDGETS) -> None:
-        """`now` in Unix seconds: from when on windows are reckoned."""
+    def __init__(
+        self,
+        deployments: Sequence[Deployment],
+        *,
+        now: float,
+        budgets: Budgets = NO_BUDGETS,
+        spent: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
+        """`now` in Unix seconds: from when on windows are reckoned. `spent`: of each period's budget, by its id."""
         self._deployments, self._now = deployments, now
-        self._periods = Periods(budgets)
+        self._periods = Periods(budgets, spent)
         self._lanes: dict[str, Lane] = {}
         self._numbers: dict[str, int] = {}
         self._remixes: dict[tuple[int, int], list[int]] = {}

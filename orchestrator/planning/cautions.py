@@ -28,6 +28,12 @@ def cautions(
             f"{tally.expired} videos are deleted by the provider before it is their turn to be archived: "
             "start more workers"
         )
+    held_by_budget = any(gate == "budget" for _, gate in simulation.holds.total)
+    if held_by_budget and tally.creates.total() == len(work):
+        found.append(
+            "the budget of a day or a month is spent before all is made: dailies run ends then, and a worker, or the "
+            "same command, goes on when the next one begins"
+        )
     found += _unknown(simulation, number, used)
     for desk in used:
         kinds = [kind for kind in work.kinds if kind.model == desk.deployment.model]

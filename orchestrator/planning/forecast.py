@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from orchestrator.planning.cautions import cautions
@@ -96,15 +97,17 @@ def forecast(
     now: float,
     workers: int = 1,
     budgets: Budgets = NO_BUDGETS,
+    spent: Mapping[str, int] = MappingProxyType({}),
     progress: Progress = lambda done, of: None,
 ) -> tuple[Forecast, ...]:
     """What comes of each of some batches that start together at `now` (Unix seconds), with nothing else going on.
 
-    `timings` as `orchestrator.timings.timings` answers for the kinds in `works`; `progress` is told how many of all
-    items are done, now and then. A million items take some ten seconds.
+    `timings` as `orchestrator.timings.timings` answers for the kinds in `works`; `spent`, of the budgets of days and
+    months, as `orchestrator.views.spent` does; `progress` is told how many of all items are done, now and then. A
+    million items take some ten seconds.
     """
     simulation = Simulation(
-        works, deployments, timings, now=now, workers=workers, budgets=budgets, progress=progress
+        works, deployments, timings, now=now, workers=workers, budgets=budgets, spent=spent, progress=progress
     )
     simulation.run()
     return tuple(_forecast(simulation, number, timings, budgets, now) for number in range(len(works)))

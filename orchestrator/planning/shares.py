@@ -29,7 +29,7 @@ class Share:
             "model": self.model,
             "deployment": self.deployment,
             "items": self.items,
-            "cost_usd": usd(self.cost),
+            "cost_usd": usd(self.cost) if self.unpriced < self.items else None,
             "unpriced": self.unpriced,
         }
 

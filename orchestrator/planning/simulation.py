@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from heapq import heappop, heappush
+from types import MappingProxyType
 from typing import NamedTuple
 
 from orchestrator.dispatcher import ARCHIVE_SLOTS, STEP_SLOTS
@@ -47,10 +48,12 @@ class Simulation:
         now: float,
         workers: int = 1,
         budgets: Budgets = NO_BUDGETS,
+        spent: Mapping[str, int] = MappingProxyType({}),
         progress: Progress = lambda done, of: None,
     ) -> None:
-        """`timings`: of (deployment's name, size, seconds), for what each deployment serves. `now` in Unix seconds."""
-        self.book = Book(deployments, now=now, budgets=budgets)
+        """`timings`: of (deployment's name, size, seconds), for what each deployment serves. `now` in Unix seconds.
+        `spent`: micro-dollars of the budgets of days and months, by their ids."""
+        self.book = Book(deployments, now=now, budgets=budgets, spent=spent)
         for work in works:
             self.book.submit(work)
         self.desks = [Desk(deployment, now) for deployment in deployments]

@@ -141,6 +141,18 @@ async def test_half_of_a_batch_made_elsewhere_is_refused_until_somebody_decides(
     assert (again.refusal(), again.renders.rows) == (None, 22)
 
 
+async def test_rows_that_only_changed_their_keys_are_not_paid_for_again(store: Store) -> None:
+    await submit(store, [item(f"k{n}") for n in range(12)])
+    await admit(store, deployment())
+    renamed = await survey(store, [item(f"new{n}", prompt=f"prompt of k{n}") for n in range(12)], batch="spring")
+    renamed.removed = 12
+    assert "12 of 12 rows are in this batch already under other keys" in (renamed.refusal() or "")
+    reordered = await survey(store, [item(f"k{n}", prompt=f"prompt of k{11 - n}") for n in range(12)], batch="spring")
+    assert "12 of 12 rows" in (reordered.refusal() or "")
+    added = await survey(store, [item(f"k{n}-2", prompt=f"prompt of k{n}") for n in range(12)], batch="spring")
+    assert added.refusal() is None, "more takes of rows that are still there"
+
+
 @pytest.mark.parametrize(("same", "new"), [(10, 0), (11, 12)])
 async def test_few_rows_or_less_than_half_made_elsewhere_are_only_counted(store: Store, same: int, new: int) -> None:
     old = [item(f"k{n}") for n in range(same)]

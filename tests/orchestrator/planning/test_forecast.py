@@ -107,6 +107,7 @@ def test_a_days_budget_is_there_again_at_midnight() -> None:
     (found,) = plan(work(5), deployment(poll=SHARP), budgets=Budgets(day_usd=Decimal(1)))
     assert [found.archived_by(NOW + hours * HOUR) for hours in (1, 5, 29)] == [2, 4, 5]
     assert found.bottleneck == "budgets.day_usd ($1.00)"
+    assert any("dailies run ends then" in warning for warning in found.warnings)
 
 
 def test_a_video_that_costs_more_than_a_day_may_is_said_to_wait_for_ever() -> None:
