@@ -11,7 +11,7 @@ from manifests.row import Reading, Row, plain
 from manifests.spelling import field_name, tidy
 
 # What programs write into a cell whose formula came to nothing.
-_NO_RESULT = frozenset(
+NO_RESULT = frozenset(
     ["#NAME?", "#REF!", "#N/A", "#VALUE!", "#DIV/0!", "#NUM!", "#NULL!", "#SPILL!", "#ERROR!", "#CALC!"]
 )
 _SOUND: frozenset[str] = frozenset()
@@ -90,7 +90,7 @@ class Table:
         broken = _SOUND
         for at, name in self._fields:
             if text := cells[at].strip():
-                if text[0] == "#" and text in _NO_RESULT:
+                if text[0] == "#" and text in NO_RESULT:
                     hint = "mend the formula, or write the value instead"
                     self._wrong_cell(line, at + 1, text, "the formula has no result", hint)
                     broken |= {name}

@@ -17,6 +17,7 @@ from manifests import Item
 from manifests.fields import SCALARS, near_field
 from manifests.key import safe
 from manifests.spelling import field_name, tidy
+from manifests.table import NO_RESULT
 from tests.manifests.test_any_input import loaded
 
 Row = dict[str, Any]
@@ -38,7 +39,7 @@ characters = st.characters(exclude_categories=["Cc", "Cs"], exclude_characters="
 texts = (
     st.text(characters | st.sampled_from("\n\t\x85\u2028,;\"'=+-@#:{}[]&*!|>%~` éßñ€"), min_size=1, max_size=40)
     .map(str.strip)
-    .filter(bool)
+    .filter(lambda text: text and text not in NO_RESULT)
 )
 names = st.text(st.sampled_from("abcdefgXYZ ÅéßñΩ纸0189-_.,;'#:?&*()[]{}"), min_size=1, max_size=12).map(tidy).filter(
     lambda name: name and field_name(name) not in {*SCALARS, *NO_LABELS} and near_field(name) is None
