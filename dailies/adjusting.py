@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import re
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Annotated, Any, get_type_hints
@@ -12,8 +11,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from manifests.adjustments import Adjustments
-
-_USD = re.compile(r"\$?([0-9]{1,9}(?:\.[0-9]{1,6})?)")
+from manifests.amount import usd_of
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -25,10 +23,10 @@ def _pair(text: str) -> tuple[str, str]:
 
 def usd_amount(text: str) -> Decimal:
     """Dollars as people write them: `120`, `120.50`, `$120`."""
-    found = _USD.fullmatch(text.strip())
-    if found is None or not Decimal(found[1]):
+    amount = usd_of(text.strip().removeprefix("$"))
+    if amount is None:
         raise typer.BadParameter(f"{text} is not an amount above 0: write dollars plainly, like 120.50")
-    return Decimal(found[1])
+    return amount
 
 
 _OPTIONS: dict[str, Any] = {

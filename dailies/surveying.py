@@ -59,8 +59,7 @@ async def survey(
     for chunk in _chunks(with_images(manifest.items(), hashes)):
         for standing in await comparison.look(chunk):
             also_in = None if earlier is None else same_rows(earlier, standing.item, name)
-            found.take(standing, also_in=also_in)
-            if found.renders_anew(standing, also_in=also_in):
+            if found.take(standing, also_in=also_in):
                 workload.add(standing.item)
         if not found.items % SAY_EVERY:
             say(f"{name}: {found.items:,} rows compared with what is there")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
 from manifests.rules import ModelRule
 from manifests.spelling import tidy
@@ -17,6 +18,7 @@ SHAPES = {"portrait": -1, "vertical": -1, "landscape": 1, "horizontal": 1, "squa
 # At most two decimals: in `1.000` the dot may stand for thousands.
 _SECONDS = re.compile(r"([1-9][0-9]{0,4})(?:[.,]0{1,2})? ?(?:s|secs?|seconds?)?\.?")
 _WHOLE = re.compile(r"([+-]?[0-9]{1,9})(?:[.,]0{1,2})?")
+_USD = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,6})?")
 _NEAR = 0.01
 
 
@@ -54,6 +56,11 @@ def whole_of(text: str) -> int | None:
         return int(text)
     found = _WHOLE.fullmatch(tidy(text))
     return int(found[1]) if found else None
+
+
+def usd_of(text: str) -> Decimal | None:
+    """An amount in US dollars above 0, written plainly: `120`, `120.50`."""
+    return Decimal(text) or None if _USD.fullmatch(text) else None
 
 
 def _fits(shape: str, width: int, height: int) -> bool:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
+from manifests.amount import usd_of
 from manifests.fields import HEADER, unknown_header
 from manifests.input_file import ROW_FILES, YAML, too_large, unreadable
 from manifests.key import BATCH_NAME_RULE, better_batch_name, is_batch_name, name_from_file
@@ -17,7 +17,6 @@ from manifests.window import BadWindow, Window, read_window
 from manifests.yaml_reader import Header, read_header
 
 VERSION = "1"
-_USD = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,6})?")
 
 
 @dataclass(slots=True)
@@ -84,7 +83,7 @@ def _budget(header: Header, reading: Reading) -> Decimal | None:
     node = header.values.get("budget_usd")
     if node is None or node.content is None:
         return None
-    if _USD.fullmatch(node.text) and (budget := Decimal(node.text)) > 0:
+    if (budget := usd_of(node.text)) is not None:
         return budget
     message = "must be an amount in US dollars, more than 0"
     hint = "write it plainly, with a dot and no sign: budget_usd: 120.50"

@@ -72,8 +72,8 @@ class Survey:
         """All rows of the manifest, after expansion."""
         return self.verdicts.total()
 
-    def take(self, standing: Standing, *, also_in: str | None = None) -> int | None:
-        """Count one row; the micro-dollars that it costs at most, None for an unknown price.
+    def take(self, standing: Standing, *, also_in: str | None = None) -> bool:
+        """Count one row; whether it will be paid for.
 
         `also_in`: another batch that the same command is about to queue, and that has the same row.
         """
@@ -89,16 +89,13 @@ class Survey:
             (self.renamed if standing.verdict is Verdict.NEW else self.reordered).add(price)
         if standing.restyled and standing.found is None:
             self.restyled.add(price)
-        if self.renders_anew(standing, also_in=also_in):
+        reused = self.reuse and twin is not None and standing.verdict is not Verdict.UNCHANGED
+        renders = standing.renders and not reused
+        if renders:
             self.renders.add(price)
         elif standing.found is not None or standing.verdict is not Verdict.UNCHANGED or standing.state in _MADE:
             self.there += 1
-        return price
-
-    def renders_anew(self, standing: Standing, *, also_in: str | None = None) -> bool:
-        """Whether a row will be paid for."""
-        elsewhere = standing.twin is not None or also_in is not None
-        return standing.renders and not (self.reuse and elsewhere and standing.verdict is not Verdict.UNCHANGED)
+        return renders
 
     def refusal(self) -> str | None:
         """Why nothing may be queued without a person's word (promises 13, 17); None where nothing speaks against it."""

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import structlog
 
+from orchestrator.keys import Ref
 from orchestrator.records import Item
 from workers.mp4 import BoxWalker, Mp4
 from workers.sinks import Arrived, NameTaken, Saved, Sink
@@ -60,23 +61,23 @@ async def deliver(sink: Sink, api: VideoApi, item: Item) -> Delivery:
     there = await already_there(sink, item)
     if there is not None:
         return there
-    name = _name(item)
+    name, second = _name(item), second_name(item.ref, item.remote_id or "")
     if await sink.stat(name) is not None:
         log.warning("name.was_taken", name=name)
-        name = _second_name(item)
+        name = second
     delivered = await _copy(sink, api, item, name)
     if delivered is None:  # taken in the very moment
         log.warning("name.was_taken", name=name)
-        delivered = await _copy(sink, api, item, _second_name(item))
+        delivered = await _copy(sink, api, item, second)
     if delivered is None:
-        raise NotWhole(f"both {name} and {_second_name(item)} hold other bytes")
+        raise NotWhole(f"both {name} and {second} hold other bytes")
     return delivered
 
 
 async def already_there(sink: Sink, item: Item) -> Delivery | None:
     """What an earlier try, killed before it could say so, has put into the archive. Its metadata was written in one
     step with its bytes, so it is as good as a receipt."""
-    for name in (_name(item), _second_name(item)):
+    for name in (_name(item), second_name(item.ref, item.remote_id or "")):
         there = await sink.stat(name)
         if there is None or there.metadata.get("dailies_remote_id") != item.remote_id:
             continue
@@ -158,13 +159,10 @@ def _name(item: Item) -> str:
     return f"{item.ref.batch}/{item.ref.item}.mp4"
 
 
-def _second_name(item: Item) -> str:
-    return f"{item.ref.batch}/{item.ref.item}.{safe_name(item.remote_id or '')}.mp4"
-
-
-def safe_name(remote_id: str) -> str:
-    """A remote id as a part of a file's name."""
-    return re.sub(r"[^A-Za-z0-9_-]", "_", remote_id)[:80]
+def second_name(ref: Ref, remote_id: str) -> str:
+    """The name of a video in the archive where its own is taken."""
+    safe = re.sub(r"[^A-Za-z0-9_-]", "_", remote_id)[:80]
+    return f"{ref.batch}/{ref.item}.{safe}.mp4"
 
 
 def _as_dict(video: VideoFacts) -> dict[str, object]:

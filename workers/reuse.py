@@ -13,7 +13,7 @@ import structlog
 from orchestrator.decision import Decision
 from orchestrator.records import Item
 from orchestrator.states import Event
-from workers.delivery import safe_name
+from workers.delivery import second_name
 from workers.receipt import fields_of, receipt_name
 from workers.sinks import NotThere, Sink
 
@@ -42,7 +42,7 @@ async def reuse(sink: Sink, item: Item) -> Decision:
     data = (json.dumps(known, ensure_ascii=False, indent=2) + "\n").encode()
     name = receipt_name(f"{item.ref.batch}/{item.ref.item}.mp4")
     if await _is_anothers(sink, name, known):  # of a video that was paid for: ours stands beside it, as videos do
-        name = name.replace(".json", f".{safe_name(str(paper['remote_id']))}.json")
+        name = receipt_name(second_name(item.ref, str(paper["remote_id"])))
     await sink.write(name, data, "application/json")
     return Decision(Event.ARCHIVED, fields)
 
