@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from orchestrator.states import lua_constants
 
-_SHARED = ("_ledger.lua", "_money.lua", "_hours.lua", "_links.lua")
+_SHARED = ("_circuit.lua", "_ledger.lua", "_money.lua", "_hours.lua", "_links.lua")
 _NAMES = (
     "accept",
     "admit",
@@ -21,6 +21,7 @@ _NAMES = (
     "intend",
     "judge",
     "open_batch",
+    "probe",
     "renew",
     "seal_batch",
     "set_batch",

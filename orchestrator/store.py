@@ -61,13 +61,21 @@ class Store:
 
     async def apply(self, ref: Ref, version: int, decision: Decision) -> int | None:
         """Carry out a decision; the item's new version, or None when it is stale. One log line a transition."""
-        done, state, now, abandoned = await self.scripts.run(
+        done, state, now, abandoned, probed_in = await self.scripts.run(
             "transition", ref.batch, ref.item, version, str(decision.event), decision.patch()
         )
         if not done:
             log.info("decision.went_stale", batch=ref.batch, key=ref.item, decided=str(decision.event))
             return None
         self._tell(decision.event, ref, state=state.decode(), **decision.item)
+        if probed_in >= 0:
+            verdict = decision.deployment or {}  # of which deployment: bound where steps run
+            log.error(
+                "deployment.stopped",
+                reason=verdict.get("stop"),
+                message=verdict.get("message"),
+                probed_in_s=probed_in / 1000,
+            )
         for item in abandoned:
             self._tell(Event.ABANDONED, Ref(ref.batch, item.decode()), source=ref.item)
         return int(now)
@@ -171,9 +179,13 @@ class Store:
         somebody else's by now, so stop."""
         return bool(await self.scripts.run("renew", ref.batch, ref.item, version, round(due_in_s * 1000)))
 
-    async def judge(self, deployment: str, verdict: Mapping[str, object]) -> None:
-        """Stop, cool or resume a deployment (see `lua/judge.lua`)."""
-        await self.scripts.run("judge", deployment, dict(verdict))
+    async def judge(self, deployment: str, verdict: Mapping[str, object]) -> tuple[bool, float | None]:
+        """Stop, cool, pause or resume a deployment (see `lua/judge.lua`).
+
+        Whether one item is tried there before others, and until when it is paused (Unix seconds), if a time was given.
+        """
+        careful, until = await self.scripts.run("judge", deployment, dict(verdict))
+        return bool(careful), None if until < 0 else until / 1000
 
     async def end_report(self, batch: str, version: int, *, keep_s: float) -> bool:
         """The batch's results are out; it is kept for so long. False when it moved on meanwhile: still due."""

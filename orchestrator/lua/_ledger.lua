@@ -110,13 +110,16 @@ local function end_batch_when_settled(batch, now)
   redis.call('ZADD', P .. 'reports', now, batch)
 end
 
--- Whether no create may leave for a deployment right now: until when, and why. A time further off than any server's
--- word or any refusal explains comes of a clock that stepped back.
+-- Whether no create may leave for a deployment right now: until when (NO_TIME: until a person says), and why. A time
+-- further off than any server's word or any refusal explains comes of a clock that stepped back.
 local LONGEST_COOLING, LONGEST_CLOSING = 86400000, 600000
 local function closed_until(dkey, now)
+  local d = redis.call('HMGET', dkey, 'cool_until', 'paused', 'paused_until')
+  local paused = paused_until(dkey, d[2], d[3], now)
+  if paused then return paused, 'paused' end
   local archive = math.min(tonumber(redis.call('HGET', KEYS[1], 'archive_closed_until') or 0), now + LONGEST_CLOSING)
   if archive > now then return archive, 'archive' end
-  local cooling = math.min(tonumber(redis.call('HGET', dkey, 'cool_until') or 0), now + LONGEST_COOLING)
+  local cooling = math.min(tonumber(d[1] or 0), now + LONGEST_COOLING)
   if cooling > now then return cooling, 'cooling' end
 end
 
@@ -186,13 +189,12 @@ follow = function(batch, id, to, now)
   end
 end
 
--- Closes a deployment's admission for a while, or until somebody or a probe opens it again.
+-- Closes a deployment's admission for a while, or until somebody or a probe opens it again: then in how many ms it is
+-- probed, unless it was stopped before.
 local function judge(deployment, verdict, now)
   if not verdict or not deployment then return end
   local key = P .. 'deployment:' .. deployment
-  if verdict.stop then
-    redis.call('HSET', key, 'stopped', verdict.stop, 'stopped_at', now, 'message', verdict.message or '')
-  end
+  if verdict.stop then return trip(key, verdict.stop, verdict.message or '', now) end
   if verdict.cool_ms then
     local strikes = tonumber(redis.call('HGET', key, 'strikes') or 0)
     local pause = verdict.cool_ms

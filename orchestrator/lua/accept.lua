@@ -72,5 +72,6 @@ redis.call('HDEL', key, 'reason', 'message')
 reopen_batch(batch)
 local version = move(batch, id, state, row[state], now)
 redis.call('ZADD', open_key(a[1]), string.format('%.0f', now + patch.due_in_ms), me)
-redis.call('HDEL', P .. 'deployment:' .. a[1], 'strikes', 'probation')
+redis.call('HDEL', P .. 'deployment:' .. a[1], 'strikes')
+prove(P .. 'deployment:' .. a[1], how, me)
 return {'accepted', version}

@@ -4,7 +4,7 @@
 --       allowance_ms, most, batches = [names] or false, window = [[from, until], …] or false,
 --       budgets = [{name, limit, periods = [[id, from, until], …]}, …]}
 -- Returns {gate, ask again in ms or -1, admitted …}: each admitted is {batch, item, version, attempt};
--- gate says what stopped the next one: none, empty, rate, slot, budget, cooling, stopped, archive or window.
+-- gate says what stopped the next one: none, empty, rate, slot, budget, cooling, stopped, paused, archive or window.
 --
 -- What is told of local time, hours of windows and days of budgets, reaches further than the next time it is told; this
 -- clock decides which of it is now.
@@ -17,7 +17,7 @@ local d = redis.call('HMGET', dkey, 'stopped', 'tat', 'probation', 'window_until
 local reopens_at, closed_by = closed_until(dkey, now)
 local used = redis.call('ZCARD', open)
 local cap = request.concurrent < 0 and math.huge or request.concurrent
-if d[3] then cap = math.min(cap, 1) end
+local tried = d[3] and on_trial(dkey, open)
 local tat = tonumber(d[2] or 0)
 local opens_at, closes_at = 0, nil
 if request.window then opens_at, closes_at = interval_of(request.window, now) end
@@ -100,7 +100,7 @@ end
 
 local answer = {'none', -1}
 local function close(gate, at)
-  answer[1], answer[2] = gate, at and at - now or -1
+  answer[1], answer[2] = gate, at and at < NO_TIME and at - now or -1
 end
 
 redis.call('SADD', P .. 'deployments', deployment)
@@ -115,7 +115,7 @@ for _ = 1, request.most do
   if d[1] then close('stopped') break end
   if not opens_at or opens_at > now then close('window', opens_at) break end
   if reopens_at then close(closed_by, reopens_at) break end
-  if used >= cap then close('slot') break end
+  if used >= cap or tried then close('slot') break end
   local next_tat, at = tat, nil
   if request.interval_ms > 0 then
     next_tat, at = take_token(tat, now, request.interval_ms, request.burst, 0)
@@ -141,6 +141,10 @@ for _ = 1, request.most do
   redis.call('HDEL', key, 'reason', 'message', 'remote_id')
   reserve(batch, id, n, price)
   redis.call('ZADD', open, string.format('%.0f', now + request.allowance_ms), attempt_ref(batch, id, n))
+  if d[3] then
+    tried = true
+    redis.call('HSET', dkey, 'trial', attempt_ref(batch, id, n))
+  end
   used, tat = used + 1, tonumber(next_tat)
   answer[#answer + 1] = {batch, id, version, n}
 end

@@ -1,14 +1,30 @@
--- Opens or closes a deployment outside of an item's transition (a probe's verdict, a person's word).
+-- Opens or closes a deployment outside of an item's transition: what a person says.
 --
--- ARGV  2 deployment, 3 verdict: {stop, message} | {cool_ms, reason} | {resume = true, probation = bool}
--- Returns 1.
+-- ARGV  2 deployment, 3 verdict: {stop, message} | {cool_ms, reason} | {pause = true, until_ms or for_ms or neither,
+--       reason, by} | {resume = true, probation = bool or absent: as the reason of the stop asks for}
+-- Returns {1 when one item is tried first, the instant in ms until which it is paused or -1}.
 
-local verdict = cjson.decode(ARGV[3])
+local verdict, now = cjson.decode(ARGV[3]), now_ms()
 local key = P .. 'deployment:' .. ARGV[2]
+local quota = redis.call('HGET', key, 'quota')
 if verdict.resume then
-  redis.call('HDEL', key, 'stopped', 'stopped_at', 'message', 'cool_until', 'cool_reason', 'strikes')
-  if verdict.probation then redis.call('HSET', key, 'probation', 1) end
-else
-  judge(ARGV[2], verdict, now_ms())
+  local careful = reopen(key)
+  redis.call('HDEL', key, 'cool_until', 'cool_reason', 'strikes', unpack(PAUSE))
+  if quota then redis.call('HDEL', P .. 'quota:' .. quota, 'cool_until', 'cool_reason') end
+  if verdict.probation ~= nil then
+    careful = verdict.probation
+    redis.call('HDEL', key, 'probation')
+    if careful then redis.call('HSET', key, 'probation', 1) end
+  end
+  return {careful and 1 or 0, -1}
 end
-return 1
+if not verdict.pause then
+  judge(ARGV[2], verdict, now)
+  return {0, -1}
+end
+local till = verdict.until_ms or verdict.for_ms and now + verdict.for_ms
+redis.call('HDEL', key, unpack(PAUSE))
+redis.call('HSET', key, 'paused', 1, 'paused_at', now, 'paused_reason', verdict.reason or '',
+           'paused_by', verdict.by or '')
+if till then redis.call('HSET', key, 'paused_until', string.format('%.0f', till)) end
+return {0, till or -1}

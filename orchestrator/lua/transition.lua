@@ -3,8 +3,9 @@
 -- ARGV  2 batch, 3 item, 4 version that was claimed, 5 event,
 --       6 patch: {item = {field = value}, attempt = {…}, money = bucket, due_in_ms = n,
 --                 deployment = {stop, message, cool_ms, backoff, reason}, archive_closed_ms = n}
--- Returns {1, new state, new version, {items that failed with this one, their source}}; {0, state, version} when the version is another one or the table
--- has no such move: then nothing was written.
+-- Returns {1, new state, new version, {items that failed with this one, their source}, in how many ms the deployment is
+-- probed that this stopped, or -1}; {0, state, version} when the version is another one or the table has no such move:
+-- then nothing was written.
 
 local batch, id = ARGV[2], ARGV[3]
 local key = item_key(batch, id)
@@ -12,7 +13,7 @@ local row, patch = TABLE[ARGV[5]], cjson.decode(ARGV[6])
 local i = redis.call('HMGET', key, 'state', 'v', 'attempt', 'deployment')
 local from = i[1]
 local to = from and row[from]
-if i[2] ~= ARGV[4] or not to then return {0, from or '', tonumber(i[2] or 0), {}} end
+if i[2] ~= ARGV[4] or not to then return {0, from or '', tonumber(i[2] or 0), {}, -1} end
 
 local now = now_ms()
 local n = i[3]
@@ -48,8 +49,8 @@ if patch.due_in_ms then
     redis.call('ZADD', P .. 'archive:due', due, batch .. '/' .. id)
   end
 end
-judge(i[4], patch.deployment, now)
+local probed_in = judge(i[4], patch.deployment, now)
 if patch.archive_closed_ms then
   redis.call('HSET', KEYS[1], 'archive_closed_until', string.format('%.0f', now + patch.archive_closed_ms))
 end
-return {1, to, version, abandoned}
+return {1, to, version, abandoned, probed_in or -1}
