@@ -15,7 +15,7 @@ from manifests import KNOWN, Item, load
 from manifests.fields import FIELDS, HEADER
 from orchestrator.prices import PER_SECOND_USD
 from orchestrator.settings import Settings, load_settings
-from orchestrator.settings.deployment import QUOTAS
+from orchestrator.settings.quota import QUOTAS
 from orchestrator.settings.schema import known_locations, model_at, path_text
 from tests.manifests.telling import adjustments
 
@@ -166,7 +166,7 @@ def test_every_key_of_the_settings_has_its_row_with_its_default() -> None:
         model = model_at(Settings, location[:-1])
         assert model is not None
         default = model.model_fields[str(location[-1])].default
-        if ".quota." in key:
+        if location[-2:-1] in (("quota",), ("NAME",)) and location[-1] in QUOTAS["videos"]:
             values = [QUOTAS[api][str(location[-1])] for api in ("videos", "jobs")]
             assert re.findall(r"\d+", rows[key]) == [str(value) for value in dict.fromkeys(values)], key
         elif default is PydanticUndefined:

@@ -7,20 +7,14 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, SecretStr, model_validator
 
 from manifests.rules import ModelRule, rule_for
 from manifests.window import Window
+from orchestrator.settings.quota import Quota, own_or_named, with_defaults
 from orchestrator.settings.schema import WrittenAs
 from orchestrator.settings.section import Section, read_secret, variable_name, web_address, wrong
 from orchestrator.settings.window import WindowSettings
-
-# Azure's quota is 2 creates a minute for Sora 2, and 60 with 2 jobs at once for Sora 1; its pages once
-# swapped the two, so both limits are assumed for both.
-QUOTAS: Mapping[str, Mapping[str, int | None]] = {
-    "videos": {"per_minute": 2, "burst": 1, "concurrent": 2},
-    "jobs": {"per_minute": 60, "burst": 1, "concurrent": 2},
-}
 
 
 class Auth(Section):
@@ -49,14 +43,6 @@ class Auth(Section):
         auth = cls.model_construct()
         auth._key = SecretStr(key)
         return auth
-
-
-class Quota(Section):
-    """What the deployment allows. None is no such limit."""
-
-    per_minute: int | None = Field(description="creates a minute, or null for no such limit", ge=1)
-    burst: int = Field(description="creates at once after a pause, 1 or more", ge=1)
-    concurrent: int | None = Field(description="remote jobs at once, or null for no such limit", ge=1)
 
 
 class Limits(Section):
@@ -93,7 +79,11 @@ class Deployment(Section):
     model: str = Field(description="what manifests ask for, for example sora-2", min_length=1)
     deployment: str = Field("", description="its name on the wire; absent: the model's")
     auth: Auth = Field(description="write {api_key_env: VARIABLE} or {entra: true}")
-    quota: Quota = Field(description="leave the key out for the defaults, or write some of its keys")
+    quota: Annotated[Quota, BeforeValidator(own_or_named)] = Field(
+        description="leave the key out for the defaults, write some of its keys, or the name of an entry of quotas"
+    )
+    weight: int = Field(1, description="its share beside other deployments of its order, 1 to 100", ge=1, le=100)
+    order: int = Field(0, description="smaller is asked first, while it has room", ge=-1000, le=1000)
     window: Annotated[Window | None, WrittenAs(WindowSettings, Window, WindowSettings.window)] = Field(
         None, description='hours in which creates may start: {start: "22:00", end: "06:00", timezone: Europe/Stockholm}'
     )
@@ -114,10 +104,7 @@ class Deployment(Section):
         """Fill in what depends on other keys: absent quota keys by the API, the wire name by the model."""
         if not isinstance(data, dict):
             return data
-        filled = {"quota": {}, **data}
-        defaults = QUOTAS.get(str(data.get("api", "videos")))
-        if isinstance(filled["quota"], dict):
-            filled["quota"] = {**(defaults or QUOTAS["videos"]), **filled["quota"]}
+        filled = {**data, "quota": with_defaults(data.get("quota", {}), data.get("api", "videos"))}
         if not filled.get("deployment"):
             filled["deployment"] = filled.get("model", "")
         return filled

@@ -73,7 +73,9 @@ def without_configuration(tree: Tree, environ: Mapping[str, str]) -> None:
             # Entra ID is Azure's: no other server is sent its tokens for want of a key.
             entra = name == "azure" and not environ.get(key_variable, "").strip()
             auth: dict[str, Any] = {"entra": True} if entra else {"api_key_env": key_variable}
-            entry = {"name": name, "api": "videos", "endpoint": url, "model": "sora-2", "auth": auth}
+            # How many may run at once differs by account and tier, so it is found out.
+            quota = {"concurrent": "auto"}
+            entry = {"name": name, "api": "videos", "endpoint": url, "model": "sora-2", "auth": auth, "quota": quota}
             tree.put(("deployments",), [entry], Place(ENVIRONMENT, variable=url_variable))
             tree.places["deployments", 0, "endpoint"] = Place(ENVIRONMENT, variable=url_variable)
             return

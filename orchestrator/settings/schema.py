@@ -52,6 +52,10 @@ def is_list(annotation: Any) -> bool:
     return get_origin(annotation) in (list, tuple, frozenset)
 
 
+def is_map(annotation: Any) -> bool:
+    return get_origin(annotation) is dict
+
+
 def children(model: type[BaseModel]) -> dict[str, Any]:
     """Each key of a model with its annotation: of what is written there."""
     found: dict[str, Any] = {}
@@ -62,8 +66,10 @@ def children(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def step(annotation: Any, part: str | int) -> Any:
-    """The annotation one level down, or None when there is no such key. A list takes an index."""
+    """The annotation one level down, or None when there is no such key. A list takes an index, a map any name."""
     annotation = unwrap(annotation)
+    if is_map(annotation):
+        return get_args(annotation)[1]
     if is_model(annotation):
         return children(annotation).get(str(part))
     if is_list(annotation) and isinstance(part, int):
@@ -81,8 +87,10 @@ def model_at(root: type[BaseModel], location: Location) -> type[BaseModel] | Non
 
 
 def known_locations(annotation: Any, before: Location = ()) -> list[Location]:
-    """Every key there is, levels included; list entries stand as index 0."""
+    """Every key there is, levels included; list entries stand as index 0, and a map's as NAME."""
     annotation = unwrap(annotation)
+    if is_map(annotation):
+        return known_locations(get_args(annotation)[1], (*before, "NAME"))
     if is_list(annotation) and is_model(get_args(annotation)[0]):
         return known_locations(get_args(annotation)[0], (*before, 0))
     if not is_model(annotation):

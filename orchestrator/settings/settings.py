@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from manifests.rules import ModelRule
 from orchestrator.settings.archive import ArchiveSettings
 from orchestrator.settings.budgets import NO_BUDGETS, Budgets
-from orchestrator.settings.deployment import Auth, Deployment, Poll, Quota
+from orchestrator.settings.deployment import Auth, Deployment, Poll
+from orchestrator.settings.quota import Quota, shared
 from orchestrator.settings.redis import RedisSettings
 
 NEVER_USD = Decimal(10**9)
@@ -37,8 +39,20 @@ class Settings(BaseSettings):
     claim_s: float = Field(30.0, description="seconds after which a dead worker's step is taken over", gt=0)
     confirm_over_usd: Decimal = Field(Decimal(25), description="US dollars, 0 or more", ge=0)
     budgets: Budgets = Field(NO_BUDGETS, description="day_usd, month_usd and timezone")
+    quotas: dict[str, Quota] = Field({}, description="quotas by name, for deployments that share one")
     deployments: tuple[Deployment, ...] = Field((), description="a list of model deployments")
     archive: ArchiveSettings = Field(ArchiveSettings(), description="url, auth and delete_remote")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _share_quotas(cls, data: Any) -> Any:
+        """Deployments that name a quota have it."""
+        written = data.get("quotas") if isinstance(data, dict) else None
+        deployments = data.get("deployments", ()) if isinstance(data, dict) else None
+        if not isinstance(written, dict | None) or not isinstance(deployments, list | tuple):
+            return data
+        quotas, deployments = shared(written or {}, deployments)
+        return {**data, "quotas": quotas, "deployments": deployments}
 
     @classmethod
     def settings_customise_sources(

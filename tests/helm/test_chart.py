@@ -133,6 +133,12 @@ def test_the_schema_knows_every_setting_and_no_other() -> None:
 
     def keys(schema: dict[str, Any], before: str = "") -> list[str]:
         found = []
+        for part in schema.get("anyOf", ()):
+            found += keys(part, before)
+        if "$ref" in schema:
+            found += keys(SCHEMA["definitions"][schema["$ref"].rsplit("/", 1)[-1]], before)
+        if isinstance(schema.get("additionalProperties"), dict):
+            found += keys(schema["additionalProperties"], f"{before}.NAME")
         for key, inner in schema.get("properties", {}).items():
             path = f"{before}.{key}" if before else key
             found.append(path)

@@ -202,7 +202,7 @@ def test_azures_usual_variables_are_configuration_enough(write: Write) -> None:
         "sora-2",
         "https://r.openai.azure.com",
     )
-    assert (deployment.quota.per_minute, deployment.quota.concurrent) == (2, 2)
+    assert (deployment.quota.per_minute, deployment.quota.concurrent) == (2, "auto")
     assert deployment.api_key(environ).get_secret_value() == SECRET
 
 
@@ -510,3 +510,48 @@ def test_a_deployment_with_entra_has_no_key_to_ask_for() -> None:
     deployment = Deployment.model_validate({"name": "a", "endpoint": "https://a", "model": "m", "auth": auth})
     with pytest.raises(ValueError, match="Entra ID"):
         deployment.api_key({})
+
+
+SHARED = """
+quotas:
+  account: {per_minute: 6, concurrent: auto}
+deployments:
+  - {name: east, endpoint: https://e.example, model: sora-2, auth: {entra: true}, quota: account}
+  - {name: west, endpoint: https://w.example, model: sora-2, auth: {entra: true}, quota: account}
+  - {name: north, endpoint: https://n.example, model: sora-2, auth: {entra: true}, quota: {reserve: {concurrent: 1}}}
+"""
+
+
+def test_deployments_that_name_a_quota_share_it(write: Write) -> None:
+    east, west, north = load_settings(write(SHARED), {}).deployments
+    assert east.quota is west.quota
+    assert (east.quota.shared_as, north.quota.shared_as) == ("account", "")
+    assert (east.quota.per_minute, east.quota.burst, east.quota.auto, east.quota.own_concurrent) == (6, 1, True, None)
+    assert (north.quota.concurrent, north.quota.own_concurrent, north.quota.own_per_minute) == (2, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "place", "said"),
+    [
+        ("quota: account}", "quota: acount}", "deployments[0].quota", "did you mean account?"),
+        ("per_minute: 6", "per_minute: 0", "quotas.account.per_minute", "1"),
+        ("concurrent: auto}", "concurrent: some}", "quotas.account.concurrent", "auto"),
+        ("per_minute: 6", "per_hour: 6", "quotas.account.per_hour", "per_minute"),
+        ("reserve: {concurrent: 1}", "reserve: {concurrent: 2}", "deployments[2].quota", "leave at least one"),
+        ("reserve: {concurrent: 1}", "concurrent: null, reserve: {concurrent: 1}", "deployments[2].quota", "number"),
+    ],
+)
+def test_a_wrong_quota_is_told_once_where_it_is_written(
+    write: Write, before: str, after: str, place: str, said: str
+) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load_settings(write(SHARED.replace(before, after, 1)), {})
+    [problem] = refused.value.problems
+    assert (problem.path, problem.line is not None) == (place, True)
+    assert said in f"{problem.message} {problem.hint}"
+
+
+def test_a_shared_quota_can_be_set_from_the_environment(write: Write) -> None:
+    environ = {"DAILIES_QUOTAS__ACCOUNT__PER_MINUTE": "9", "DAILIES_QUOTAS__ACCOUNT__RESERVE__PER_MINUTE": "3"}
+    east, *_ = load_settings(write(SHARED), environ).deployments
+    assert (east.quota.per_minute, east.quota.own_per_minute) == (9, 6)
