@@ -17,6 +17,7 @@ SCALARS = (
     "variants",
     "input_reference",
     "remix_of",
+    "deployment",
     "priority",
 )
 FIELDS = (*SCALARS, "labels", "matrix")
@@ -25,8 +26,7 @@ _NOT_YET = "take it out: this version cannot carry it out"
 _NO_SUCH = "take it out: the video APIs have no such setting"
 # Refused by name, so that nobody believes them to be in force.
 UNABLE: Mapping[str, str] = {
-    "deployment": f"{_NOT_YET}; every deployment of the model may take an item",
-    "deployments": f"{_NOT_YET}; deployments are set in dailies.yaml",
+    "deployments": "deployments are set in dailies.yaml; let an item name one of them: deployment: NAME",
     "weight": _NOT_YET,
     "seed": _NO_SUCH,
     "fps": _NO_SUCH,
@@ -56,6 +56,9 @@ _ALSO_CALLED: Mapping[str, str] = {
     "input_image": "input_reference",
     "reference": "input_reference",
     "remix": "remix_of",
+    "deployment_name": "deployment",
+    "pin": "deployment",
+    "pinned_to": "deployment",
     "tags": "labels",
     "metadata": "labels",
 }
@@ -107,6 +110,9 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
 def likely_field(name: str) -> str | None:
     """The field of one value that somebody means who calls it otherwise, None when none is like it."""
     meant = _ALSO_CALLED.get(field_name(name)) or nearest(name, SCALARS)
+    # A department, or a state of development, stands in many a sheet; what means a deployment is called like one.
+    if meant == "deployment" and field_name(name) not in _ALSO_CALLED and near_field(name) != meant:
+        return None
     return meant if meant in SCALARS else None
 
 

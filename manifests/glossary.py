@@ -45,6 +45,11 @@ OF_ITEMS: Mapping[str, Meaning] = {
         "none",
         ("hero", "video_68ffa1"),
     ),
+    "deployment": Meaning(
+        "Which deployment in dailies.yaml makes it, by its name there, and no other.",
+        "any that serves the model",
+        ("eastus2",),
+    ),
     "priority": Meaning("Larger goes first within the batch.", "0", (10,)),
     "labels": Meaning(
         "Your own notes, carried to receipts and results. {name} in a prompt or key stands for one.",

@@ -20,6 +20,7 @@ class Item:
     - `priority`: larger first
     - `labels`: carried along; the written key stands there as `key` when it had to be transliterated
     - `line`: where it stands in its file, from 1
+    - `deployment`: the only one that may make it; None for any that serves the model
     """
 
     key: str
@@ -33,6 +34,7 @@ class Item:
     priority: int
     labels: Mapping[str, str]
     line: int
+    deployment: str | None = None
 
     @property
     def fingerprint(self) -> str:

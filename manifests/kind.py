@@ -10,6 +10,7 @@ from manifests.draft import Draft
 from manifests.fields import nearest
 from manifests.key import canonical
 from manifests.node import UNPRINTABLE
+from manifests.pin import Pins
 from manifests.problem import Problems, excerpt
 from manifests.rules import ModelRule, rule_for
 from manifests.spelling import tidy
@@ -17,13 +18,13 @@ from manifests.spelling import tidy
 DEFAULT_MODEL = "sora-2"
 _REMEMBERED = 1_000
 
-_Asked = tuple[str | None, str | None, str | None]
+_Asked = tuple[str | None, str | None, str | None, str | None]
 
 
 class Kind(NamedTuple):
     """What is ordered, and the model's rule. Where something is wrong, the model's defaults stand in for it.
 
-    `named`: model, size and seconds.
+    `named`: model, size and seconds. `deployment`: the only one that may make it; None for any of the model.
     """
 
     model: str
@@ -31,13 +32,19 @@ class Kind(NamedTuple):
     size: str
     seconds: int
     named: tuple[str, str, int]
+    deployment: str | None = None
+
+    @property
+    def priced(self) -> tuple[str, str, int] | tuple[str, str, int, str]:
+        """What decides its price: `named`, and the deployment where only one may make it."""
+        return self.named if self.deployment is None else (*self.named, self.deployment)
 
 
 class Kinds:
     """Tells the kinds of drafts. A batch has few: what was found sound once is not looked at again."""
 
-    def __init__(self, models: Mapping[str, ModelRule] | None, problems: Problems) -> None:
-        self._models, self._problems = models, problems
+    def __init__(self, models: Mapping[str, ModelRule] | None, pins: Pins, problems: Problems) -> None:
+        self._models, self._pins, self._problems = models, pins, problems
         self._sound: dict[_Asked, Kind] = {}
         self._contents: dict[tuple[_Asked, _Asked], str] = {}
 
@@ -48,11 +55,13 @@ class Kinds:
             return known
         model = _model(draft.fields)
         rule = self._rule(draft, model)
-        size, size_holds = self._size(draft, model, rule)
-        seconds, seconds_hold = self._seconds(draft, model, rule)
-        kind = Kind(model, rule, size, seconds, (model, size, seconds))
         served = model in self._models if self._models is not None else not UNPRINTABLE.search(model)
-        if served and size_holds and seconds_hold and len(self._sound) < _REMEMBERED:
+        pin = self._pins.pin(draft, model, served=served)
+        rule, maker = (pin.rule, f"{model} at {pin.name}") if pin.rule is not None else (rule, model)
+        size, size_holds = self._size(draft, maker, rule)
+        seconds, seconds_hold = self._seconds(draft, maker, rule)
+        kind = Kind(model, rule, size, seconds, (model, size, seconds), pin.name)
+        if served and pin.holds and size_holds and seconds_hold and len(self._sound) < _REMEMBERED:
             self._sound[asked] = kind
         return kind
 
@@ -100,7 +109,7 @@ class Kinds:
         self._problems.add(spot, model, what, hint)
         return rule_for("")
 
-    def _size(self, draft: Draft, model: str, rule: ModelRule) -> tuple[str, bool]:
+    def _size(self, draft: Draft, maker: str, rule: ModelRule) -> tuple[str, bool]:
         text = draft.fields.get("size", rule.default_size)
         size = size_of(text, rule)
         if size is not None and (rule.sizes is None or size in rule.sizes):
@@ -110,12 +119,12 @@ class Kinds:
             known = f"one of {', '.join(rule.sizes)}" if rule.sizes else f"WIDTHxHEIGHT, like {rule.default_size}"
             self._wrong(draft, "size", "must be a width and a height in pixels with an x between", f"write {known}")
         elif size is None and rule.sizes is None:
-            self._wrong(draft, "size", f"the sizes that {model} can make are not known here", can)
+            self._wrong(draft, "size", f"the sizes that {maker} can make are not known here", can)
         else:
-            self._wrong(draft, "size", f"{model} cannot make {size or excerpt(tidy(text))}", can)
+            self._wrong(draft, "size", f"{maker} cannot make {size or excerpt(tidy(text))}", can)
         return size or rule.default_size, False
 
-    def _seconds(self, draft: Draft, model: str, rule: ModelRule) -> tuple[int, bool]:
+    def _seconds(self, draft: Draft, maker: str, rule: ModelRule) -> tuple[int, bool]:
         text = draft.fields.get("seconds")
         if text is None:
             return rule.default_seconds, True
@@ -124,10 +133,10 @@ class Kinds:
             return seconds, True
         can = _listed(rule.seconds) if rule.seconds is not None else ""
         if seconds is None:
-            hint = f"write a whole number; {model} can make {can}" if can else "write a whole number, like 4"
+            hint = f"write a whole number; {maker} can make {can}" if can else "write a whole number, like 4"
             self._wrong(draft, "seconds", "must be a whole number of seconds", hint)
             return rule.default_seconds, False
-        self._wrong(draft, "seconds", f"{model} cannot make {seconds} seconds", f"it can make {can}")
+        self._wrong(draft, "seconds", f"{maker} cannot make {seconds} seconds", f"it can make {can}")
         return seconds, False
 
     def _wrong(self, draft: Draft, name: str, message: str, hint: str) -> None:
@@ -135,7 +144,7 @@ class Kinds:
 
 
 def _asked(fields: Mapping[str, str]) -> _Asked:
-    return fields.get("model"), fields.get("size"), fields.get("seconds")
+    return fields.get("model"), fields.get("size"), fields.get("seconds"), fields.get("deployment")
 
 
 def _model(fields: Mapping[str, str]) -> str:

@@ -17,13 +17,14 @@ from manifests.item import Item
 from manifests.problem import Problems, Spot
 from manifests.register import Register
 from manifests.row import Reading
-from manifests.rules import ModelRule
+from manifests.rules import ModelRule, Served
 from manifests.sample import Sample
 from manifests.source import Source, Stamp
 from manifests.standard_input import STDIN
 from manifests.window import Window
 
-Kind = tuple[str, str, int]
+#: Model, size and seconds, and the deployment where only one may make it.
+Kind = tuple[str, str, int] | tuple[str, str, int, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,8 @@ class Manifest:
     - `columns`: the manifest's own columns in order: all of a CSV's header; of YAML and JSONL the fields, labels and
       axes as they first appear
     - `item_count`: after expansion
-    - `kinds`: which model, size and seconds occur, so that prices can be checked before anything is queued
+    - `kinds`: which model, size and seconds occur, and at which deployment where only one may make it, so that prices
+      can be checked before anything is queued
     - `images`: every input_reference that occurs
     """
 
@@ -79,6 +81,8 @@ def load(
     path: Path,
     *,
     models: Mapping[str, ModelRule] | None = None,
+    deployments: Mapping[str, Served] | None = None,
+    pins: bool = True,
     adjustments: Adjustments = NOTHING,
     called: str | None = None,
     folder: Path | None = None,
@@ -86,6 +90,8 @@ def load(
     """Reads a manifest as a stream, and finds every problem.
 
     - `models`: what the deployments serve, by name; None leaves that unchecked and goes by the known models' rules
+    - `deployments`: what each one serves, by its name; None leaves what an item says of that unchecked
+    - `pins`: False lets any deployment make an item that names one (a rehearsal)
     - `adjustments`: what is said about the manifest besides; its problems name the option as their `path`
     - `called`: how messages name the file, where its path says nothing to anybody
     - `folder`: what paths in the manifest are relative to; None for the file's, or where we are if it is `called`
@@ -113,7 +119,8 @@ def load(
         file.suffix.lower() == ".xlsx" for file in (path, heading.rows) if file is not None
     ):
         reading.problem(None, None, "--sheet", adjustments.sheet, "only an .xlsx file has sheets", "leave --sheet out")
-    source = Source(path, called, folder, heading, models, adjustments, forced_row(adjustments, called))
+    forced = forced_row(adjustments, called)
+    source = Source(path, called, folder, heading, models, deployments, pins, adjustments, forced)
     stamp = source.stamp()
     register = Register(problems)
     sample = Sample(adjustments.sample) if adjustments.sample is not None else None
@@ -129,7 +136,7 @@ def load(
         if sample is not None and key is not None:
             sample.offer(key, order)
             continue
-        kinds.add(order.kind.named)
+        kinds.add(order.kind.priced)
         if (image := order.image[0]) is not None:
             images.add(image)
     if register.must_look_again():

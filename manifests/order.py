@@ -30,4 +30,7 @@ class Order(NamedTuple):
         if written is not None and written != key and safe(written) != written:
             labels = {**labels, "key": written}
         line = draft.row.line
-        return Item(key, self.prompt, model, size, seconds, *self.image, self.remix_of, self.priority, labels, line)
+        pin = self.kind.deployment
+        return Item(
+            key, self.prompt, model, size, seconds, *self.image, self.remix_of, self.priority, labels, line, pin
+        )

@@ -21,6 +21,8 @@ class _Remix(NamedTuple):
     source: str
     kind: Kind
     spot: Spot
+    pin: str | None
+    pin_spot: Spot
 
 
 class Register:
@@ -38,6 +40,7 @@ class Register:
         self._few = False
         self._first: dict[str, tuple[str, int, str]] = {}  # key without case → file, line, key as it is
         self._made: dict[str, Kind] = {}
+        self._pins: dict[str, str] = {}
         self._left_out: set[str] = set()
         self._remixes: dict[str, _Remix] = {}
         self._complete = True
@@ -49,7 +52,8 @@ class Register:
             return
         self._hashes.add(key.casefold())
         if order is not None and order.remix_of is not None and key not in self._remixes:
-            self._remixes[key] = _Remix(order.remix_of, order.kind.named, draft.spot("remix_of"))
+            kind, spots = order.kind, (draft.spot("remix_of"), draft.spot("deployment"))
+            self._remixes[key] = _Remix(order.remix_of, kind.named, spots[0], kind.deployment, spots[1])
 
     def must_look_again(self) -> bool:
         """After the last item: whether all of them have to be shown once more, by `note_again`."""
@@ -72,6 +76,8 @@ class Register:
         self._first[folded] = (draft.row.places.file, draft.row.line, key)
         if order is not None:
             self._made[key] = order.kind.named
+            if order.kind.deployment is not None:
+                self._pins[key] = order.kind.deployment
 
     def note_any(self, key: str | None) -> None:
         """The key of any row, shown again, also of one that is left out."""
@@ -105,6 +111,7 @@ class Register:
             self._problems.add(spot, source, "an item cannot be a remix of itself", "write the key of another item")
         else:
             self._check_kept(remix)
+            self._check_pin(key, remix)
 
     def _check_kept(self, remix: _Remix) -> None:
         """A remix is made by its source's deployment, at its source's size and length: nothing else can be ordered."""
@@ -115,6 +122,18 @@ class Register:
         message = f"a remix is made like its source, and {remix.source} is {model}, {size}, {seconds} seconds"
         hint = f"give this item model: {model}, size: {size} and seconds: {seconds} too"
         self._problems.add(remix.spot, remix.source, message, hint)
+
+    def _check_pin(self, key: str, remix: _Remix) -> None:
+        """A remix is made where its source was: pinned elsewhere, it could never be. The source's own source counts
+        where it names no deployment itself; where nobody does, the source decides."""
+        source, seen = remix.source, {key}
+        while source not in self._pins and source in self._remixes and source not in seen:
+            seen.add(source)
+            source = self._remixes[source].source
+        pin = self._pins.get(source)
+        if remix.pin is not None and pin is not None and pin != remix.pin:
+            message = f"a remix is made by its source's deployment, and {source} is made by {pin}"
+            self._problems.add(remix.pin_spot, remix.pin, message, f"write deployment: {pin}, or leave it out here")
 
     def _check_cycles(self) -> None:
         settled: set[str] = set()

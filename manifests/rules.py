@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,13 @@ class ModelRule:
     default_seconds: int
     remix: bool
     input_reference: bool
+
+
+class Served(NamedTuple):
+    """What one deployment serves: the model, and what it can make of it there."""
+
+    model: str
+    rule: ModelRule
 
 
 _SORA_2 = ModelRule(

@@ -17,13 +17,13 @@ class Sample:
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._found: list[tuple[int, str, tuple[str, str, int], str]] = []
+        self._found: list[tuple[int, str, tuple[str, str, int] | tuple[str, str, int, str], str]] = []
 
     def offer(self, key: str, order: Order) -> None:
         if order.remix_of is not None and not is_remote_id(order.remix_of):
             return
         number = -int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), "big")
-        found = (number, key, order.kind.named, order.image[0] or "")
+        found = (number, key, order.kind.priced, order.image[0] or "")
         if len(self._found) < self._size:
             heapq.heappush(self._found, found)
         else:
@@ -34,8 +34,8 @@ class Sample:
         return frozenset(key for _, key, _, _ in self._found)
 
     @property
-    def kinds(self) -> set[tuple[str, str, int]]:
-        """Model, size and seconds of its items."""
+    def kinds(self) -> set[tuple[str, str, int] | tuple[str, str, int, str]]:
+        """Model, size and seconds of its items, and the deployment where only one may make it."""
         return {kind for _, _, kind, _ in self._found}
 
     @property

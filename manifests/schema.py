@@ -98,7 +98,7 @@ def _scalars() -> dict[str, dict[str, Any]]:
     seconds = rf"^\s*[0-9]+([.,]0{{0,2}})?\s*({units})?\.?\s*$|{_UNUSUAL}|{_NOT_GIVEN}"
     usual = KNOWN[DEFAULT_MODEL]
     return {
-        **dict.fromkeys(("prompt", "key", "input_reference", "remix_of"), _TEXT),
+        **dict.fromkeys(("prompt", "key", "input_reference", "remix_of", "deployment"), _TEXT),
         "model": {"anyOf": [{"enum": list(KNOWN)}, _TEXT], "default": DEFAULT_MODEL},
         # Unquoted, 16:9 is a number to YAML 1.1.
         "size": {

@@ -16,10 +16,11 @@ from manifests.draft import Draft
 from manifests.expansion import expand
 from manifests.heading import Heading
 from manifests.order import Order
+from manifests.pin import Pins
 from manifests.problem import Problems
 from manifests.renaming import Renaming
 from manifests.row import Reading, Row
-from manifests.rules import ModelRule
+from manifests.rules import ModelRule, Served
 from manifests.selection import Selection
 from manifests.validation import Validation
 
@@ -42,7 +43,8 @@ class Source:
 
     - `called`: the manifest's name in messages
     - `folder`: what its paths are relative to
-    - `models`: what the deployments serve; None leaves that unchecked
+    - `models`, `deployments`: what is served, by model and by deployment; None leaves that unchecked
+    - `pins`: whether an item keeps the deployment that it names
     - `forced`: what every row is made to say
     """
 
@@ -51,6 +53,8 @@ class Source:
     folder: Path
     heading: Heading
     models: Mapping[str, ModelRule] | None
+    deployments: Mapping[str, Served] | None
+    pins: bool
     adjustments: Adjustments
     forced: Row | None
 
@@ -67,7 +71,8 @@ class Source:
         `columns` gathers the manifest's own. `wanted`: the only keys to look at. `note_any` gets the key of every
         row, also of those that are left out.
         """
-        validation = Validation(self.folder, self.models, problems)
+        pins = Pins(self.deployments, problems, kept=self.pins)
+        validation = Validation(self.folder, self.models, pins, problems)
         defaults, forced, said = self.heading.defaults, self.forced, self.adjustments
         renaming = Renaming(said.columns, self.called, problems) if said.columns else None
         selection = Selection(said.where, defaults, columns, renaming, self.called) if said.where else None

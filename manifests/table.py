@@ -165,7 +165,7 @@ def _column_problem(column: str) -> tuple[str, str] | None:
         return "labels cannot be a column", "give each label a column of its own, named as the label"
     if plainly == "matrix":
         return "matrix cannot be a column", "write a row for each video, or use a YAML manifest"
-    if plainly in ("deployment", "seed", "fps", "negative_prompt"):
+    if plainly in ("seed", "fps", "negative_prompt"):
         hint = f"{UNABLE[plainly]}; rename the column to keep it as a label"
         return f"{plainly} is not a field of this version", hint
     if UNPRINTABLE.search(column):

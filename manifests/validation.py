@@ -12,6 +12,7 @@ from manifests.key import LONGEST, default_key, is_remote_id, reserved, safe
 from manifests.kind import Kind, Kinds
 from manifests.node import UNPRINTABLE
 from manifests.order import Order
+from manifests.pin import Pins
 from manifests.problem import Problems
 from manifests.rules import ModelRule
 
@@ -22,9 +23,11 @@ _NO_IMAGE = (None, None)
 class Validation:
     """Checks drafts against what the models can do. `folder`: what paths of images are relative to."""
 
-    def __init__(self, folder: Path, models: Mapping[str, ModelRule] | None, problems: Problems) -> None:
+    def __init__(
+        self, folder: Path, models: Mapping[str, ModelRule] | None, pins: Pins, problems: Problems
+    ) -> None:
         self._folder, self._problems = folder, problems
-        self._kinds = Kinds(models, problems)
+        self._kinds = Kinds(models, pins, problems)
 
     def key(self, draft: Draft) -> str | None:
         """The item's key; None when it cannot be told, which is noted."""

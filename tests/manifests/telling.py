@@ -25,6 +25,8 @@ def listed(item: Item) -> str:
         line += f" | priority {item.priority}"
     if item.remix_of:
         line += f" | remix of {item.remix_of}"
+    if item.deployment:
+        line += f" | at {item.deployment}"
     if item.labels:
         line += "\n    " + ", ".join(f"{name}={value}" for name, value in item.labels.items())
     return line + "\n"

@@ -30,8 +30,8 @@ class Amount(NamedTuple):
     meant: int
 
 
-ITEM = ("prompt", "model", "size", "seconds", "input_reference", "remix_of", "priority")
-NO_LABELS = {"key", "labels", "matrix", "deployment"}
+ITEM = ("prompt", "model", "size", "seconds", "input_reference", "remix_of", "priority", "deployment")
+NO_LABELS = {"key", "labels", "matrix"}
 
 # No surrogates, and nothing that XML or a terminal could not have; line breaks of all kinds but the carriage return,
 # which every format reads as a plain one.
@@ -62,6 +62,7 @@ rows = st.fixed_dictionaries(
         "priority": st.integers(-1_000_000, 1_000_000).flatmap(
             lambda n: st.sampled_from([Amount(n, n), Amount(str(n), n)])
         ),
+        "deployment": st.sampled_from(["eastus2", "west.us", "1", "1.5", "2026-11-21", "yes"]),
         "labels": labels,
     },
 )
@@ -100,6 +101,7 @@ def expected(row: Row) -> list[Row]:
         "input_reference": row.get("input_reference"),
         "remix_of": None,
         "priority": row["priority"].meant if "priority" in row else 0,
+        "deployment": row.get("deployment"),
         "labels": labelled,
     }
     takes = range(1, (row["variants"].meant if "variants" in row else 1) + 1)

@@ -178,10 +178,11 @@ values = {
     "priority": st.sampled_from(["0", "-1000000", "1000000", "5.0", "-0", "'−3'", "", "1000001"]),
     "remix_of": st.sampled_from(["video_68ffa1", "~", "''", "'video_1 '"]),
     "input_reference": st.sampled_from(["https://example.com/a.png", "", "http://a/1"]),
+    "deployment": st.sampled_from(["eastus2", "1", "1.5", "''", "~", "' west.us '", "yes", "2026-11-21"]),
     "labels": st.sampled_from(["{market: SE, year: 2026, no: no, 5: 1.5}", "{}", "", "{a: , b: ''}", "{<<: {c: d}}"]),
     "matrix": st.sampled_from(
         ["{size: [16:9, portrait], seconds: [4s, 8]}", "{}", "", "{a: [1, 1.0, 01]}", "{model: [sora-2, sora]}",
-         "{priority: [1, 2]}", "{labels: [x]}", "{a: ['']}"]
+         "{priority: [1, 2]}", "{deployment: [east, 7]}", "{labels: [x]}", "{a: ['']}"]
     ),
 }  # fmt: skip
 entries = st.fixed_dictionaries({"prompt": texts}, optional={k: v for k, v in values.items() if k != "prompt"})
