@@ -6,7 +6,7 @@ import structlog
 
 from dailies.exits import Unusable
 from dailies.session import Session
-from workers.station import Line
+from workers.probe import ask, probe_at_once
 from workers.video_api import ApiError, Unreachable
 
 log = structlog.get_logger("dailies.probes")
@@ -17,7 +17,7 @@ async def probe_reachable(session: Session) -> None:
     silent = {}
     for name, line in session.lines.items():
         try:
-            await _ask(line)
+            await ask(line)
         except Unreachable as error:
             silent[name] = f"{name} ({line.deployment.endpoint}): {error}"
             log.warning("deployment.is_not_reached", deployment=name, error=str(error))
@@ -28,23 +28,6 @@ async def probe_reachable(session: Session) -> None:
 
 
 async def probe_stopped(session: Session) -> None:
-    """Ask deployments that were stopped earlier again, with a list call. A missing deployment or model shows only
-    on a create, so it gets one item to try."""
-    for name, line in session.lines.items():
-        fields = await session.store.read(session.store.keys.deployment(name))
-        reason = fields.get("stopped")
-        if not reason:
-            continue
-        try:
-            await _ask(line)
-        except ApiError as error:
-            log.warning("deployment.still_stopped", deployment=name, reason=reason, error=str(error))
-            continue
-        await session.store.judge(name, {"resume": True, "probation": reason != "auth"})
-        log.info("deployment.resumed", deployment=name, reason=reason)
-
-
-async def _ask(line: Line) -> None:
-    """A list call: it costs nothing and needs the key."""
-    async for _ in line.api.list(since=float("inf")):
-        break
+    """Ask deployments that were stopped earlier again, at once: whoever starts may have mended them."""
+    for line in session.lines.values():
+        await probe_at_once(session.store, line, claim_s=session.settings.claim_s)

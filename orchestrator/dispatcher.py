@@ -25,6 +25,7 @@ log = structlog.get_logger("orchestrator.dispatcher")
 #: Step → the pool of slots it takes from. Archiving has its own: bytes never wait behind creates or polls.
 POOLS: Mapping[str, str] = {
     "create": "steps",
+    "probe": "steps",
     "reconcile": "steps",
     "poll": "polls",
     "archive": "archive",

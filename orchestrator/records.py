@@ -193,7 +193,10 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A step that this worker has taken on, until its due time passes again."""
+    """A step that this worker has taken on, until its due time passes again.
+
+    A report's `ref` names only a batch, and a probe's the deployment in its place, with the probe's number as version.
+    """
 
     step: str
     ref: Ref

@@ -25,6 +25,7 @@ from workers.arq_queue import HAND_BACK_S, ArqQueue, Elsewhere, Step
 from workers.cancelling import end
 from workers.create import create
 from workers.poller import Poller
+from workers.probe import probe
 from workers.reconcile import reconcile
 from workers.renewal import ClaimLost, kept
 from workers.report import report
@@ -34,6 +35,8 @@ from workers.station import Line, Station
 log = structlog.get_logger("workers.worker")
 
 STEPS = ("create", "poll", "archive", "reconcile")
+#: Steps that come with another: who creates probes stopped deployments, who archives reports.
+ON_QUEUE_OF = {"probe": "create", "report": "archive"}
 #: A large video over a slow line; the claim is renewed while it runs.
 ARCHIVE_TIMEOUT_S = 3600.0
 #: Looks that are under way may take so long to end when the worker stops (seconds).
@@ -72,7 +75,8 @@ class Worker:
         slowest = max((d.create_timeout_s for d in deployments), default=60.0)
         self._queues: dict[str, ArqQueue] = {}
         if "create" in steps:  # it may have begun, and paid: it is never cut, its send-by instant bounds it
-            self._open("create", {"create": self._item_step(create, cuts=False)}, STEP_SLOTS, 2 * slowest + 60)
+            creating = {"create": self._item_step(create, cuts=False), "probe": self._guarded(self._probe)}
+            self._open("create", creating, STEP_SLOTS, 2 * slowest + 60)
         if "reconcile" in steps:
             self._open("reconcile", {"reconcile": self._item_step(reconcile)}, STEP_SLOTS, 2 * slowest + 60)
         if "archive" in steps:
@@ -87,7 +91,7 @@ class Worker:
             store,
             self,
             [Admission(store, d, batches=batches, budgets=budgets) for d in deployments],
-            steps=[*steps, "report"] if "archive" in steps else steps,
+            steps=[*steps, *(extra for extra, queue in ON_QUEUE_OF.items() if queue in steps)],
             deployments=[d.name for d in deployments],
             allowances=Allowances(claim_s, 2 * furthest),
         )
@@ -133,7 +137,7 @@ class Worker:
         """Start claimed steps: looks here, everything else through arq."""
         self._poller.take_on([c for c in claims if c.step == "poll"])
         for name, queue in self._queues.items():
-            await queue.put([c for c in claims if (c.step if c.step != "report" else "archive") == name])
+            await queue.put([c for c in claims if ON_QUEUE_OF.get(c.step, c.step) == name])
 
     def _open(self, name: str, steps: dict[str, Step], slots: int, timeout_s: float) -> None:
         self._queues[name] = ArqQueue(
@@ -172,6 +176,12 @@ class Worker:
                     await step(self._station, item)
 
         return self._guarded(run)
+
+    async def _probe(self, claim: Claim) -> None:
+        line = self._station.lines.get(claim.ref.batch)
+        if line is None:
+            raise Elsewhere
+        await probe(self._store, line, claim.version, claim_s=self._station.claim_s)
 
     async def _report(self, claim: Claim) -> None:
         await report(self._station, claim.ref.batch, claim.version)

@@ -3,7 +3,7 @@
 -- ARGV  2 {pool = {step = name of the pool of slots it takes from}, free = {pool = how many are free},
 --          allowance_ms, deployments = [names], furthest_ms}
 -- Returns {next due in ms or -1, claim …}; a claim is {step, batch, item, version, attempt}; the version of a
--- claimed item grows by one, so whoever claimed it before decides nothing any more.
+-- claimed item grows by one, so whoever claimed it before decides nothing any more. Of a probe, batch is the deployment.
 
 local request = cjson.decode(ARGV[2])
 local pool, free, allowance = request.pool, request.free, request.allowance_ms
@@ -43,6 +43,15 @@ for _, deployment in ipairs(request.deployments) do
     end
   end
   consider_first(open)
+  if room('probe') then
+    local number, at = claim_probe(P .. 'deployment:' .. deployment, now, allowance, false)
+    if number then
+      free[pool.probe] = free[pool.probe] - 1
+      claims[#claims + 1] = {'probe', deployment, '', number, 0}
+    elseif at and (not next_due or at < next_due) then
+      next_due = at
+    end
+  end
 end
 
 local ready, due = P .. 'archive:ready', P .. 'archive:due'

@@ -3,7 +3,7 @@
 -- ARGV  2 deployment, 3 what, 4 number of the claim, 5 allowance in ms, or what a failed probe was told
 --   claim   take the probe now, due or not
 --   renew   keep it for the allowance from now on; 0: give it back
---   passed  the list call was answered
+--   passed  the list call was answered; 5 is 1 when that proves nothing, so that one item is tried first
 --   failed  it was not
 -- Returns {number or 0, why it is stopped, …}: claim {…, ms after which to ask again, or -1}; renew {…};
 -- passed {…, 1 when one item is tried first}; failed {…, ms until the next probe}. 0: it is not stopped, or somebody
@@ -21,6 +21,9 @@ if what == 'renew' then
   return {number, d[1], -1}
 end
 redis.call('HSET', dkey, 'probed_at', now)
-if what == 'passed' then return {number, d[1], reopen(dkey) and 1 or 0} end
+if what == 'passed' then
+  if ARGV[5] == '1' then redis.call('HSET', dkey, 'doubted', 1) end
+  return {number, d[1], reopen(dkey) and 1 or 0}
+end
 redis.call('HSET', dkey, 'probe_error', ARGV[5])
 return {number, d[1], probe_after(dkey, tonumber(d[4] or 0) + 1, now)}
