@@ -34,6 +34,7 @@ class Keys:
         "order:*",
         "deployments",
         "deployment:*",
+        "quota:*",
         "remote:*",
         "known:*",
         "virtual:*",
@@ -76,6 +77,10 @@ class Keys:
     def deployment(self, name: str) -> str:
         """Hash: bucket, cooling, stop, scope."""
         return f"{self.prefix}deployment:{name}"
+
+    def quota(self, name: str) -> str:
+        """Hash of a quota that several deployments share: bucket, cooling, and what refusals taught of it."""
+        return f"{self.prefix}quota:{name}"
 
     def timings(self, deployment: str) -> str:
         """Hash: create, archive or `render SIZE SECONDS` → the mean of what it took, ms, and of how many."""

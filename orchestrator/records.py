@@ -23,7 +23,7 @@ def _int(fields: Fields, name: str) -> int:
     return int(float(fields.get(name) or 0))
 
 
-def _instant(fields: Fields, name: str) -> float | None:
+def instant(fields: Fields, name: str) -> float | None:
     """Milliseconds in the ledger, Unix seconds outside of it."""
     return float(fields[name]) / 1000 if fields.get(name) else None
 
@@ -81,7 +81,7 @@ class Attempt:
             fields.get("money", "none"),
             fields.get("remote_id"),
             fields.get("adopted"),
-            _instant(fields, "intent_at"),
+            instant(fields, "intent_at"),
             fields,
         )
 
@@ -142,7 +142,7 @@ class Item:
     @property
     def expires_at(self) -> float | None:
         """When the provider deletes the finished video (Unix seconds)."""
-        return _instant(self.fields, "expires_at")
+        return instant(self.fields, "expires_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,10 +179,10 @@ class Batch:
             _int(fields, "confirmed"),
             int(fields["budget"]) if fields.get("budget") else None,
             tuple(json.loads(fields.get("columns", "[]"))),
-            _instant(fields, "created_at") or 0.0,
-            _instant(fields, "started_at"),
-            _instant(fields, "final_at"),
-            _instant(fields, "reported_at"),
+            instant(fields, "created_at") or 0.0,
+            instant(fields, "started_at"),
+            instant(fields, "final_at"),
+            instant(fields, "reported_at"),
             fields,
         )
 

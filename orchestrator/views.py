@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from orchestrator.keys import Ref
 from orchestrator.periods import limits
-from orchestrator.records import Attempt, Batch, Item, decode
+from orchestrator.records import Attempt, Batch, Fields, Item, decode, instant
 from orchestrator.settings import Budgets
 from orchestrator.states import State
 from orchestrator.store import Store
@@ -20,13 +20,54 @@ PAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class DeploymentView:
-    """A deployment's standing. `stopped` and `cool_reason` say why no create starts."""
+    """A deployment's standing. Instants are Unix seconds.
+
+    stopped, message    why a create was refused, as a word and in the server's words; `probe_at`: when it is asked again,
+                        after `probes` times in vain, last with `probe_error`
+    probation           one item at a time is tried there, until a create is accepted
+    cool_reason         why it rests until `cool_until`; so do others that share its quota
+    paused              a person paused it, until `paused_until` or (None) until resumed; a pause may have run out
+    """
 
     stopped: str | None
     stopped_at: float | None
     message: str | None
+    probe_at: float | None
+    probes: int
+    probe_error: str | None
+    probation: bool
     cool_until: float | None
     cool_reason: str | None
+    paused: bool
+    paused_at: float | None
+    paused_until: float | None
+    paused_reason: str | None
+    paused_by: str | None
+
+    @classmethod
+    def parse(cls, fields: Fields, quota: Fields) -> DeploymentView:
+        """From the deployment's hash, and that of the quota that it shares (else empty)."""
+        cooled = max((fields, quota), key=lambda f: float(f.get("cool_until") or 0))
+        return cls(
+            fields.get("stopped"),
+            instant(fields, "stopped_at"),
+            fields.get("message"),
+            instant(fields, "probe_at"),
+            int(fields.get("probes") or 0),
+            fields.get("probe_error"),
+            "probation" in fields,
+            instant(cooled, "cool_until"),
+            cooled.get("cool_reason"),
+            "paused" in fields,
+            instant(fields, "paused_at"),
+            instant(fields, "paused_until"),
+            fields.get("paused_reason") or None,
+            fields.get("paused_by") or None,
+        )
+
+    def is_paused(self, now: float) -> bool:
+        """Whether it is paused at this time."""
+        return self.paused and (self.paused_until is None or self.paused_until > now)
 
 
 async def batch(store: Store, name: str) -> Batch | None:
@@ -76,14 +117,8 @@ async def attempts(store: Store, item: Item) -> list[Attempt]:
 async def deployment(store: Store, name: str) -> DeploymentView:
     """A deployment as the ledger has it."""
     fields = await store.read(store.keys.deployment(name))
-    cool = float(fields.get("cool_until") or 0) / 1000
-    return DeploymentView(
-        fields.get("stopped"),
-        float(fields["stopped_at"]) / 1000 if fields.get("stopped_at") else None,
-        fields.get("message"),
-        cool or None,
-        fields.get("cool_reason"),
-    )
+    shared = fields.get("quota")
+    return DeploymentView.parse(fields, await store.read(store.keys.quota(shared)) if shared else {})
 
 
 async def spent(store: Store, budgets: Budgets, now: float) -> dict[str, int]:
