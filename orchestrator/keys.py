@@ -35,6 +35,7 @@ class Keys:
         "deployments",
         "deployment:*",
         "quota:*",
+        "members:*",
         "remote:*",
         "known:*",
         "virtual:*",
@@ -81,6 +82,10 @@ class Keys:
     def quota(self, name: str) -> str:
         """Hash of a quota that several deployments share: bucket, cooling, and what refusals taught of it."""
         return f"{self.prefix}quota:{name}"
+
+    def members(self, quota: str) -> str:
+        """Set: the deployments that share a quota."""
+        return f"{self.prefix}members:{quota}"
 
     def timings(self, deployment: str) -> str:
         """Hash: create, archive or `render SIZE SECONDS` → the mean of what it took, ms, and of how many."""
