@@ -67,6 +67,7 @@ def item_document(item: Item, attempts: list[Attempt]) -> dict[str, Any]:
             "seconds": spec.seconds,
             "input_reference": spec.input_reference,
             "remix_of": spec.remix_of,
+            "deployment": spec.deployment,
             "labels": dict(spec.labels),
             "fingerprint": spec.fingerprint,
         },

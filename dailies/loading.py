@@ -13,6 +13,7 @@ from dailies.exits import UsageError, say
 from manifests import Manifest, ManifestError, Problem, load
 from manifests.adjustments import Adjustments
 from manifests.fields import likely_field
+from manifests.rules import Served
 from manifests.spelling import field_name
 from manifests.standard_input import STDIN, spooled
 from orchestrator.prices import dearest
@@ -32,6 +33,9 @@ def loaded(
     if paths.count(Path("-")) > 1:
         raise UsageError("standard input can be read once only: name - once")
     manifests, problems, found = [], [], 0
+    served = {d.name: Served(d.model, d.model_rule()) for d in settings.deployments}
+    # The sandbox has deployments of its own, so that none of them is called as a manifest calls the real ones.
+    rehearsal = any(d.auth.sandbox for d in settings.deployments)
     console = Console(stderr=True)
     with ExitStack() as stack:
         for path in paths:
@@ -41,7 +45,12 @@ def loaded(
                     called, path = STDIN, stack.enter_context(spooled(sys.stdin.buffer, form))
                 with console.status(f"reading {called or path}"):  # only a terminal shows it
                     manifest = load(
-                        path, models=settings.model_rules() or None, adjustments=adjustments, called=called
+                        path,
+                        models=settings.model_rules() or None,
+                        deployments=None if rehearsal else served or None,
+                        pins=not rehearsal,
+                        adjustments=adjustments,
+                        called=called,
                     )
             except ManifestError as error:
                 problems += error.problems
@@ -64,7 +73,7 @@ def loaded(
 def _notes(manifest: Manifest, settings: Settings, adjustments: Adjustments) -> Iterator[str]:
     """What is no problem, and could be a misunderstanding."""
     if not settings.deployments:
-        yield "models are not checked, since no deployment is configured"
+        yield "models and deployments are not checked, since no deployment is configured"
     if Path(manifest.called).suffix.lower() not in (".csv", ".tsv", ".xlsx"):
         return
     mapped = {field_name(column) for column in adjustments.columns.values()}
@@ -83,6 +92,6 @@ def _unpriced(manifest: Manifest, settings: Settings) -> list[Problem]:
     hint = f"set price_per_second_usd on the model's deployment, or leave {budget}{where} out"
     return [
         Problem(manifest.called, None, None, budget, model, f"the price of {model} at {size} is not known", hint)
-        for model, size, seconds in sorted(manifest.kinds)
-        if dearest(settings.deployments, model, size, seconds) is None
+        for model, size, *rest in sorted(manifest.kinds)
+        if dearest(settings.deployments, model, size, *rest) is None
     ]

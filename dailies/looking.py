@@ -43,8 +43,8 @@ def first_items(manifests: Sequence[Manifest], count: int) -> list[dict[str, obj
 
 
 def _ordered(item: Item) -> dict[str, object]:
-    names = ("key", "prompt", "model", "size", "seconds", "input_reference", "remix_of", "priority", "labels")
-    return {name: getattr(item, name) for name in names}
+    content = ("key", "prompt", "model", "size", "seconds", "input_reference", "remix_of")
+    return {name: getattr(item, name) for name in (*content, "deployment", "priority", "labels")}
 
 
 def print_items(items: Sequence[dict[str, object]]) -> None:

@@ -88,7 +88,7 @@ async def run(
         interrupts.drain(worker)
         outcome = Outcome()
         working = asyncio.create_task(worker.run())
-        models = {model for manifest in manifests for model, _, _ in manifest.kinds}
+        models = {kind[0] for manifest in manifests for kind in manifest.kinds}
         asked = [d for d in settings.deployments if d.model in models]
         with Panel(asked, console) as panel:
             await _watch(session, worker, names, panel, outcome, working)

@@ -29,12 +29,16 @@ def usd(micro_dollars: int) -> float:
     return round(micro_dollars / MICRO, 6)
 
 
-def dearest(deployments: Iterable[Deployment], model: str, size: str, seconds: int) -> int | None:
+def dearest(
+    deployments: Iterable[Deployment], model: str, size: str, seconds: int, pinned: str | None = None
+) -> int | None:
     """The price at the dearest deployment of the model: an estimate may come out lower, never higher.
 
-    None where it is not known of each of them; the list price where no deployment is given.
+    `pinned`: the only deployment that may make it, whose own price counts then. None where it is not known of each of
+    them; the list price where no deployment is given.
     """
-    serving = [price(model, size, seconds, d.price_per_second_usd) for d in deployments if d.model == model]
+    able = [d for d in deployments if d.model == model and pinned in (None, d.name)]
+    serving = [price(model, size, seconds, d.price_per_second_usd) for d in able]
     prices = serving or [price(model, size, seconds)]
     known = [p for p in prices if p is not None]
     return max(known) if len(known) == len(prices) else None

@@ -42,6 +42,7 @@ class Spec:
     input_reference: str | None = None
     image_sha256: str | None = None
     remix_of: str | None = None
+    deployment: str | None = None  # the only one that may make it
 
     @classmethod
     def parse(cls, text: str | bytes) -> Spec:

@@ -57,8 +57,8 @@ def row(item: Item, columns: Sequence[str]) -> dict[str, object]:
         elif named in _SPEC_COLUMNS:
             own[column] = getattr(spec, named)
         else:
-            written = spec.labels.get("key", spec.key) if named == "key" else None
-            own[_heading(column)] = spec.labels.get(column, written)
+            asked = {"key": spec.labels.get("key", spec.key), "deployment": spec.deployment}
+            own[_heading(column)] = spec.labels.get(column, asked.get(named))
     archived = item.state is State.ARCHIVED
     return own | {
         "key": item.ref.item,

@@ -49,6 +49,11 @@ async def stoppage(
         if barred is None:
             return None
         found.append(barred)
+    # A lane that it ever stood in has its pass.
+    known = {name.removeprefix("pass:") for name in batch.fields if name.startswith("pass:")}
+    unserved = sorted(known - {d.model for d in deployments} - {f"@{d.name}" for d in deployments})
+    waiting = [lane for lane in unserved if await store.head(batch.name, lane) is not None]
+    found += [Stoppage("no_deployment", _unserved(lane), moved) for lane in waiting]
     parked = await store.redis.hrandfield(store.keys.parked(batch.name), SOURCES, True)
     if parked:
         names = sorted({raw.decode().split("/", 1)[0] for raw in parked[1::2]} - waiting_for)
@@ -77,6 +82,17 @@ async def stoppage(
     if not found:
         return Stoppage("no_deployment", "add a deployment that serves its model to the configuration", moved)
     return found[0]
+
+
+def _unserved(lane: str) -> str:
+    """What a person can do where nothing that is configured takes from a lane."""
+    if not lane.startswith("@"):
+        return f"add a deployment that serves {lane} to the configuration"
+    name = lane.removeprefix("@")
+    return (
+        f"items wait for the deployment {name}, which the configuration does not have: add it again, or name another "
+        "in the manifest and submit it again"
+    )
 
 
 async def _barred(

@@ -19,6 +19,7 @@ from redis.asyncio.lock import Lock
 
 from manifests import Item as ManifestItem
 from manifests.key import is_remote_id
+from manifests.manifest import Kind
 from manifests.window import Window
 from orchestrator.batch_lock import alone
 from orchestrator.comparison import Comparison, Standing
@@ -52,7 +53,7 @@ class UnknownPrice(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """What a submit did: rows by what became of them. `updated`: only labels or priority changed."""
+    """What a submit did: rows by what became of them. `updated`: only labels, priority or deployment changed."""
 
     batch: str
     new: int
@@ -86,7 +87,7 @@ class Submission:
         self,
         items: Iterable[ManifestItem],
         *,
-        kinds: Iterable[tuple[str, str, int]],
+        kinds: Iterable[Kind],
         columns: Sequence[str],
         budget_usd: Decimal | None,
         template: str,
@@ -94,7 +95,7 @@ class Submission:
         comparison: Comparison | None = None,
         reuse: bool = False,
     ) -> Submitted:
-        """Queue the items; `kinds` are the models, sizes and seconds among them; in `window` creates may start.
+        """Queue the items; `kinds` are the models, sizes, seconds and pins among them; in `window` creates may start.
 
         With a `comparison`, rows whose receipt it finds are archived at once; with `reuse` too, those that another
         batch has take its video.
@@ -102,9 +103,9 @@ class Submission:
         Raises UnknownPrice and AlreadySubmitting before anything is written.
         """
         if budget_usd is not None or self._budgets:
-            for model, size, seconds in sorted(kinds):
-                if dearest(self._deployments, model, size, seconds) is None:
-                    raise UnknownPrice(model, size)
+            for kind in sorted(kinds):
+                if dearest(self._deployments, *kind) is None:
+                    raise UnknownPrice(kind[0], kind[1])
         settings: dict[str, object] = {
             "columns": json.dumps(list(columns)),
             "template": template,
@@ -138,7 +139,7 @@ class Submission:
                 standings = await comparison.look([item for _, item in places])
                 for row, standing in zip(chunk, standings, strict=True):
                     row.update(_made_already(standing, reuse=reuse))
-            lanes.update(str(row["model"]) for row in chunk)
+            lanes.update(f"@{row['pin']}" if row["pin"] else str(row["model"]) for row in chunk)
             added = await self._store.scripts.run("submit", self._name, *chunk)
             counts = [before + int(more) for before, more in zip(counts, added, strict=True)]
             self._progress(sum(counts))
@@ -147,7 +148,7 @@ class Submission:
 
     def _row(self, place: int, item: ManifestItem) -> dict[str, object]:
         fingerprint = item.fingerprint
-        cost = dearest(self._deployments, item.model, item.size, item.seconds)
+        cost = dearest(self._deployments, item.model, item.size, item.seconds, item.deployment)
         spec = Spec(
             key=item.key,
             prompt=item.prompt,
@@ -159,12 +160,14 @@ class Submission:
             input_reference=item.input_reference,
             image_sha256=item.image_sha256,
             remix_of=item.remix_of,
+            deployment=item.deployment,
         )
         return {
             "key": item.key,
             "fingerprint": fingerprint,
             "spec": spec.dump(),
             "model": item.model,
+            "pin": item.deployment or "",
             "priority": item.priority,
             "place": place,
             "seconds": item.seconds,

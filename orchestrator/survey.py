@@ -78,7 +78,7 @@ class Survey:
         `also_in`: another batch that the same command is about to queue, and that has the same row.
         """
         item = standing.item
-        price = dearest(self.deployments, item.model, item.size, item.seconds)
+        price = dearest(self.deployments, item.model, item.size, item.seconds, item.deployment)
         self.verdicts[standing.verdict] += 1
         self.found += standing.found is not None
         twin = standing.twin.batch if standing.twin else also_in

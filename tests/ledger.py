@@ -63,10 +63,14 @@ async def submit(
     submission = Submission(store, batch, deployments=serving, progress=lambda _: None, budgets=budgets)
     budget = None if budget_usd is None else Decimal(budget_usd)
     found = items if isinstance(items, Iterator) else list(items)
-    kinds = () if isinstance(found, Iterator) else {(i.model, i.size, i.seconds) for i in found}
+    kinds = () if isinstance(found, Iterator) else {(i.model, i.size, i.seconds, *_pin(i)) for i in found}
     return await submission.submit(
         found, kinds=kinds, columns=("prompt",), budget_usd=budget, template=batch, window=window
     )
+
+
+def _pin(item: Item) -> list[str]:
+    return [item.deployment] if item.deployment else []
 
 
 async def admit(

@@ -79,7 +79,8 @@ hand_on = function(batch, id, archived, now)
       else
         heir = ref
         local other = item_key(obatch, oid)
-        redis.call('HSET', other, 'lane', redis.call('HGET', other, 'model'))
+        local own = redis.call('HMGET', other, 'pin', 'model')
+        redis.call('HSET', other, 'lane', own[1] and '@' .. own[1] or own[2])
         redis.call('HDEL', other, 'twin')
         enqueue(obatch, oid)
       end

@@ -1,11 +1,12 @@
 -- Adds a chunk of a manifest's rows to a batch; rows that are there already change only what changed.
 --
 -- ARGV  2 batch, 3 … one JSON row each: {key, fingerprint, spec = "json", model, priority, place, seconds,
+--       pin = the only deployment that may make it or "",
 --       price = micro-dollars or "", source = key of the item it is made from or "",
 --       twin = "BATCH/ITEM" whose video shall be taken, or absent,
 --       found = what its receipt in the archive says, or absent: {item = {…}, attempt = {…}}}
 -- Returns {new, changed, unchanged, updated}: `changed` rows were replaced while waiting or added as KEY~n,
--- `updated` ones differ only in labels or priority.
+-- `updated` ones differ only in labels, priority or pin.
 --
 -- The first item of a key knows which revision is wanted (`latest`) and how many there ever were (`revisions`).
 
@@ -18,7 +19,7 @@ local counts = {new = 0, changed = 0, unchanged = 0, updated = 0}
 local function detach(id)
   local source = redis.call('HGET', item_key(batch, id), 'source')
   if source then redis.call('SREM', remixes_of(batch, source), id) end
-  redis.call('HDEL', item_key(batch, id), 'source', 'source_id', 'twin')
+  redis.call('HDEL', item_key(batch, id), 'source', 'source_id', 'twin', 'pin')
 end
 
 -- Finds what an item is made from: in a lane of its source's deployment when that succeeded, parked (no lane) until
@@ -32,6 +33,13 @@ local function attach(id, source_key)
   if s[1] ~= 'archiving' and s[1] ~= 'archived' then return '', nil end
   redis.call('HSET', item_key(batch, id), 'source_id', s[3])
   return '@' .. s[2], nil
+end
+
+-- Where a row waits that is made from nothing else.
+local function lane_of(row) return row.pin ~= '' and '@' .. row.pin or row.model end
+
+local function note_pin(id, row)
+  if row.pin ~= '' then redis.call('HSET', item_key(batch, id), 'pin', row.pin) end
 end
 
 -- A row whose receipt stands in the archive: it was paid for in an attempt that the ledger did not know.
@@ -66,7 +74,7 @@ end
 
 -- Writes a row's content and queues it; it fails at once when its source ended without a video.
 local function place(id, row)
-  local lane, ended, twin = row.model, nil, state_of_twin(row)
+  local lane, ended, twin = lane_of(row), nil, state_of_twin(row)
   if twin or row.found then
     lane = ''
   elseif row.source ~= '' then
@@ -74,6 +82,7 @@ local function place(id, row)
   end
   redis.call('HSET', item_key(batch, id), 'lane', lane, 'priority', row.priority, 'place', row.place,
              'fingerprint', row.fingerprint, 'seconds', row.seconds, 'price', row.price, 'model', row.model)
+  note_pin(id, row)
   redis.call('HSET', specs, id, row.spec)
   note_print(row.fingerprint, batch .. '/' .. id)
   enqueue(batch, id, true)
@@ -135,17 +144,32 @@ local function rehang(remixes, key)
   end
 end
 
--- Labels and priority change without a render.
+-- Another deployment shall make it, or any. What waits goes there, and what comes back later will; a remix is made
+-- where its source is, and what takes another's video waits in no lane.
+local MADE = {rendering = true, archiving = true, archived = true}
+local function repin(id, row, lane, state)
+  local key = item_key(batch, id)
+  local i = redis.call('HMGET', key, 'source', 'price')
+  redis.call('HDEL', key, 'pin')
+  note_pin(id, row)
+  if lane ~= '' and not i[1] then redis.call('HSET', key, 'lane', lane_of(row)) end
+  if MADE[state] then return end
+  redis.call('HINCRBY', bkey, 'estimated', (tonumber(row.price) or 0) - (tonumber(i[2]) or 0))
+  redis.call('HSET', key, 'price', row.price)
+end
+
+-- Labels, priority and pin change without a render.
 local function update(id, row)
-  local i = redis.call('HMGET', item_key(batch, id), 'priority', 'state')
+  local i = redis.call('HMGET', item_key(batch, id), 'priority', 'state', 'lane', 'pin')
   if redis.call('HGET', specs, id) == row.spec and i[1] == tostring(row.priority) then
     counts.unchanged = counts.unchanged + 1
     return
   end
-  local queued = i[2] == 'waiting' and redis.call('HGET', item_key(batch, id), 'lane') ~= ''
+  local queued = i[2] == 'waiting' and i[3] ~= ''
   if queued then unqueue(batch, id) end
   redis.call('HSET', item_key(batch, id), 'priority', row.priority)
   redis.call('HSET', specs, id, row.spec)
+  if (i[4] or '') ~= row.pin then repin(id, row, i[3], i[2]) end
   if queued then enqueue(batch, id) end
   counts.updated = counts.updated + 1
 end
