@@ -2,14 +2,15 @@
 
 A deployment's rate is a token bucket kept a little slower than the provider's own, because what counts is when
 requests arrive there: a create that reaches it 30 ms early after one that was 40 ms late must not be the one too
-many. Creates are paced twice: when they are admitted, and again right before they leave (`lua/intend.lua`).
+many. Creates are paced twice: when they are admitted, and again right before they leave (`lua/intend.lua`). What
+refusals teach of a quota is kept with it (`lua/_quota.lua`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from orchestrator.periods import limits, next_hours
@@ -19,7 +20,7 @@ from orchestrator.settings import NO_BUDGETS, Budgets, Deployment
 from orchestrator.store import Store, log
 
 #: How much slower than the quota creates are admitted, and sent.
-ADMIT_MARGIN = 1.025
+ADMIT_MARGIN = 1.02
 SEND_MARGIN = 1.015
 #: How far a create may be ahead of its even pace when it leaves; the margin makes up for it in any window of 10 s.
 SEND_SLACK_S = 0.05
@@ -29,9 +30,9 @@ TELL_AGAIN_S = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What admission gave, and what stopped the next one.
+    """What admission gave at one deployment, and what stopped the next one there.
 
-    gate            none (asked for no more), empty, rate, slot, budget, cooling, stopped, archive or window
+    gate            none (asked for no more), empty, rate, slot, budget, cooling, stopped, paused, archive or window
     ask_again_in_s  exact where a clock decides; None: when something changes. With gate budget or window a change may
                     come before: a batch, or a budget that a person raises
     """
@@ -49,17 +50,10 @@ def scope(deployment: Deployment) -> str:
     return hashlib.sha256(place.encode()).hexdigest()[:16]
 
 
-def local_time(deployment: Deployment, budgets: Budgets, now: float) -> dict[str, object]:
-    """The hours in which a deployment may be asked, and the limits of these days and months."""
-    return {
-        "window": False if deployment.window is None else next_hours(deployment.window, now),
-        "budgets": limits(budgets, now),
-    }
-
-
 def interval_s(deployment: Deployment) -> float:
-    """Seconds between two creates at the quota's own pace; 0 without such a limit."""
-    return 60 / deployment.quota.per_minute if deployment.quota.per_minute else 0.0
+    """Seconds between two creates at the quota's own pace, without what is reserved; 0 without such a limit."""
+    per_minute = deployment.quota.own_per_minute
+    return 60 / per_minute if per_minute else 0.0
 
 
 def pace(deployment: Deployment) -> dict[str, object]:
@@ -68,16 +62,39 @@ def pace(deployment: Deployment) -> dict[str, object]:
         "interval_ms": interval_s(deployment) * SEND_MARGIN * 1000,
         "burst": deployment.quota.burst,
         "slack_ms": SEND_SLACK_S * 1000,
+        "margin": SEND_MARGIN,
+    }
+
+
+def facts(deployment: Deployment, now: float) -> dict[str, object]:
+    """A deployment as the scripts are told of it: with the hours in which it may be asked, reckoned from `now` (Unix
+    seconds) on."""
+    quota, own_price = deployment.quota, deployment.price_per_second_usd
+    slots, per_minute = quota.own_concurrent, quota.own_per_minute
+    return {
+        "name": deployment.name,
+        "model": deployment.model,
+        "scope": scope(deployment),
+        "quota": quota.shared_as,
+        "interval_ms": interval_s(deployment) * ADMIT_MARGIN * 1000,
+        "burst": quota.burst,
+        "concurrent": "auto" if quota.auto else "" if slots is None else str(slots),
+        "per_minute": "" if per_minute is None else str(per_minute),
+        "price_per_s": "" if own_price is None else micro(own_price),
+        "margin": ADMIT_MARGIN,
+        "window": False if deployment.window is None else next_hours(deployment.window, now),
+        "weight": deployment.weight,
+        "order": deployment.order,
     }
 
 
 class Admission:
-    """Asks for the next items of one deployment. Correct with any number of askers: the script decides."""
+    """Asks for the next items of some deployments. Correct with any number of askers: the script decides."""
 
     def __init__(
         self,
         store: Store,
-        deployment: Deployment,
+        deployments: Sequence[Deployment],
         *,
         budgets: Budgets = NO_BUDGETS,
         batches: Sequence[str] | None = None,
@@ -87,38 +104,43 @@ class Admission:
 
         `clock` (Unix seconds) says which hours and days to tell the script of; the script's own decides.
         """
-        quota = deployment.quota
-        own_price = deployment.price_per_second_usd
-        self.deployment = deployment
+        self.deployments = tuple(deployments)
         self._store, self._budgets, self._clock = store, budgets, clock
-        self._local_time: dict[str, object] = {}
+        self._batches = False if batches is None else list(batches)
+        self._facts: dict[str, dict[str, object]] = {}
+        self._limits: list[dict[str, object]] = []
         self._tell_again_at = float("-inf")
-        self._request: dict[str, object] = {
-            "model": deployment.model,
-            "scope": scope(deployment),
-            "interval_ms": interval_s(deployment) * ADMIT_MARGIN * 1000,
-            "burst": quota.burst,
-            "concurrent": -1 if quota.concurrent is None else quota.concurrent,
-            "price_per_s": "" if own_price is None else micro(own_price),
-            "batches": False if batches is None else list(batches),
-        }
 
-    async def ask(self, most: int, *, allowance_s: float) -> Answer:
-        """Admit up to `most` items; each is due again after `allowance_s` unless its create step moves it on."""
-        if self._clock() >= self._tell_again_at:
-            self._local_time = local_time(self.deployment, self._budgets, self._clock())
-            self._tell_again_at = self._clock() + TELL_AGAIN_S
-        request = {**self._request, **self._local_time, "most": most, "allowance_ms": round(allowance_s * 1000)}
-        gate, in_ms, *admitted = await self._store.scripts.run(
-            "admit", self.deployment.name, request
-        )
-        claims = tuple(Claim.parse([b"create", *raw]) for raw in admitted)
-        for claim in claims:
+    async def ask(
+        self, most: int, *, allowance_s: float, among: Collection[str] | None = None
+    ) -> dict[str, Answer]:
+        """Admit up to `most` items, in one round trip; each is due again after `allowance_s` unless its create step
+        moves it on. `among`: the deployments to ask, by name; None is all. The answers are by deployment."""
+        now = self._clock()
+        if now >= self._tell_again_at:
+            self._facts = {d.name: facts(d, now) for d in self.deployments}
+            self._limits = limits(self._budgets, now)
+            self._tell_again_at = now + TELL_AGAIN_S
+        request = {
+            "deployments": [told for name, told in self._facts.items() if among is None or name in among],
+            "budgets": self._limits,
+            "batches": self._batches,
+            "most": most,
+            "allowance_ms": round(allowance_s * 1000),
+        }
+        gates, admitted = await self._store.scripts.run("admit", request)
+        claims: dict[str, list[Claim]] = {}
+        for deployment, *raw in admitted:
+            name, claim = deployment.decode(), Claim.parse([b"create", *raw])
+            claims.setdefault(name, []).append(claim)
             log.info(
                 "item.admitted",
                 batch=claim.ref.batch,
                 key=claim.ref.item,
-                deployment=self.deployment.name,
+                deployment=name,
                 attempt=claim.attempt,
             )
-        return Answer(claims, gate.decode(), None if in_ms < 0 else in_ms / 1000)
+        return {
+            name: Answer(tuple(claims.get(name, ())), gate.decode(), None if in_ms < 0 else in_ms / 1000)
+            for name, gate, in_ms in ((raw.decode(), *rest) for raw, *rest in gates)
+        }

@@ -64,7 +64,7 @@ class Dispatcher:
         self,
         store: Store,
         hands: Hands,
-        admissions: Sequence[Admission],
+        admission: Admission,
         *,
         steps: Sequence[str],
         deployments: Sequence[str],
@@ -72,7 +72,7 @@ class Dispatcher:
     ) -> None:
         """`steps`: those that this worker runs; it admits only if `create` is among them."""
         self._store, self._hands, self._allowances = store, hands, allowances
-        self._admissions = admissions if "create" in steps else ()
+        self._admission = admission if "create" in steps else None
         self._pools = {step: POOLS[step] for step in steps}
         self._deployments = deployments
         self._not_before: dict[str, float] = {}
@@ -140,29 +140,22 @@ class Dispatcher:
         return max(min(pauses), 0.0)
 
     async def _admit(self, free_steps: int) -> list[float]:
-        """Ask each deployment's admission that may have changed its answer; in how many seconds to ask again.
-
-        Whoever was given something goes to the end of the line, so that one without limits starves no other."""
-        pauses, given = [], []
+        """Ask for deployments whose answer may have changed, all at once; in how many seconds to ask again."""
+        if self._admission is None:
+            return []
         now = asyncio.get_running_loop().time()
-        for admission in self._admissions:
-            name = admission.deployment.name
-            wait = self._not_before.get(name, 0.0) - now
-            if wait > 0:
-                pauses.append(wait)
-                continue
-            if free_steps <= 0:
-                continue
-            answer = await admission.ask(free_steps, allowance_s=self._allowances.claim_s)
-            self.answers[name] = answer
-            free_steps -= len(answer.admitted)
+        waits = {d.name: self._not_before.get(d.name, 0.0) - now for d in self._admission.deployments}
+        pauses = [wait for wait in waits.values() if wait > 0]
+        among = [name for name, wait in waits.items() if wait <= 0]
+        if free_steps <= 0 or not among:
+            return pauses
+        answers = await self._admission.ask(free_steps, allowance_s=self._allowances.claim_s, among=among)
+        self.answers.update(answers)
+        for name, answer in answers.items():
             await self._hands.take_on(answer.admitted)
-            if answer.admitted:
-                given.append(admission)
             if answer.ask_again_in_s is not None:
-                # A window or a budget is not in the way of every batch, and a person may change it.
-                most = IDLE_S if answer.gate in ("window", "budget") else answer.ask_again_in_s
-                self._not_before[name] = now + min(answer.ask_again_in_s, most)
-                pauses.append(min(answer.ask_again_in_s, most))
-        self._admissions = [a for a in self._admissions if a not in given] + given
+                # A window or a budget is not in the way of every batch, and a person may end any but a clock's word.
+                pause = answer.ask_again_in_s if answer.gate == "rate" else min(answer.ask_again_in_s, IDLE_S)
+                self._not_before[name] = now + pause
+                pauses.append(pause)
         return pauses

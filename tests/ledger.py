@@ -81,7 +81,8 @@ async def admit(
     budgets: Budgets = NO_BUDGETS,
 ) -> Answer:
     """Ask admission once."""
-    return await Admission(store, at, batches=batches, budgets=budgets).ask(most, allowance_s=ALLOWANCE_S)
+    asker = Admission(store, [at], batches=batches, budgets=budgets)
+    return (await asker.ask(most, allowance_s=ALLOWANCE_S))[at.name]
 
 
 def keys(answer: Answer) -> list[str]:
@@ -116,5 +117,5 @@ async def batch_of(store: Store, name: str = "spring") -> Batch:
     return found
 
 
-NO_PACE = {"interval_ms": 0, "burst": 1, "slack_ms": 0}
+NO_PACE = {"interval_ms": 0, "burst": 1, "slack_ms": 0, "margin": 1}
 HOUSE = Path(__file__).resolve().parents[1]

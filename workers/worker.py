@@ -90,7 +90,7 @@ class Worker:
         self.dispatcher = Dispatcher(
             store,
             self,
-            [Admission(store, d, batches=batches, budgets=budgets) for d in deployments],
+            Admission(store, deployments, batches=batches, budgets=budgets),
             steps=[*steps, *(extra for extra, queue in ON_QUEUE_OF.items() if queue in steps)],
             deployments=[d.name for d in deployments],
             allowances=Allowances(claim_s, 2 * furthest),

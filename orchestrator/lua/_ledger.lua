@@ -110,19 +110,6 @@ local function end_batch_when_settled(batch, now)
   redis.call('ZADD', P .. 'reports', now, batch)
 end
 
--- Whether no create may leave for a deployment right now: until when (NO_TIME: until a person says), and why. A time
--- further off than any server's word or any refusal explains comes of a clock that stepped back.
-local LONGEST_COOLING, LONGEST_CLOSING = 86400000, 600000
-local function closed_until(dkey, now)
-  local d = redis.call('HMGET', dkey, 'cool_until', 'paused', 'paused_until')
-  local paused = paused_until(dkey, d[2], d[3], now)
-  if paused then return paused, 'paused' end
-  local archive = math.min(tonumber(redis.call('HGET', KEYS[1], 'archive_closed_until') or 0), now + LONGEST_CLOSING)
-  if archive > now then return archive, 'archive' end
-  local cooling = math.min(tonumber(d[1] or 0), now + LONGEST_COOLING)
-  if cooling > now then return cooling, 'cooling' end
-end
-
 -- The items made from an item that still need it.
 local function remixes_of(batch, id) return P .. 'remixes:' .. batch .. '/' .. id end
 
@@ -187,32 +174,4 @@ follow = function(batch, id, to, now)
       enqueue(batch, remix)
     end
   end
-end
-
--- Closes a deployment's admission for a while, or until somebody or a probe opens it again: then in how many ms it is
--- probed, unless it was stopped before.
-local function judge(deployment, verdict, now)
-  if not verdict or not deployment then return end
-  local key = P .. 'deployment:' .. deployment
-  if verdict.stop then return trip(key, verdict.stop, verdict.message or '', now) end
-  if verdict.cool_ms then
-    local strikes = tonumber(redis.call('HGET', key, 'strikes') or 0)
-    local pause = verdict.cool_ms
-    if verdict.backoff then
-      pause = math.min(pause * 2 ^ math.min(strikes, 10), verdict.backoff)
-      redis.call('HSET', key, 'strikes', strikes + 1)
-    end
-    local till = math.max(tonumber(redis.call('HGET', key, 'cool_until') or 0), now + pause)
-    redis.call('HSET', key, 'cool_until', string.format('%.0f', till), 'cool_reason', verdict.reason)
-  end
-end
-
--- The token bucket as one number, the theoretical arrival time (GCRA): a token is there when
--- now >= tat - (burst - 1) * interval - slack. Returns the new tat, or nil and when to ask again.
--- A tat further ahead than a full bucket can explain means that the clock stepped back: it is pulled in.
-local function take_token(tat, now, interval, burst, slack)
-  tat = math.min(tat or 0, now + burst * interval)
-  local earliest = tat - (burst - 1) * interval - slack
-  if now < earliest then return nil, math.ceil(earliest) end
-  return string.format('%.3f', math.max(now, tat) + interval)
 end

@@ -48,7 +48,8 @@ elseif owner and owner ~= me and not take_back(owner) then
   return {'taken', owner}
 end
 redis.call('HSET', ids, remote_id, me)
-if how == 'answer' and a[4] then learn(a[1], 'create', now - tonumber(a[4])) end
+local answered = how == 'answer' and a[4]
+if answered then learn(a[1], 'create', now - tonumber(a[4])) end
 set_fields(akey, patch.attempt)
 redis.call('HSET', akey, 'remote_id', remote_id, 'adopted', how, 'accepted_at', now)
 local known = P .. 'known:' .. a[2]
@@ -73,5 +74,6 @@ reopen_batch(batch)
 local version = move(batch, id, state, row[state], now)
 redis.call('ZADD', open_key(a[1]), string.format('%.0f', now + patch.due_in_ms), me)
 redis.call('HDEL', P .. 'deployment:' .. a[1], 'strikes')
+if answered then heed_accepted(a[1], a[4]) end
 prove(P .. 'deployment:' .. a[1], how, me)
 return {'accepted', version}

@@ -1,6 +1,6 @@
 -- Writes the intent to create, right before the POST may leave, or says why it must not.
 --
--- ARGV  2 batch, 3 item, 4 version, 5 {interval_ms, burst, slack_ms, due_in_ms, attempt = {…}}
+-- ARGV  2 batch, 3 item, 4 version, 5 {interval_ms, burst, slack_ms, margin, due_in_ms, attempt = {…}}
 -- Returns {'intended', version}; {'deferred', version, due again in ms} when it would follow the last create too closely
 -- (many may have been admitted before a slow step); {'returned', version} when the batch was paused, the
 -- deployment stopped or cooled, the archive closed, or a window ended meanwhile; {'stale', version} when somebody else
@@ -19,21 +19,24 @@ end
 if i[2] ~= ARGV[4] or not from or not TABLE.intended[from] then return {'stale', tonumber(i[2] or 0)} end
 
 local now, n, dkey = now_ms(), i[3], P .. 'deployment:' .. i[4]
-local d = redis.call('HMGET', dkey, 'stopped', 'sent_tat', 'window_until')
+local d = redis.call('HMGET', dkey, 'stopped', 'window_until', 'quota')
 local b = redis.call('HMGET', batch_key(batch), 'state', 'window')
-local shut = (d[3] and now >= tonumber(d[3])) or (b[2] and now < (batch_opens_at(batch, now) or math.huge))
-local closed = d[1] or closed_until(dkey, now) or shut or b[1] ~= 'running'
+local qkey = quota_key(i[4], d[3])
+local shut = (d[2] and now >= tonumber(d[2])) or (b[2] and now < (batch_opens_at(batch, now) or math.huge))
+local closed = d[1] or closed_until(dkey, qkey, now) or shut or b[1] ~= 'running'
 if closed then
   settle(batch, id, n, 'none')
   return {'returned', move(batch, id, from, TABLE.returned[from], now)}
 end
-if request.interval_ms > 0 then
-  local tat, at = take_token(tonumber(d[2] or 0), now, request.interval_ms, request.burst, request.slack_ms)
+local q = redis.call('HMGET', qkey, 'sent_tat', 'learned_per_minute')
+local interval = interval_of_pace(request.interval_ms, q[2], request.margin)
+if interval > 0 then
+  local tat, at = take_token(tonumber(q[1] or 0), now, interval, request.burst, request.slack_ms)
   if not tat then
     redis.call('ZADD', open_key(i[4]), string.format('%.0f', at), attempt_ref(batch, id, n))
     return {'deferred', move(batch, id, from, TABLE.deferred[from], now), at - now}
   end
-  redis.call('HSET', dkey, 'sent_tat', tat)
+  redis.call('HSET', qkey, 'sent_tat', tat)
 end
 set_fields(attempt_key(batch, id, n), request.attempt)
 redis.call('HSET', attempt_key(batch, id, n), 'intent_at', now)

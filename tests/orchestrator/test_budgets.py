@@ -169,8 +169,8 @@ async def test_a_price_that_nobody_knows_is_refused_under_a_budget_of_day_or_mon
 
 async def test_nothing_is_spent_at_a_time_that_no_period_was_told_for(store: Store) -> None:
     await submit(store, [item("a")])
-    asker = Admission(store, deployment(), budgets=day("10"), clock=lambda: time.time() - 30 * DAY_S)
-    answer = await asker.ask(1, allowance_s=ALLOWANCE_S)
+    asker = Admission(store, [deployment()], budgets=day("10"), clock=lambda: time.time() - 30 * DAY_S)
+    answer = (await asker.ask(1, allowance_s=ALLOWANCE_S))["east"]
     assert (answer.admitted, answer.gate) == ((), "budget")
 
 
@@ -193,9 +193,9 @@ def hammer(url: str, namespace: str, number: int, admitted: multiprocessing.Queu
     async def work() -> int:
         redis = connect(url, queue_name=f"{{{namespace}}}:arq")
         store, kept, idle = Store(redis, namespace), 0, 0
-        asker = Admission(store, deployment(f"d{number}"), budgets=day("8.00"))
+        asker = Admission(store, [deployment(f"d{number}")], budgets=day("8.00"))
         while idle < 20:
-            answer = await asker.ask(2, allowance_s=ALLOWANCE_S)
+            answer = (await asker.ask(2, allowance_s=ALLOWANCE_S))[f"d{number}"]
             idle = 0 if answer.admitted else idle + 1
             for claim in answer.admitted:
                 if (kept + claim.version) % 3 == 0:

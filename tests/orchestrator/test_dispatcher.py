@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
@@ -48,7 +48,7 @@ def dispatching(store: Store, hands: Hands, *deployments: Deployment) -> Dispatc
     return Dispatcher(
         store,
         hands,
-        [Admission(store, d) for d in deployments],
+        Admission(store, deployments),
         steps=("create",),
         deployments=[d.name for d in deployments],
         allowances=Allowances(30, 7200),
@@ -139,15 +139,17 @@ async def test_a_batch_that_waits_for_hours_lets_none_wait_that_comes_meanwhile(
     asked = asyncio.Event()
 
     class Asking(Admission):
-        async def ask(self, most: int, *, allowance_s: float) -> Answer:
-            answer = await super().ask(most, allowance_s=allowance_s)
-            if answer.gate == held_back:
+        async def ask(
+            self, most: int, *, allowance_s: float, among: Collection[str] | None = None
+        ) -> dict[str, Answer]:
+            answers = await super().ask(most, allowance_s=allowance_s, among=among)
+            if answers["east"].gate == held_back:
                 asked.set()
-            return answer
+            return answers
 
     hands = Given()
     loop = dispatching(store, hands, deployment())
-    loop._admissions = [Asking(store, deployment(), budgets=budgets)]
+    loop._admission = Asking(store, [deployment()], budgets=budgets)
     async with running(loop):
         await asked.wait()
         wait_s = loop.answers["east"].ask_again_in_s

@@ -77,27 +77,27 @@ async def test_redis_clock_decides_about_hours_that_a_worker_told_long_ago(store
     """A worker whose clock is days behind tells of hours that are over, and of those that follow."""
     await submit(store, [item("a")])
     for behind_days in (-9, -1, 1, 9):
-        asker = Admission(store, deployment(window=CLOSED), clock=lambda days=behind_days: time.time() - days * DAY_S)
-        answer = await asker.ask(1, allowance_s=ALLOWANCE_S)
+        asker = Admission(store, [deployment(window=CLOSED)], clock=lambda days=behind_days: time.time() - days * DAY_S)
+        answer = (await asker.ask(1, allowance_s=ALLOWANCE_S))["east"]
         assert answer.gate == "window"
-    late = Admission(store, deployment(window=OPEN), clock=lambda: time.time() - 9 * DAY_S)
-    assert keys(await late.ask(1, allowance_s=ALLOWANCE_S)) == ["a"]
+    late = Admission(store, [deployment(window=OPEN)], clock=lambda: time.time() - 9 * DAY_S)
+    assert keys((await late.ask(1, allowance_s=ALLOWANCE_S))["east"]) == ["a"]
 
 
 async def test_nothing_is_admitted_when_no_hour_is_known_any_more(store: Store) -> None:
     await submit(store, [item("a")])
-    asker = Admission(store, deployment(window=OPEN), clock=lambda: time.time() - 60 * DAY_S)
-    answer = await asker.ask(1, allowance_s=ALLOWANCE_S)
+    asker = Admission(store, [deployment(window=OPEN)], clock=lambda: time.time() - 60 * DAY_S)
+    answer = (await asker.ask(1, allowance_s=ALLOWANCE_S))["east"]
     assert (answer.admitted, answer.gate, answer.ask_again_in_s) == ((), "window", None)
 
 
 async def test_a_worker_tells_of_new_hours_before_the_old_ones_are_over(store: Store) -> None:
     await submit(store, [item("a")])
     clock = [time.time() - 60 * DAY_S]
-    asker = Admission(store, deployment(window=OPEN), clock=lambda: clock[0])
-    assert not (await asker.ask(1, allowance_s=ALLOWANCE_S)).admitted
+    asker = Admission(store, [deployment(window=OPEN)], clock=lambda: clock[0])
+    assert not (await asker.ask(1, allowance_s=ALLOWANCE_S))["east"].admitted
     clock[0] = time.time()
-    assert keys(await asker.ask(1, allowance_s=ALLOWANCE_S)) == ["a"]
+    assert keys((await asker.ask(1, allowance_s=ALLOWANCE_S))["east"]) == ["a"]
 
 
 async def test_an_item_whose_deployments_window_ended_is_returned_unsent(store: Store) -> None:

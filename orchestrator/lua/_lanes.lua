@@ -1,0 +1,80 @@
+-- The next item of the queues, by urgency, turn and place, whose batch may run and can pay; loaded behind _desk.lua.
+
+local function is_shut(batch, window, shut, now)
+  if not window then return false end
+  if shut[batch] == nil then
+    local at = batch_opens_at(batch, now)
+    if at and at <= now then return false end
+    shut[batch] = at or false
+  end
+  return true
+end
+
+-- The first item of a queue; one that does not wait has no business there and must not stop all others.
+local function head_of(lane, batch)
+  local queue = P .. 'queue:' .. lane .. ':' .. batch
+  local id = redis.call('ZRANGE', queue, 0, 0)[1]
+  while id do
+    local item = redis.call('HMGET', item_key(batch, id), 'made', 'seconds', 'price', 'state', 'fingerprint')
+    if TABLE.admitted[item[4]] then return id, item end
+    redis.call('ZREM', queue, id)
+    index_batch(batch, lane)
+    id = redis.call('ZRANGE', queue, 0, 0)[1]
+  end
+end
+
+-- A desk's lanes, the one to look in first: its own (what is pinned to it, remixes of its videos) and its model's. The
+-- more urgent goes first; of equals a remix, since its source expires, else each in turn: then the second answer is true.
+local function lanes_of(desk)
+  local own, model = '@' .. desk.name, desk.facts.model
+  local function head(lane) return redis.call('ZRANGE', P .. 'ready:' .. lane, 0, 0, 'WITHSCORES') end
+  local mine = head(own)
+  if not mine[1] then return {model} end
+  local theirs = head(model)
+  if not theirs[1] then return {own} end
+  local function urgency(score) return -math.floor(tonumber(score) / URGENCY_STEP) end
+  local difference = urgency(mine[2]) - urgency(theirs[2])
+  if difference ~= 0 then return difference > 0 and {own, model} or {model, own} end
+  local first = redis.call('ZRANGE', P .. 'queue:' .. own .. ':' .. mine[1], 0, 0)[1]
+  if first and redis.call('HEXISTS', item_key(mine[1], first), 'source_id') == 1 then return {own, model} end
+  return desk.took_pinned and {model, own} or {own, model}, true
+end
+
+-- The first item, in the order of the lanes' indexes, whose batch may run here and can pay for it. Without one: why, and
+-- when the first of what is in the way ends by itself, if anything does.
+--
+-- `round`: {now, only = batches or nil, budgets, shut = {}: batches whose window is closed → when it opens, or false}
+local function next_item(desk, round)
+  local why, at = 'empty', nil
+  local function bar(gate, ends_at)
+    if why ~= 'budget' then why = gate end
+    if ends_at and (not at or ends_at < at) then at = ends_at end
+  end
+  local lanes, in_turn = lanes_of(desk)
+  for _, lane in ipairs(lanes) do
+    local from = 0
+    repeat
+      local names = redis.call('ZRANGE', P .. 'ready:' .. lane, from, from + 19)
+      for _, batch in ipairs(names) do
+        if not round.only or round.only[batch] then
+          local b = redis.call('HMGET', batch_key(batch), 'budget', 'reserved', 'unknown', 'confirmed', 'weight', 'window')
+          if is_shut(batch, b[6], round.shut, round.now) then
+            bar('window', round.shut[batch])
+          else
+            local id, item = head_of(lane, batch)
+            local price = id and price_of(item[2], item[3], desk.facts.price_per_s)
+            local broken = id and broken_by(price, batch_budget(b[1], b[2], b[3], b[4]), round.budgets)
+            if id and not broken then
+              local found = {lane = lane, batch = batch, id = id, state = item[4], made = tonumber(item[1]),
+                             fingerprint = item[5], price = price, weight = tonumber(b[5]), in_turn = in_turn}
+              return found
+            end
+            if broken then bar('budget', broken.ends_at) end
+          end
+        end
+      end
+      from = from + 20
+    until #names < 20
+  end
+  return nil, why, at
+end
