@@ -92,7 +92,7 @@ class Keys:
         return f"{self.prefix}members:{quota}"
 
     def timings(self, deployment: str) -> str:
-        """Hash: create, archive or `render SIZE SECONDS` → the mean of what it took, ms, and of how many."""
+        """Hash: create, archive or `render SIZE SECONDS` → the mean of what it took, ms, of how many, and the last."""
         return f"{self.prefix}timings:{deployment}"
 
     def open(self, deployment: str) -> str:

@@ -8,10 +8,19 @@ from orchestrator.decision import Decision
 from orchestrator.records import Claim
 from orchestrator.states import Event
 from orchestrator.store import Store
-from orchestrator.timings import ARCHIVE_S, CREATE_S, LEAST, RENDER_S, Timing, render_field, timings
+from orchestrator.timings import (
+    ARCHIVE_S,
+    CREATE_S,
+    FRESH_S,
+    LEAST,
+    RENDER_S,
+    RenderTimes,
+    Timing,
+    Took,
+    render_field,
+    timings,
+)
 from tests.ledger import ALLOWANCE_S, accept, admit, deployment, intend, item, submit
-
-pytestmark = pytest.mark.asyncio
 
 CREATED = 1_790_000_000
 KIND = ("sora-2", "1280x720", 4)
@@ -71,6 +80,41 @@ async def test_recent_times_count_most(store: Store) -> None:
     await store.redis.hset(store.keys.timings("east"), render_field("1280x720", 4), "60000.000 5000")
     await rendered(store, *[120.0] * 20)
     assert 95 < (await learned(store)).render_s < 120
+
+
+async def test_the_last_renders_are_kept_beside_their_mean(store: Store) -> None:
+    await rendered(store, 80.0, 60.0, 70.0)
+    assert (await learned(store)).renders == (60.0, 70.0, 80.0)
+
+
+async def test_of_many_renders_the_last_twenty_are_kept(store: Store) -> None:
+    """So that a provider that became faster is looked at in time."""
+    await rendered(store, *range(100, 130))
+    assert (await learned(store)).renders == tuple(map(float, range(110, 130)))
+
+
+async def test_a_mean_of_an_earlier_release_is_still_believed_and_gains_its_last_renders(store: Store) -> None:
+    await store.redis.hset(store.keys.timings("east"), render_field("1280x720", 4), "60000.000 5000")
+    assert await learned(store) == Timing(60.0, CREATE_S, ARCHIVE_S, learned=True)
+    await rendered(store, 61.0, 62.0, 63.0)
+    assert (await learned(store)).renders == (61.0, 62.0, 63.0)
+
+
+def test_what_the_ledger_holds_is_read_with_and_without_the_last_ones() -> None:
+    assert Took.parse("1500.250 7") == Took(1.50025, 7)
+    assert Took.parse("1500.250 7 2000,1000") == Took(1.50025, 7, (1.0, 2.0))
+
+
+async def test_a_worker_reads_the_renders_of_a_kind_again_when_what_it_knows_is_old(store: Store) -> None:
+    now = [100.0]
+    times = RenderTimes(store, clock=lambda: now[0])
+    await rendered(store, 60.0, 60.0)
+    assert await times.of("east", "1280x720", 4) == ()
+    await store.redis.hset(store.keys.timings("east"), render_field("1280x720", 4), "1 3 60000,61000,62000")
+    assert await times.of("east", "1280x720", 4) == ()
+    now[0] += FRESH_S
+    assert await times.of("east", "1280x720", 4) == (60.0, 61.0, 62.0)
+    assert await times.of("east", "1280x720", 8) == ()
 
 
 async def test_each_deployment_learns_for_itself_what_it_serves(store: Store) -> None:
