@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from dailies import serving
+from dailies import deployment_commands, serving
 from dailies.batch_commands import results, set_batch, show, status
 from dailies.exits import Exit, say
 from dailies.manifest_commands import plan, run, submit, validate
@@ -56,6 +56,7 @@ def worker(
 for _command in (status, show, results):
     app.command()(_command)
 app.command("set")(set_batch)
+app.add_typer(deployment_commands.app, name="deployments")
 
 
 @app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

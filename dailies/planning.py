@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import os
-import re
 import time
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -13,6 +11,7 @@ from rich.console import Console
 
 from dailies.asking import on_terminal
 from dailies.exits import UsageError, say
+from dailies.instants import time_of_day
 from dailies.options import Choices
 from dailies.plan import Plan
 from dailies.session import Session, open_store
@@ -30,7 +29,6 @@ from workers.sinks import open_sink
 
 #: After so many videos, the simulation tells how far it is.
 SAY_EVERY = 100_000
-_CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])")
 
 
 async def plan(settings: Settings, manifests: Sequence[Manifest], choices: Choices, *, by: str) -> list[Plan]:
@@ -89,13 +87,10 @@ async def _others(store: Store, names: Collection[str]) -> dict[str, int]:
 
 def instant_of(clock: str, now: float) -> float:
     """The next time that a clock here shows `08:00`, in Unix seconds. Raises UsageError."""
-    found = _CLOCK.fullmatch(clock.strip())
-    if found is None:
+    at = time_of_day(clock, now)
+    if at is None:
         raise UsageError(f"--by {clock} is no time of day: write hours and minutes, like 08:00")
-    today = dt.datetime.fromtimestamp(now).astimezone()
-    at = today.replace(hour=int(found[1]), minute=int(found[2]), second=0, microsecond=0, tzinfo=None)
-    at = at if at.timestamp() > now else at + dt.timedelta(days=1)
-    return at.timestamp()
+    return at
 
 
 @asynccontextmanager

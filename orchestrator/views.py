@@ -22,8 +22,8 @@ PAGE = 500
 class DeploymentView:
     """A deployment's standing. Instants are Unix seconds.
 
-    stopped, message    why a create was refused, as a word and in the server's words; `probe_at`: when it is asked again,
-                        after `probes` times in vain, last with `probe_error`
+    stopped, message    why a create was refused, as a word and in the server's words; `probe_at`: when it is asked
+                        again, after `probes` times in vain, last with `probe_error`
     probation           one item at a time is tried there, until a create is accepted
     cool_reason         why it rests until `cool_until`; so do others that share its quota
     paused              a person paused it, until `paused_until` or (None) until resumed; a pause may have run out

@@ -1,7 +1,8 @@
 -- Opens or closes a deployment outside of an item's transition: what a person says.
 --
 -- ARGV  2 deployment, 3 verdict: {stop, message} | {cool_ms, reason} | {pause = true, until_ms or for_ms or neither,
---       reason, by} | {resume = true, probation = bool or absent: as the reason of the stop asks for}
+--       reason, by} | {resume = true, probation = bool or absent: as the reason of the stop asks for,
+--       forget_learned = bool}
 -- Returns {1 when one item is tried first, the instant in ms until which it is paused or -1}.
 
 local verdict, now = cjson.decode(ARGV[3]), now_ms()
@@ -10,7 +11,12 @@ local quota = redis.call('HGET', key, 'quota')
 if verdict.resume then
   local careful = reopen(key)
   redis.call('HDEL', key, 'cool_until', 'cool_reason', 'strikes', unpack(PAUSE))
-  if quota then redis.call('HDEL', P .. 'quota:' .. quota, 'cool_until', 'cool_reason') end
+  local qkey = quota and quota ~= '' and P .. 'quota:' .. quota or key
+  redis.call('HDEL', qkey, 'cool_until', 'cool_reason')
+  -- Without the caps under which it was learned, the next admission begins anew.
+  if verdict.forget_learned then
+    redis.call('HDEL', qkey, 'slots_cap', 'rate_cap', 'learned_slots', 'learned_per_minute')
+  end
   if verdict.probation ~= nil then
     careful = verdict.probation
     redis.call('HDEL', key, 'probation')
