@@ -175,5 +175,6 @@ async def _refuse_moved_deployments(store: Store, deployments: tuple[Deployment,
             what = "has another endpoint or api" if name in configured else "is missing"
             raise Unusable(
                 f"the deployment {name} {what} in the configuration, but videos of it are still to be made or fetched: "
-                "put it back until they are archived"
+                "put it back until they are archived. To take a deployment out, pause it (dailies deployments pause "
+                f"{name}) and wait until dailies deployments says that it is drained"
             )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection
 
+from orchestrator.clock import local
 from orchestrator.records import Batch
 from orchestrator.settings import NO_BUDGETS, Budgets, Deployment
 from orchestrator.shortage import Stoppage, shortage
@@ -27,7 +29,7 @@ async def stoppage(
     budgets: Budgets = NO_BUDGETS,
     waiting_for: frozenset[str] = frozenset(),
 ) -> Stoppage | None:
-    """None while the batch moves, or will by itself (a rate, a slot, a cooling deployment, a window).
+    """None while the batch moves, or will by itself (a rate, a slot, cooling, a window, a pause that has an end).
 
     A budget of the day or month is a stoppage too, though a worker that stays goes on when the next one begins.
 
@@ -105,9 +107,28 @@ async def _barred(
     moved: float,
 ) -> Stoppage | None:
     """What bars the first item of a queue from each deployment that could take it; None if one will."""
-    open_ones = [d for d in serving if not views[d.name].stopped]
-    if not open_ones:
-        why = "; ".join(f"{d.name}: {views[d.name].stopped} ({views[d.name].message})" for d in serving)
-        since = max(views[d.name].stopped_at or moved for d in serving)
-        return Stoppage("deployments_stopped", f"mend the deployment and run again; {why}", since)
-    return await shortage(store, batch, lane, open_ones, budgets, moved)
+    now = time.time()
+    open_ones = [d for d in serving if not _closed(views[d.name], now)]
+    if open_ones:
+        return await shortage(store, batch, lane, open_ones, budgets, moved)
+    closed = {d.name: views[d.name] for d in serving}
+    since = max((v.paused_at if v.is_paused(now) else v.stopped_at) or moved for v in closed.values())
+    why = "; ".join(_why_closed(name, view, now) for name, view in closed.items())
+    if all(view.is_paused(now) for view in closed.values()):
+        return Stoppage("deployments_paused", why, since)
+    return Stoppage("deployments_stopped", f"mend the deployment and run again; {why}", since)
+
+
+def _closed(view: DeploymentView, now: float) -> bool:
+    """Whether a person is waited for: a pause that has an end is waited out."""
+    return bool(view.stopped) or (view.is_paused(now) and view.paused_until is None)
+
+
+def _why_closed(name: str, view: DeploymentView, now: float) -> str:
+    resume = f"dailies deployments resume {name}"
+    if view.is_paused(now):
+        by = f" by {view.paused_by}" if view.paused_by else ""
+        why = f" ({view.paused_reason})" if view.paused_reason else ""
+        return f"{name} is paused{by}{why}: {resume}"
+    again = f" at {local(view.probe_at)}" if view.probe_at else ""
+    return f"{name}: {view.stopped} ({view.message}); workers ask it again{again}, or at once with {resume}"
