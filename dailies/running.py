@@ -139,9 +139,10 @@ async def _gates(session: Session, worker: Worker) -> str:
         if answer.gate in ("none", "empty"):
             continue
         word = answer.gate
-        if word in ("cooling", "stopped"):
+        if word in ("cooling", "stopped", "paused"):
             view = await views.deployment(session.store, name)
-            word = f"{word}, {view.cool_reason if word == 'cooling' else view.message}"
+            why = {"cooling": view.cool_reason, "stopped": view.message, "paused": view.paused_reason}[word]
+            word = f"{word}, {why}" if why else word
         seconds = answer.ask_again_in_s or 0
         again = f" (again in {seconds / 60:.0f} min)" if seconds >= 60 else ""
         if word == "window" and answer.ask_again_in_s is not None:
