@@ -58,11 +58,13 @@ class Limits(Section):
 
 
 class Poll(Section):
-    """When to look at a remote job, in seconds: first, usually, and when it is about to be done."""
+    """When to look at a remote job, in seconds, while nothing is known of its kind or it is overdue; the closest looks
+    ever; and how many looks a second all jobs of the deployment may cost, over all workers."""
 
-    first_s: float = Field(20.0, description="seconds from the create to the first look", gt=0)
-    every_s: float = Field(10.0, description="seconds between two looks", gt=0)
-    min_s: float = Field(2.0, description="seconds between two looks when a job is about to be done", gt=0)
+    first_s: float = Field(20.0, description="seconds to the first look, until render times are learned", gt=0)
+    every_s: float = Field(10.0, description="seconds between two looks, where nothing says when it ends", gt=0)
+    min_s: float = Field(2.0, description="seconds that two looks at a job are apart at least", gt=0)
+    most_per_s: float = Field(10.0, description="the most looks a second at all jobs of the deployment", gt=0)
 
 
 class Deployment(Section):
@@ -90,7 +92,7 @@ class Deployment(Section):
     shared: bool = Field(False, description="true: other programs create videos here too")
     gateway: bool = Field(False, description="true: a proxy before it sends requests again by itself")
     limits: Limits | None = Field(None, description="what the model takes, where no rules are shipped for it")
-    poll: Poll = Field(Poll(), description="when to look at a remote job: first_s, every_s, min_s")
+    poll: Poll = Field(Poll(), description="when to look at a remote job: first_s, every_s, min_s, most_per_s")
     retention_s: float = Field(86400.0, description="seconds a video is kept, where no expiry is named", gt=0)
     price_per_second_usd: Decimal | None = Field(None, description="dollars a second of video", ge=0)
     create_timeout_s: float = Field(60.0, description="seconds that one create call may take in all", gt=0)

@@ -17,7 +17,7 @@ from orchestrator.settings.quota import Quota, shared
 from orchestrator.settings.redis import RedisSettings
 
 NEVER_USD = Decimal(10**9)
-SANDBOX_POLL = Poll(first_s=0.5, every_s=0.5, min_s=0.2)
+SANDBOX_POLL = Poll(first_s=0.5, every_s=0.5, min_s=0.1, most_per_s=100)
 SANDBOX_RENDER_S = 2.5  # the middle of what `dailies run --sandbox` makes it take
 SANDBOX_QUOTA = Quota(per_minute=600, burst=4, concurrent=4)
 
