@@ -67,7 +67,7 @@ class Ledger:
         self.budget = None if work.budget_usd is None else micro(work.budget_usd)
         self.spent = micro(work.spent_usd)
         self.hours = None if work.window is None else Hours(year_of_hours(work.window, now))
-        self.listed = [dearest(deployments, *kind) for kind in work.kinds]
+        self.listed = [dearest(deployments, *kind, pin) for kind, pin in zip(work.kinds, work.pins, strict=True)]
         self.waiting = len(work)
 
     def broken_by(self, price: int | None) -> bool:
@@ -102,12 +102,13 @@ class Book:
         sources = work.sources()
         for remix, source in sources.items():
             self._remixes.setdefault((number, source), []).append(remix)
-        queues = [self._lane(kind.model).queue(work.batch) for kind in work.kinds]
+        lanes = [self._lane(work.lane_of(number)) for number in range(len(work.kinds))]
+        queues = [lane.queue(work.batch) for lane in lanes]
         for place in work:
             if place not in sources:
                 queues[work.kind_of(place)].put(work.priority_of(place), place)
-        for kind in work.kinds:
-            self._lane(kind.model).index(work.batch, work.priority)
+        for lane in lanes:
+            lane.index(work.batch, work.priority)
 
     def ask(self, desk: Desk, now: float, most: int) -> Answer:
         """Admit up to `most` items at a deployment, as the script would at this instant."""
@@ -208,7 +209,7 @@ class Book:
 
     def _enqueue(self, number: int, place: int) -> None:
         work = self.batches[number].work
-        lane = self._lane(self._pinned.get((number, place)) or work.kinds[work.kind_of(place)].model)
+        lane = self._lane(self._pinned.get((number, place)) or work.lane_of(work.kind_of(place)))
         lane.queue(work.batch).put(work.priority_of(place), place)
         lane.index(work.batch, work.priority)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import NamedTuple
@@ -37,7 +38,9 @@ class Workload:
         self.batch, self.budget_usd, self.spent_usd = batch, budget_usd, spent_usd
         self.window, self.priority, self.weight = window, priority, weight
         self.kinds: list[Kind] = []
-        self._number: dict[Kind, int] = {}
+        #: For each of the kinds, the only deployment that may make it; None for any. One kind may have several.
+        self.pins: list[str | None] = []
+        self._number: dict[tuple[Kind, str | None], int] = {}
         self._kind_of = array("I")
         self._priority_of = array("i")
         self._keys = array("q")
@@ -49,10 +52,11 @@ class Workload:
     def add(self, item: Item) -> None:
         """One more item to render."""
         kind = Kind(item.model, item.size, item.seconds)
-        number = self._number.get(kind)
+        number = self._number.get((kind, item.deployment))
         if number is None:
-            number = self._number[kind] = len(self.kinds)
+            number = self._number[kind, item.deployment] = len(self.kinds)
             self.kinds.append(kind)
+            self.pins.append(item.deployment)
         if item.remix_of and not is_remote_id(item.remix_of):
             self._remixes[len(self)] = item.remix_of
         self._kind_of.append(number)
@@ -63,16 +67,21 @@ class Workload:
         """The number of the kind of the item at a place."""
         return self._kind_of[place]
 
+    def lane_of(self, kind: int) -> str:
+        """Where the items of a kind, by its number, wait that are made from nothing else."""
+        pin = self.pins[kind]
+        return self.kinds[kind].model if pin is None else f"@{pin}"
+
     def priority_of(self, place: int) -> int:
         """The priority of the item at a place."""
         return self._priority_of[place]
 
     def counts(self) -> Mapping[Kind, int]:
         """How many items there are of each kind."""
-        numbers = [0] * len(self.kinds)
-        for number in self._kind_of:
-            numbers[number] += 1
-        return dict(zip(self.kinds, numbers, strict=True))
+        found: Counter[Kind] = Counter()
+        for number, count in sorted(Counter(self._kind_of).items()):
+            found[self.kinds[number]] += count
+        return found
 
     def sources(self) -> Mapping[int, int]:
         """Place of a remix → place of the item that it is made from, where that is still to be rendered too."""

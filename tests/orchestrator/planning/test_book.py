@@ -91,6 +91,7 @@ rows = st.lists(
             "priority": st.sampled_from([0, 0, 0, -1, 2]),
             "seconds": st.sampled_from([4, 8]),
             "source": seldom(st.integers(0, 30)),
+            "pin": seldom(st.integers(0, 30)),
         }
     ),
     min_size=4,
@@ -175,6 +176,7 @@ class SameAnswers(RuleBasedStateMachine):
                 priority=row["priority"],
                 seconds=row["seconds"],
                 remix_of=f"{name}{row['source'] % n}" if n and row["source"] is not None else None,
+                deployment=self.pin(row),
             )
             for n, row in enumerate(rows)
         ]
@@ -194,6 +196,11 @@ class SameAnswers(RuleBasedStateMachine):
             )
         )
         self.book.submit(work)
+
+    def pin(self, row: dict[str, Any]) -> str | None:
+        """One of the deployments that serve the row's model."""
+        able = [d.name for d in self.serving if d.model == row["model"]]
+        return able[row["pin"] % len(able)] if able and row["pin"] is not None else None
 
     @rule(ms=st.integers(1, 5_000) | st.integers(1, 200_000) | st.integers(1, 100_000_000))
     def wait(self, ms: int) -> None:
