@@ -12,7 +12,7 @@ from functools import partial
 import structlog
 
 from orchestrator.decision import Decision
-from orchestrator.polling import next_look
+from orchestrator.polling import Sight, next_look, seen
 from orchestrator.records import Claim, Item
 from orchestrator.redis_connection import AWAY
 from orchestrator.settings import Deployment
@@ -86,17 +86,25 @@ class Poller:
             station.wake(decision.due_in_s or 0)  # without a next look, its slot is free
 
 
-def decide(job: RemoteJob, item: Item, deployment: Deployment, now: float) -> Decision:
-    """What a look at a remote job means. `now` in Unix seconds."""
+def decide(
+    job: RemoteJob, item: Item, deployment: Deployment, now: float, *, renders: Sequence[float] = ()
+) -> Decision:
+    """What a look at a remote job means. `now` in Unix seconds; `renders`: the last ones of its kind, ascending."""
     created = job.created_at or _created_at(item, now)
     if job.status is RemoteStatus.RUNNING:
         if now > created + deployment.retention_s:
             return _ended("never_finished", f"still {job.raw_status} after {deployment.retention_s:.0f} s")
-        seen: dict[str, object] = {"remote_status": job.raw_status, "progress": job.progress or 0}
+        age_s = max(now - _began_at(job, item, now), 0.0)
+        sights = seen(_sights(item), age_s, job.progress)
         return Decision(
             Event.OBSERVED,
-            {**seen, "missing": 0},
-            due_in_s=max(next_look(deployment.poll, job.progress), job.poll_after_s or 0),
+            {
+                "remote_status": job.raw_status,
+                "progress": job.progress or 0,
+                "sights": " ".join(f"{sight.age_s:.3f}:{sight.progress}" for sight in sights),
+                "missing": 0,
+            },
+            due_in_s=max(next_look(deployment.poll, age_s, renders, sights), job.poll_after_s or 0),
         )
     if job.status is RemoteStatus.SUCCEEDED and job.content_ids:
         completed = job.completed_at or now
@@ -145,6 +153,21 @@ def expiry(job: RemoteJob, deployment: Deployment, created: float, completed: fl
 
 def _created_at(item: Item, now: float) -> float:
     return (item.attempt.intent_at if item.attempt else None) or now
+
+
+def _began_at(job: RemoteJob, item: Item, now: float) -> float:
+    """When the render began, by the ledger's clock: when its answer came. Of one that was found by the listing, only
+    the provider tells, in whole seconds of its own clock."""
+    fields = item.attempt.fields if item.attempt else {}
+    if fields.get("adopted") == "answer" and fields.get("accepted_at"):
+        return float(fields["accepted_at"]) / 1000
+    return job.created_at or _created_at(item, now)
+
+
+def _sights(item: Item) -> list[Sight]:
+    """The progress of earlier looks, as the item's field `sights` has it: `AGE:PERCENT`, apart by spaces."""
+    pairs = (each.split(":") for each in item.fields.get("sights", "").split())
+    return [Sight(float(age), int(progress)) for age, progress in pairs]
 
 
 def _ended(reason: str, message: str) -> Decision:

@@ -168,7 +168,8 @@ def _courses(
     for number, (model, size, seconds) in enumerate(work.kinds):
         if model == deployment.model:
             timing = timings[deployment.name, size, seconds]
-            looked_s = noticed_after(deployment.poll, timing.render_s, tells_progress=deployment.api == "videos")
+            tells = deployment.api == "videos"
+            looked_s = noticed_after(deployment.poll, timing.render_s, tells_progress=tells, renders=timing.renders)
             answered = timing.create_s * 1000
             courses[number] = Course(answered, answered + looked_s * 1000, timing.archive_s * 1000)
     return courses

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -28,13 +29,38 @@ def job(status: RemoteStatus, **more: Any) -> RemoteJob:
 
 
 def test_a_running_job_is_looked_at_again_after_the_usual_time() -> None:
-    decision = decide(job(RemoteStatus.RUNNING, progress=10), rendering(), deployment(), NOW)
+    decision = decide(job(RemoteStatus.RUNNING, progress=10), rendering(), deployment(), NOW + 20)
     assert (decision.event, decision.due_in_s) == (Event.OBSERVED, 10.0)
 
 
 def test_a_job_that_is_nearly_done_is_looked_at_closely() -> None:
-    decision = decide(job(RemoteStatus.RUNNING, progress=95), rendering(), deployment(), NOW)
-    assert decision.due_in_s == 2
+    decision = decide(job(RemoteStatus.RUNNING, progress=97), rendering(), deployment(), NOW + 60)
+    assert decision.due_in_s is not None
+    assert 2 <= decision.due_in_s < 4
+
+
+def test_what_is_learned_of_its_kind_counts() -> None:
+    renders = [80.0, 81.0, 82.0]
+    decision = decide(job(RemoteStatus.RUNNING), rendering(), deployment(), NOW + 60, renders=renders)
+    assert decision.due_in_s == pytest.approx(22)
+
+
+def test_progress_is_remembered_with_the_age_since_the_answer() -> None:
+    """Its second reading tells the pace: it did not begin before the fortieth second."""
+    item = rendering(sights="60.000:20")
+    made = {**item.attempt.fields, "adopted": "answer", "accepted_at": str((NOW + 5) * 1000)}  # type: ignore[union-attr]
+    item = dataclasses.replace(item, attempt=Attempt.parse(1, made))
+    decision = decide(job(RemoteStatus.RUNNING, progress=60), item, deployment(), NOW + 105)
+    assert decision.item["sights"] == "60.000:20 100.000:60"
+    assert decision.due_in_s == pytest.approx(40, abs=2)
+
+
+def test_the_age_of_a_job_that_was_found_by_its_prompt_is_what_the_provider_says() -> None:
+    item = rendering()
+    made = {**item.attempt.fields, "adopted": "prompt", "accepted_at": str((NOW + 90) * 1000)}  # type: ignore[union-attr]
+    item = dataclasses.replace(item, attempt=Attempt.parse(1, made))
+    decision = decide(job(RemoteStatus.RUNNING, progress=50), item, deployment(), NOW + 100)
+    assert decision.item["sights"] == "100.000:50"
 
 
 def test_a_server_that_asks_to_be_left_alone_is() -> None:
