@@ -47,11 +47,11 @@ def test_what_is_learned_of_its_kind_counts() -> None:
 
 def test_progress_is_remembered_with_the_age_since_the_answer() -> None:
     """Its second reading tells the pace: it did not begin before the fortieth second."""
-    item = rendering(sights="60.000:20")
+    item = rendering(sights="60.000:21")
     made = {**item.attempt.fields, "adopted": "answer", "accepted_at": str((NOW + 5) * 1000)}  # type: ignore[union-attr]
     item = dataclasses.replace(item, attempt=Attempt.parse(1, made))
-    decision = decide(job(RemoteStatus.RUNNING, progress=60), item, deployment(), NOW + 105)
-    assert decision.item["sights"] == "60.000:20 100.000:60"
+    decision = decide(job(RemoteStatus.RUNNING, progress=61), item, deployment(), NOW + 105)
+    assert decision.item["sights"] == "60.000:21 100.000:61"
     assert decision.due_in_s == pytest.approx(40, abs=2)
 
 
