@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from manifests import Item
 from manifests.window import Window
@@ -22,10 +22,11 @@ ALLOWANCE_S = 30.0
 
 
 def deployment(
-    name: str = "east", *, per_minute: int | None = None, concurrent: int | None = None, **more: Any
+    name: str = "east", *, per_minute: int | None = None, concurrent: int | Literal["auto"] | None = None, **more: Any
 ) -> Deployment:
     """A deployment of sora-2 without limits, unless told otherwise."""
     quota = Quota(per_minute=per_minute, burst=more.pop("burst", 1), concurrent=concurrent)
+    quota._shared_as = more.pop("shared_as", "")
     facts = {"api": "videos", "endpoint": "http://127.0.0.1:1", "model": "sora-2", "auth": Auth.with_key("k")}
     return Deployment(name=name, quota=quota, **{**facts, **more})
 

@@ -1,8 +1,4 @@
-"""Admission with a virtual clock: the rules of `lua/admit.lua` in plain Python, for plans and as their reference.
-
-The pace at which creates leave (`lua/intend.lua`) is the same bucket with a smaller margin: what is admitted at its own
-pace and sent after it, always so many seconds later, never has to wait there.
-"""
+"""Admission with a virtual clock: the rules of `lua/admit.lua` in plain Python, for plans and as their reference."""
 
 from __future__ import annotations
 
@@ -10,15 +6,18 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-from orchestrator.admission import ADMIT_MARGIN, interval_s
 from orchestrator.periods import year_of_hours
 from orchestrator.planning.accounts import Periods
-from orchestrator.planning.bucket import take_token
+from orchestrator.planning.desk import Desk, Gate
 from orchestrator.planning.hours import Hours
 from orchestrator.planning.lanes import Lane
+from orchestrator.planning.turns import Turns
 from orchestrator.planning.workload import Workload
 from orchestrator.prices import dearest, micro
 from orchestrator.settings import NO_BUDGETS, Budgets, Deployment
+
+#: Nothing stopped it: no more was asked for.
+OPEN = Gate("none", None)
 
 
 class Admitted(NamedTuple):
@@ -30,33 +29,11 @@ class Admitted(NamedTuple):
     periods: tuple[str, ...]
 
 
-class Answer(NamedTuple):
-    """What was given, what stopped the next one, and when (ms) to ask again; None: when something changes.
+class Round(NamedTuple):
+    """What was given, in order, and what stopped the next one of each deployment that was asked, by its name."""
 
-    The gate is none, empty, rate, slot, budget or window.
-    """
-
-    admitted: list[Admitted]
-    gate: str
-    at: float | None
-
-
-class Desk:
-    """One deployment as admission knows it."""
-
-    def __init__(self, deployment: Deployment, now: float) -> None:
-        """`now` in Unix seconds."""
-        quota = deployment.quota
-        own = deployment.price_per_second_usd
-        self.deployment, self.name = deployment, deployment.name
-        self.interval = interval_s(deployment) * ADMIT_MARGIN * 1000
-        self.burst = quota.burst
-        self.slots = float("inf") if quota.concurrent is None else quota.concurrent
-        self.own_price = None if own is None else micro(own)
-        self.hours = None if deployment.window is None else Hours.of(deployment.window, now)
-        self.lanes = (f"@{deployment.name}", deployment.model)
-        self.tat = 0.0
-        self.used = 0
+    admitted: list[tuple[Desk, Admitted]]
+    gates: dict[str, Gate]
 
 
 class Ledger:
@@ -93,6 +70,7 @@ class Book:
         self._numbers: dict[str, int] = {}
         self._remixes: dict[tuple[int, int], list[int]] = {}
         self._pinned: dict[tuple[int, int], str] = {}
+        self._turns = Turns()
         self.batches: list[Ledger] = []
 
     def submit(self, work: Workload) -> None:
@@ -110,30 +88,32 @@ class Book:
         for lane in lanes:
             lane.index(work.batch, work.priority)
 
-    def ask(self, desk: Desk, now: float, most: int) -> Answer:
-        """Admit up to `most` items at a deployment, as the script would at this instant."""
-        admitted: list[Admitted] = []
-        opens_at = 0.0 if desk.hours is None else desk.hours.opens_at(now)
-        if most and (opens_at is None or opens_at > now):
-            return Answer(admitted, "window", opens_at)
-        for _ in range(most):
-            if desk.used >= desk.slots:
-                return Answer(admitted, "slot", None)
-            tat = desk.tat
-            if desk.interval:
-                taken, at = take_token(tat, now, desk.interval, desk.burst)
-                if taken is None:
-                    return Answer(admitted, "rate", at)
-                tat = taken
+    def ask(self, desks: Sequence[Desk], now: float, most: int) -> Round:
+        """Admit up to `most` items at these deployments, as the script would at this instant."""
+        admitted: list[tuple[Desk, Admitted]] = []
+        gates: dict[str, Gate] = {}
+        while len(admitted) < most:
+            tats: dict[str, float] = {}
+            for desk in desks:
+                if desk.name not in gates:
+                    found = desk.gate(now)
+                    if isinstance(found, Gate):
+                        gates[desk.name] = found
+                    else:
+                        tats[desk.name] = found
+            room = [desk for desk in desks if desk.name in tats]
+            if not room:
+                break
+            desk = self._turns.next(room)
             given = self._next(desk, now)
-            if isinstance(given, Answer):
-                return Answer(admitted, given.gate, given.at)
-            desk.tat = tat
-            desk.used += 1
-            if desk.hours:
-                desk.hours.use()
-            admitted.append(given)
-        return Answer(admitted, "none", None)
+            if isinstance(given, Gate):
+                gates[desk.name] = given
+                continue
+            if len(room) > 1:
+                self._turns.take(desk)
+            desk.take(tats[desk.name])
+            admitted.append((desk, given))
+        return Round(admitted, {desk.name: gates.get(desk.name, OPEN) for desk in desks})
 
     def waits(self, desk: Desk) -> bool:
         """Whether there is anything that the deployment could take."""
@@ -142,7 +122,7 @@ class Book:
 
     def finish(self, desk: Desk, given: Admitted) -> None:
         """The remote job has ended with a video: its slot is free, and what is made from it may be admitted there."""
-        desk.used -= 1
+        desk.give_back()
         remixes = self._remixes.pop(given[:2], ()) if self._remixes else ()
         for place in remixes:
             self._pinned[given.batch, place] = desk.lanes[0]
@@ -150,17 +130,18 @@ class Book:
 
     def give_back(self, desk: Desk, given: Admitted) -> None:
         """It was not sent: it waits again, with its money."""
-        desk.used -= 1
+        desk.give_back()
         ledger = self.batches[given.batch]
         ledger.spent -= given.price
         ledger.waiting += 1
         self._periods.spend(-given.price, given.periods)
         self._enqueue(given.batch, given.place)
 
-    def _next(self, desk: Desk, now: float) -> Admitted | Answer:
+    def _next(self, desk: Desk, now: float) -> Admitted | Gate:
         """Take the first item whose batch may run here and can pay for it; without one, why, and when that ends."""
         gate, ends_at = "empty", None
-        for name in desk.lanes:
+        lanes, in_turn = self._lanes_of(desk)
+        for name in lanes:
             for batch in self._lanes.get(name, ()):
                 barred = "window"
                 number = self._numbers[batch]
@@ -171,11 +152,26 @@ class Book:
                     price = self.price_of_kind(desk, number, ledger.work.kind_of(place))
                     at = self._periods.broken_by(price, now)
                     if not ledger.broken_by(price) and at is None:
+                        if in_turn:
+                            desk.took_pinned = name != desk.model
                         return self._take(self._lanes[name], number, place, price or 0, now)
                     barred, at = "budget", None if ledger.broken_by(price) else at
                 gate = gate if gate == "budget" else barred
                 ends_at = min(filter(None, (ends_at, at)), default=None)
-        return Answer([], gate, ends_at)
+        return Gate(gate, ends_at)
+
+    def _lanes_of(self, desk: Desk) -> tuple[Sequence[str], bool]:
+        """Its lanes, the one to look in first: the more urgent, else a remix, else each in turn (then True)."""
+        own, model = desk.lanes
+        mine, theirs = self._lanes.get(own), self._lanes.get(model)
+        if not mine or not theirs:
+            return desk.lanes, False
+        if mine.urgency != theirs.urgency:
+            return desk.lanes if mine.urgency > theirs.urgency else (model, own), False
+        first = next(iter(mine))
+        if (self._numbers[first], mine.head(first)) in self._pinned:
+            return desk.lanes, False
+        return (model, own) if desk.took_pinned else desk.lanes, True
 
     def _take(self, lane: Lane, number: int, place: int, price: int, now: float) -> Admitted:
         ledger = self.batches[number]

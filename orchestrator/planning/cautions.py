@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from orchestrator import model_table
 from orchestrator.clock import local
-from orchestrator.planning.book import Desk
+from orchestrator.planning.desk import Desk
 from orchestrator.planning.hours import Hours
 from orchestrator.planning.simulation import Simulation
 from orchestrator.prices import usd

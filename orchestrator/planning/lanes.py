@@ -1,11 +1,12 @@
 """Who is next: the waiting items of a lane by priority and place, and its batches by urgency and turn.
 
-A lane is a model, or `@DEPLOYMENT` for remixes. The rules are those of `index_batch` and `enqueue` in
-`lua/_ledger.lua`.
+A lane is a model, or `@DEPLOYMENT` for remixes and what is pinned. The rules are those of `index_batch` and `enqueue`
+in `lua/_ledger.lua`.
 """
 
 from __future__ import annotations
 
+import math
 from array import array
 from bisect import insort
 from collections.abc import Iterator
@@ -83,6 +84,11 @@ class Lane:
     def __iter__(self) -> Iterator[str]:
         """The batches in which something waits, the next one first."""
         return iter([name for _, name in self._ready])
+
+    @property
+    def urgency(self) -> int:
+        """The priority, of batch and item together, of what is next."""
+        return -math.floor(self._ready[0][0] / URGENCY_STEP)
 
     def head(self, batch: str) -> int:
         """The place of a ready batch's next item."""

@@ -8,7 +8,8 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from orchestrator.dispatcher import ARCHIVE_SLOTS, STEP_SLOTS
-from orchestrator.planning.book import Admitted, Book, Desk
+from orchestrator.planning.book import Admitted, Book
+from orchestrator.planning.desk import Gate, Learned, desks
 from orchestrator.planning.tally import BatchTally, Holds
 from orchestrator.planning.workload import Workload
 from orchestrator.polling import noticed_after
@@ -49,14 +50,17 @@ class Simulation:
         workers: int = 1,
         budgets: Budgets = NO_BUDGETS,
         spent: Mapping[str, int] = MappingProxyType({}),
+        learned: Mapping[str, Learned] = MappingProxyType({}),
         progress: Progress = lambda done, of: None,
     ) -> None:
         """`timings`: of (deployment's name, size, seconds), for what each deployment serves. `now` in Unix seconds.
-        `spent`: micro-dollars of the budgets of days and months, by their ids."""
+        `spent`: micro-dollars of the budgets of days and months, by their ids.
+        `learned`: what refusals taught, by the deployment's name."""
         self.book = Book(deployments, now=now, budgets=budgets, spent=spent)
         for work in works:
             self.book.submit(work)
-        self.desks = [Desk(deployment, now) for deployment in deployments]
+        self.desks = desks(deployments, now, learned)
+        self._numbers = {desk.name: number for number, desk in enumerate(self.desks)}
         self.tallies = [BatchTally(now * 1000) for _ in works]
         self.holds = Holds()
         self.peak = 0
@@ -86,32 +90,39 @@ class Simulation:
                 if self._in_flight == 0 and at - self._created_at > _IN_VAIN:
                     break
                 if self._ask_next[number] == at:
-                    self._ask_next[number] = float("inf")
-                    self._ask(number, at)
+                    self._ask(at)
             elif given is not None and what == _NOTICED:
                 self._notice(number, given, at)
             elif given is not None:
                 self._archived(given, at)
         self._progress(self._done, total)
 
-    def _ask(self, number: int, at: float) -> None:
-        desk = self.desks[number]
+    def _ask(self, at: float) -> None:
+        """Ask at all deployments that are to be asked at this instant."""
+        asked = [number for number, when in enumerate(self._ask_next) if when <= at]
+        for number in asked:
+            self._ask_next[number] = float("inf")
         while self._answers and self._answers[0] <= at:
             heappop(self._answers)
-        answer = self.book.ask(desk, at, self._steps - len(self._answers))
-        for given in answer.admitted:
+        found = self.book.ask([self.desks[number] for number in asked], at, self._steps - len(self._answers))
+        for desk, given in found.admitted:
+            number = self._numbers[desk.name]
             work = self.book.batches[given.batch].work
             kind = work.kind_of(given.place)
             course = self._courses[number][given.batch][kind]
             self.tallies[given.batch].create(desk.name, kind, given.price, at)
             heappush(self._events, (at + course.noticed, _NOTICED, number, given))
             heappush(self._answers, at + course.answered)
-        if answer.admitted:
-            self._in_flight += len(answer.admitted)
+            self._in_flight += 1
             self._created_at = at
             self.peak = max(self.peak, self._in_flight)
             self.peaks[desk.name] = max(self.peaks[desk.name], desk.used)
-        gate, again = answer.gate, answer.at
+        for number in asked:
+            self._heed(number, found.gates[self.desks[number].name], at)
+
+    def _heed(self, number: int, told: Gate, at: float) -> None:
+        """What stops a deployment, and when to ask it again."""
+        desk, gate, again = self.desks[number], told.gate, told.at
         if gate == "none":  # no hand is free before the next create is answered
             gate, again = "steps", self._answers[0]
         self._by_clock[number] = gate in ("rate", "steps")
@@ -136,8 +147,9 @@ class Simulation:
         expires_at = at - course.noticed + course.answered + desk.deployment.retention_s * 1000
         heappush(self._ready, (expires_at, at, number, given))
         self._archive(at)
-        if not self._by_clock[number] and self.book.waits(desk):
-            self._ask_at(number, at)
+        for sharer, other in enumerate(self.desks):
+            if other.meter is desk.meter and not self._by_clock[sharer] and self.book.waits(other):
+                self._ask_at(sharer, at)
 
     def _archived(self, given: Admitted, at: float) -> None:
         self._hands += 1

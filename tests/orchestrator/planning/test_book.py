@@ -28,8 +28,9 @@ from orchestrator.admission import ADMIT_MARGIN, SEND_MARGIN, SEND_SLACK_S, Admi
 from orchestrator.decision import Decision
 from orchestrator.live_changes import change
 from orchestrator.planning import Workload
-from orchestrator.planning.book import Admitted, Book, Desk
+from orchestrator.planning.book import Admitted, Book
 from orchestrator.planning.bucket import take_token
+from orchestrator.planning.desk import NOTHING, Desk, Gate, Meter, desks
 from orchestrator.records import Claim
 from orchestrator.redis_connection import connect
 from orchestrator.scripts import Scripts
@@ -79,10 +80,13 @@ deployments = st.lists(
             "concurrent": seldom(st.integers(1, 4)),
             "price_per_second_usd": st.sampled_from([None, "0.07"]),
             "window": windows,
+            "weight": st.sampled_from([1, 1, 3]),
+            "order": st.sampled_from([0, 0, 1]),
+            "shared_as": st.sampled_from(["", "", "pool"]),
         }
     ),
     min_size=1,
-    max_size=3,
+    max_size=4,
 )
 rows = st.lists(
     st.fixed_dictionaries(
@@ -148,9 +152,14 @@ class SameAnswers(RuleBasedStateMachine):
         second: dict[str, Any],
     ) -> None:
         self.budgets = Budgets(day_usd=day, month_usd=month, timezone="Europe/Stockholm")
-        self.serving: list[Deployment] = [deployment(f"d{n}", **facts) for n, facts in enumerate(serving)]
+        pool = next((facts for facts in serving if facts["shared_as"]), {})
+        limits = {name: pool.get(name) for name in ("per_minute", "burst", "concurrent")}
+        self.serving: list[Deployment] = [
+            deployment(f"d{n}", **{**facts, **(limits if facts["shared_as"] else {})})
+            for n, facts in enumerate(serving)
+        ]
         self.book = Book(self.serving, now=self.now / 1000, budgets=self.budgets)
-        self.desks = [Desk(d, self.now / 1000) for d in self.serving]
+        self.desks = desks(self.serving, self.now / 1000)
         self.submit(first)
         self.submit(second)
 
@@ -207,20 +216,23 @@ class SameAnswers(RuleBasedStateMachine):
         self.now += ms
         self.do(self.tell())
 
-    @rule(at=st.integers(0, 2), most=st.integers(1, 4))
-    def ask(self, at: int, most: int) -> None:
-        desk = self.desks[at % len(self.desks)]
-        asker = Admission(self.store, desk.deployment, budgets=self.budgets, clock=lambda: self.now / 1000)
-        told = self.do(asker.ask(most, allowance_s=600))
-        found = self.book.ask(desk, self.now, most)
-        names = [f"{NAMES[given.batch]}{given.place}" for given in found.admitted]
-        in_s = None if found.at is None else (found.at - self.now) / 1000
-        assert (names, found.gate, in_s) == (
-            [claim.ref.item for claim in told.admitted],
-            told.gate,
-            told.ask_again_in_s,
-        )
-        self.open += [(desk, claim, given) for claim, given in zip(told.admitted, found.admitted, strict=True)]
+    @rule(which=st.sets(st.integers(0, 3), min_size=1), most=st.integers(1, 5))
+    def ask(self, which: set[int], most: int) -> None:
+        among = [desk for n, desk in enumerate(self.desks) if n in which] or self.desks
+        asker = Admission(self.store, self.serving, budgets=self.budgets, clock=lambda: self.now / 1000)
+        told = self.do(asker.ask(most, allowance_s=600, among=[desk.name for desk in among]))
+        found = self.book.ask(among, self.now, most)
+        for desk in among:
+            mine = [given for other, given in found.admitted if other is desk]
+            names = [f"{NAMES[given.batch]}{given.place}" for given in mine]
+            gate, at = found.gates[desk.name]
+            answer = told[desk.name]
+            assert (names, gate, None if at is None else (at - self.now) / 1000) == (
+                [claim.ref.item for claim in answer.admitted],
+                answer.gate,
+                answer.ask_again_in_s,
+            )
+            self.open += [(desk, claim, given) for claim, given in zip(answer.admitted, mine, strict=True)]
 
     @precondition(lambda self: self.open)
     @rule(which=st.integers(0, 99))
@@ -233,7 +245,7 @@ class SameAnswers(RuleBasedStateMachine):
     @rule(which=st.integers(0, 99))
     def finish(self, which: int) -> None:
         desk, claim, given = self.open.pop(which % len(self.open))
-        no_pace = {"interval_ms": 0, "burst": 1, "slack_ms": 0}
+        no_pace = {"interval_ms": 0, "burst": 1, "slack_ms": 0, "margin": 1}
         word, *_ = self.do(self.store.intend(claim.ref, claim.version, {}, pace=no_pace, due_in_s=60))
         if word == "returned":  # the window of its deployment or its batch closed meanwhile
             self.book.give_back(desk, given)
@@ -263,8 +275,8 @@ def test_want_of_money_is_said_before_a_closed_window() -> None:
         for work in (Workload(poor, budget_usd=Decimal("0.10")), Workload(shut, window=closed)):
             work.add(item("k"))
             book.submit(work)
-        answer = book.ask(Desk(deployment(), noon), noon * 1000, 1)
-        assert answer == ([], "budget", (noon + 10 * 3600) * 1000)
+        answer = book.ask([Desk(deployment(), Meter(deployment(), NOTHING), noon)], noon * 1000, 1)
+        assert answer == ([], {"east": Gate("budget", (noon + 10 * 3600) * 1000)})
 
 
 @given(

@@ -20,11 +20,11 @@ NIGHT = Window(dt.time(22), dt.time(6), "UTC", EVERY_DAY)
 
 
 def test_a_rate_spaces_creates_by_its_interval_and_the_margin() -> None:
-    """Two a minute, kept 2.5 % slower: a create each 30.75 s, the tenth after nine of them."""
+    """Two a minute, kept 2 % slower: a create each 30.6 s, the tenth after nine of them."""
     (found,) = plan(work(10), deployment(per_minute=2, poll=SHARP))
     assert found.creates_start_at == NOW
-    assert found.creates_end_at == NOW + 277  # 276.75
-    assert found.archived_by_at == NOW + 337
+    assert found.creates_end_at == NOW + 276  # 275.4
+    assert found.archived_by_at == NOW + 336
     assert found.archived == 10
     assert found.peak_in_flight == 2
     assert found.bottleneck == "rate of east (2 a minute)"
@@ -61,12 +61,26 @@ def test_two_unequal_deployments_share_the_work_by_what_they_can_do() -> None:
     assert (found.peak_in_flight, found.peaks) == (2, {"fast": 1, "slow": 1})
 
 
+def test_deployments_of_one_quota_have_its_slots_together() -> None:
+    """Two slots of 60 s for both: nine take five rounds."""
+    both = [deployment(name, concurrent=2, shared_as="account", poll=SHARP) for name in ("east", "west")]
+    (found,) = plan(work(9), both)
+    assert found.archived_by_at == NOW + 300
+    assert found.peak_in_flight == 2
+
+
+def test_the_deployment_of_smaller_order_is_given_all_that_it_has_room_for() -> None:
+    first, second = deployment("first", concurrent=2, poll=SHARP), deployment("second", order=1, poll=SHARP)
+    (found,) = plan(work(5), [second, first])
+    assert [(share.deployment, share.items) for share in found.shares] == [("second", 3), ("first", 2)]
+
+
 def test_creates_wait_for_their_window_and_go_on_in_the_next_one() -> None:
-    """120 an hour by the rate, 8 hours a night, 936 creates a night with the margin."""
+    """120 an hour by the rate, 8 hours a night, 941 creates a night with the margin."""
     (found,) = plan(work(1000), deployment(per_minute=2, poll=SHARP, window=NIGHT))
     assert found.creates_start_at == NOW + 2 * HOUR
-    assert found.creates_end_at == NOW + 26 * HOUR + round(30.75 * (1000 - 937 - 1)) + 1
-    assert found.archived_by(NOW + 12 * HOUR) == 937
+    assert found.creates_end_at == NOW + 26 * HOUR + round(30.6 * (1000 - 942 - 1)) + 1
+    assert found.archived_by(NOW + 12 * HOUR) == 942
     assert any("it takes 2 of them" in warning for warning in found.warnings)
     assert found.bottleneck == "window of east (22:00 to 06:00 UTC)"
 
@@ -84,8 +98,8 @@ def test_a_window_over_midnight_in_the_night_the_clocks_go_back_is_an_hour_longe
     (found,) = plan(work(1074), deployment(per_minute=2, poll=SHARP, window=window), now=saturday)
     assert found.creates_end_at is not None
     assert found.creates_start_at == saturday + 8 * HOUR
-    assert found.creates_end_at - found.creates_start_at == pytest.approx(30.75 * 1053 + 7 * 24 * HOUR, abs=12 * HOUR)
-    assert found.archived_by(saturday + 20 * HOUR) == 1054  # nine hours of them: 32,400 / 30.75
+    assert found.creates_end_at - found.creates_start_at == pytest.approx(30.6 * 1053 + 7 * 24 * HOUR, abs=12 * HOUR)
+    assert found.archived_by(saturday + 20 * HOUR) == 1059  # nine hours of them: 32,400 / 30.6
 
 
 def test_a_budget_stops_before_the_item_that_would_break_it() -> None:
@@ -165,8 +179,8 @@ def test_batches_that_start_together_take_turns() -> None:
     big, small = plan(
         [work(10, batch="big"), work(3, batch="small")], deployment(per_minute=2, poll=SHARP)
     )
-    assert small.creates_end_at == NOW + 154  # 5 × 30.75: every second one
-    assert big.creates_end_at == NOW + 369
+    assert small.creates_end_at == NOW + 153  # 5 × 30.6: every second one
+    assert big.creates_end_at == NOW + 368
     assert small.peaks == big.peaks
 
 
@@ -188,10 +202,10 @@ def test_nothing_to_render_needs_no_time() -> None:
 
 
 def test_the_hours_say_how_many_are_archived_by_each() -> None:
-    """One each 30.75 s, from the 61st second on."""
+    """One each 30.6 s, from the 61st second on."""
     (found,) = plan(work(300), deployment(per_minute=2, poll=SHARP))
     hours = list(found.hours())
-    assert hours == [(NOW + HOUR, 116), (NOW + 2 * HOUR, 233), (NOW + 3 * HOUR, 300)]
+    assert hours == [(NOW + HOUR, 116), (NOW + 2 * HOUR, 234), (NOW + 3 * HOUR, 300)]
     assert found.document()["hours"][0] == {"at": NOW + HOUR, "archived": 116}
 
 
