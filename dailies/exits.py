@@ -15,7 +15,7 @@ from manifests import ManifestError, Problem
 from orchestrator.embedded_redis import EmbeddedRedisError
 from orchestrator.redaction import redact
 from orchestrator.settings import Settings, SettingsError
-from orchestrator.submission import AlreadySubmitting, UnknownPrice
+from orchestrator.submission import AlreadySubmitting, CancelledMeanwhile, UnknownPrice
 from workers.inputs import InputUnusable
 from workers.sinks import ArchiveError
 
@@ -81,6 +81,9 @@ def finish(work: Callable[[], Coroutine[Any, Any, int]]) -> int:
     except (SettingsError, UsageError, UnknownPrice, InputUnusable) as error:
         say(str(error))
         return Exit.USAGE
+    except CancelledMeanwhile as error:
+        say(str(error))
+        return Exit.INCOMPLETE
     except (Unusable, AlreadySubmitting, EmbeddedRedisError, ArchiveError) as error:
         say(str(error))
         return Exit.UNUSABLE

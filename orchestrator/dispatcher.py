@@ -27,6 +27,7 @@ POOLS: Mapping[str, str] = {
     "create": "steps",
     "probe": "steps",
     "reconcile": "steps",
+    "sweep": "steps",
     "poll": "polls",
     "archive": "archive",
     "report": "archive",

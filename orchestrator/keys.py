@@ -27,6 +27,7 @@ class Keys:
         "meta",
         "batches",
         "reports",
+        "sweep:*",
         "batch:*",
         "item:*",
         "attempt:*",
@@ -135,6 +136,11 @@ class Keys:
     def heartbeat(self, worker: str) -> str:
         """arq's health key of one worker."""
         return f"{self.prefix}arq:health:{worker}"
+
+    def sweep(self, batch: str) -> str:
+        """Hash: what a person asked of a batch's items, how far that is done, and what came of it; gone ten minutes
+        after its end."""
+        return f"{self.prefix}sweep:{batch}"
 
     def submit_lock(self, batch: str) -> str:
         """Held by the one submit of a batch that is under way."""

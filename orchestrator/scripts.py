@@ -14,6 +14,8 @@ _SHARED = ("_circuit.lua", "_ledger.lua", "_money.lua", "_hours.lua", "_links.lu
 _NAMES = (
     "accept",
     "admit",
+    "cancel_batch",
+    "choose_items",
     "claim",
     "compare",
     "end_report",
@@ -21,12 +23,15 @@ _NAMES = (
     "intend",
     "judge",
     "open_batch",
+    "pause_batch",
     "probe",
     "renew",
+    "resume_batch",
     "seal_batch",
     "set_batch",
     "shortage",
     "submit",
+    "sweep",
     "transition",
 )
 

@@ -54,7 +54,8 @@ class Event(StrEnum):
     ARCHIVED = "archived"  # the video is proven in the archive and its receipt written
     POSTPONED = "postponed"  # this try at archiving failed; another is due later
     LOST = "lost"  # the finished video is gone from the provider, and not archived
-    CANCELLED = "cancelled"  # a person took it back before anything was sent
+    CANCELLED = "cancelled"  # a person took it back, and nothing is rendered for it
+    DISCARDED = "discarded"  # a person took it back, and does not want the video that was made all the same
     ABANDONED = "abandoned"  # it was to be made from an item that ended without a video
     FOUND = "found"  # its receipt stands in the archive: it was rendered before the ledger knew it
     LINKED = "linked"  # the same video is archived in another batch: only a receipt is left to write
@@ -76,6 +77,7 @@ TABLE: dict[Event, dict[State, State]] = {
         S.HELD: S.RENDERING,
         S.WAITING: S.RENDERING,
         S.ADMITTED: S.RENDERING,
+        S.CANCELLED: S.RENDERING,
     },
     E.ADOPTED: {S.CREATING: S.RENDERING, S.HELD: S.RENDERING},
     E.DISOWNED: {S.RENDERING: S.CREATING, S.ARCHIVING: S.CREATING},
@@ -87,7 +89,9 @@ TABLE: dict[Event, dict[State, State]] = {
     E.ARCHIVED: {S.ARCHIVING: S.ARCHIVED},
     E.POSTPONED: {S.ARCHIVING: S.ARCHIVING},
     E.LOST: {S.ARCHIVING: S.EXPIRED},
-    E.CANCELLED: {S.WAITING: S.CANCELLED, S.ADMITTED: S.CANCELLED},
+    # Sent, it is only called off where nothing came of it; otherwise it is polled to its end (`lua/transition.lua`).
+    E.CANCELLED: {S.WAITING: S.CANCELLED, S.ADMITTED: S.CANCELLED, S.CREATING: S.CANCELLED},
+    E.DISCARDED: {S.RENDERING: S.CANCELLED, S.ARCHIVING: S.CANCELLED},
     E.ABANDONED: {S.WAITING: S.FAILED},
     E.FOUND: {S.WAITING: S.ARCHIVED},
     E.LINKED: {S.WAITING: S.ARCHIVING},

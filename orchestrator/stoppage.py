@@ -7,6 +7,7 @@ from collections.abc import Collection
 
 from orchestrator.clock import local
 from orchestrator.records import Batch
+from orchestrator.requests import pause_of
 from orchestrator.settings import NO_BUDGETS, Budgets, Deployment
 from orchestrator.shortage import Stoppage, shortage
 from orchestrator.states import BatchState, State
@@ -39,8 +40,10 @@ async def stoppage(
     if batch.state not in (BatchState.RUNNING, BatchState.PAUSED) or active or not batch.counts[State.WAITING]:
         return None
     moved = float(batch.fields.get("moved_at") or 0) / 1000 or batch.created_at
-    if batch.state is BatchState.PAUSED:
-        return Stoppage("paused", "resume the batch", moved)
+    if batch.fields.get("cancel"):
+        return None  # its items are being swept
+    if (paused := pause_of(batch.fields)) is not None:
+        return Stoppage("paused", f"paused {paused}: dailies resume {batch.name}", paused.at)
     views = {d.name: await deployment(store, d.name) for d in deployments}
     found: list[Stoppage] = []
     for lane in sorted({d.model for d in deployments} | {f"@{d.name}" for d in deployments}):
@@ -81,6 +84,10 @@ async def stoppage(
                     return None
                 why.append(f"{name}: {its.resume}")
         return Stoppage("made_in_another_batch", f"rows wait for videos of another batch; {'; '.join(why)}", moved)
+    paused_items = int(batch.fields.get("paused_items") or 0)
+    if not found and paused_items:
+        mend = f"{paused_items} of its items are paused: dailies resume {batch.name} --state waiting"
+        return Stoppage("paused", mend, moved)
     if not found:
         return Stoppage("no_deployment", "add a deployment that serves its model to the configuration", moved)
     return found[0]

@@ -61,13 +61,13 @@ class Store:
 
     async def apply(self, ref: Ref, version: int, decision: Decision) -> int | None:
         """Carry out a decision; the item's new version, or None when it is stale. One log line a transition."""
-        done, state, now, abandoned, probed_in = await self.scripts.run(
+        done, state, now, abandoned, probed_in, event = await self.scripts.run(
             "transition", ref.batch, ref.item, version, str(decision.event), decision.patch()
         )
         if not done:
             log.info("decision.went_stale", batch=ref.batch, key=ref.item, decided=str(decision.event))
             return None
-        self._tell(decision.event, ref, state=state.decode(), **decision.item)
+        self._tell(Event(event.decode()), ref, state=state.decode(), **decision.item)
         if probed_in >= 0:
             verdict = decision.deployment or {}  # of which deployment: bound where steps run
             log.error(

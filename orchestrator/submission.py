@@ -28,6 +28,7 @@ from orchestrator.prices import dearest, micro
 from orchestrator.records import Spec
 from orchestrator.settings import NO_BUDGETS, Budgets, Deployment
 from orchestrator.store import Store, log
+from orchestrator.sweeping import sweep
 
 CHUNK = 500  # rows a round trip: about 300 kB
 
@@ -37,6 +38,17 @@ class AlreadySubmitting(Exception):
 
     def __init__(self, batch: str) -> None:
         super().__init__(f"another submit of the batch {batch} is under way: wait for it, then submit again")
+        self.batch = batch
+
+
+class CancelledMeanwhile(Exception):
+    """A person cancelled the batch while it was submitted. `.batch` names it."""
+
+    def __init__(self, batch: str) -> None:
+        super().__init__(
+            f"the batch {batch} was cancelled while it was submitted: not all of its rows are in; submit it again to "
+            "queue the rest"
+        )
         self.batch = batch
 
 
@@ -100,7 +112,8 @@ class Submission:
         With a `comparison`, rows whose receipt it finds are archived at once; with `reuse` too, those that another
         batch has take its video.
 
-        Raises UnknownPrice and AlreadySubmitting before anything is written.
+        What a person paused stays paused, and what was cancelled stays so. Raises UnknownPrice and AlreadySubmitting
+        before anything is written, CancelledMeanwhile in the middle.
         """
         if budget_usd is not None or self._budgets:
             for kind in sorted(kinds):
@@ -116,6 +129,7 @@ class Submission:
         async with alone(self._store, self._name) as lock:
             if lock is None:
                 raise AlreadySubmitting(self._name)
+            await sweep(self._store, self._name)  # what was asked before is asked of the rows that were there before
             await self._store.scripts.run("open_batch", self._name, settings, hours)
             counts = await self._write(items, lock, comparison, reuse)
         done = Submitted(self._name, *counts)
@@ -141,6 +155,8 @@ class Submission:
                     row.update(_made_already(standing, reuse=reuse))
             lanes.update(f"@{row['pin']}" if row["pin"] else str(row["model"]) for row in chunk)
             added = await self._store.scripts.run("submit", self._name, *chunk)
+            if added is None:
+                raise CancelledMeanwhile(self._name)
             counts = [before + int(more) for before, more in zip(counts, added, strict=True)]
             self._progress(sum(counts))
         await self._store.scripts.run("seal_batch", self._name, *sorted(lanes))

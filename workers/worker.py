@@ -20,6 +20,7 @@ from orchestrator.records import Claim, Item
 from orchestrator.redis_connection import AWAY
 from orchestrator.settings import NO_BUDGETS, Budgets
 from orchestrator.store import Store
+from orchestrator.sweeping import sweep
 from workers.archive import archive
 from workers.arq_queue import HAND_BACK_S, ArqQueue, Elsewhere, Step
 from workers.cancelling import end
@@ -35,8 +36,8 @@ from workers.station import Line, Station
 log = structlog.get_logger("workers.worker")
 
 STEPS = ("create", "poll", "archive", "reconcile")
-#: Steps that come with another: who creates probes stopped deployments, who archives reports.
-ON_QUEUE_OF = {"probe": "create", "report": "archive"}
+#: Steps that come with another: who creates probes stopped deployments and sweeps, who archives reports.
+ON_QUEUE_OF = {"probe": "create", "sweep": "create", "report": "archive"}
 #: A large video over a slow line; the claim is renewed while it runs.
 ARCHIVE_TIMEOUT_S = 3600.0
 #: Looks that are under way may take so long to end when the worker stops (seconds).
@@ -75,7 +76,11 @@ class Worker:
         slowest = max((d.create_timeout_s for d in deployments), default=60.0)
         self._queues: dict[str, ArqQueue] = {}
         if "create" in steps:  # it may have begun, and paid: it is never cut, its send-by instant bounds it
-            creating = {"create": self._item_step(create, cuts=False), "probe": self._guarded(self._probe)}
+            creating = {
+                "create": self._item_step(create, cuts=False),
+                "probe": self._guarded(self._probe),
+                "sweep": self._guarded(self._sweep),
+            }
             self._open("create", creating, STEP_SLOTS, 2 * slowest + 60)
         if "reconcile" in steps:
             self._open("reconcile", {"reconcile": self._item_step(reconcile)}, STEP_SLOTS, 2 * slowest + 60)
@@ -182,6 +187,9 @@ class Worker:
         if line is None:
             raise Elsewhere
         await probe(self._store, line, claim.version, claim_s=self._station.claim_s)
+
+    async def _sweep(self, claim: Claim) -> None:
+        await sweep(self._store, claim.ref.batch)
 
     async def _report(self, claim: Claim) -> None:
         await report(self._station, claim.ref.batch, claim.version)

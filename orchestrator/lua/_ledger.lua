@@ -14,6 +14,8 @@ local KNOWN_MOST = 200                -- remote jobs remembered for each listing
 local UNHURRIED_MS = 604800000        -- a week
 local PASS_STEP = 1024                -- what one admission costs a batch of weight 1
 
+local ITEM_PAUSE = {'paused', 'paused_at', 'paused_by', 'paused_reason'}
+
 -- Ended without a video; and not yet sent, so that what it is made from is still needed.
 local ENDED = {failed = true, cancelled = true, expired = true, held = true}
 local UNMADE = {waiting = true, admitted = true, creating = true}
@@ -36,13 +38,15 @@ local function set_fields(key, fields)
 end
 
 -- Puts a batch where it belongs in the index of a lane (a model, or '@DEPLOYMENT' for pinned items), or
--- takes it out. A batch that comes (back) starts at the lane's virtual time: it cannot claim the past.
+-- takes it out. A batch that comes (back) starts at the lane's virtual time: it cannot claim the past. Each lane that it
+-- ever stood in has its pass, though it may be paused or loading the while.
 local function index_batch(batch, lane)
   local ready = P .. 'ready:' .. lane
   local head = redis.call('ZRANGE', P .. 'queue:' .. lane .. ':' .. batch, 0, 0, 'WITHSCORES')
-  local b = redis.call('HMGET', batch_key(batch), 'state', 'priority', 'pass:' .. lane)
-  if not head[1] or b[1] ~= 'running' then
+  local b = redis.call('HMGET', batch_key(batch), 'state', 'priority', 'pass:' .. lane, 'cancel')
+  if not head[1] or b[1] ~= 'running' or b[4] then
     redis.call('ZREM', ready, batch)
+    if head[1] then redis.call('HSETNX', batch_key(batch), 'pass:' .. lane, 0) end
     return
   end
   local pass = tonumber(b[3] or 0)
@@ -54,10 +58,18 @@ local function index_batch(batch, lane)
   redis.call('ZADD', ready, string.format('%.0f', pass - urgency * URGENCY_STEP), batch)
 end
 
+local function index_lanes(batch)
+  for _, name in ipairs(redis.call('HKEYS', batch_key(batch))) do
+    local lane = string.match(name, '^pass:(.+)$')
+    if lane then index_batch(batch, lane) end
+  end
+end
+
 -- `in_bulk`: whoever queues many rows indexes their lanes at the end, once (`seal_batch.lua`).
 local function enqueue(batch, id, in_bulk)
-  local i = redis.call('HMGET', item_key(batch, id), 'lane', 'priority', 'place')
+  local i = redis.call('HMGET', item_key(batch, id), 'lane', 'priority', 'place', 'paused')
   if not i[1] or i[1] == '' then return end           -- parked: its source has not succeeded yet
+  if i[4] then return end                             -- a person paused it
   local score = tonumber(i[3]) - tonumber(i[2]) * PRIORITY_STEP
   redis.call('ZADD', P .. 'queue:' .. i[1] .. ':' .. batch, string.format('%.0f', score), id)
   if not in_bulk then index_batch(batch, i[1]) end
@@ -99,7 +111,7 @@ end
 local function reopen_batch(batch)
   local key = batch_key(batch)
   if redis.call('HGET', key, 'state') ~= 'final' then return end
-  redis.call('HSET', key, 'state', 'running')
+  redis.call('HSET', key, 'state', redis.call('HEXISTS', key, 'paused_at') == 1 and 'paused' or 'running')
   redis.call('HDEL', key, 'final_at', 'reported_at')
   redis.call('ZREM', P .. 'reports', batch)
 end
@@ -126,7 +138,7 @@ local follow, hand_on
 -- the items made from it, and the batch's end. Every move adds one to the version.
 local function move(batch, id, from, to, now)
   local key = item_key(batch, id)
-  local i = redis.call('HMGET', key, 'attempt', 'deployment', 'expires_at', 'source', 'reused')
+  local i = redis.call('HMGET', key, 'attempt', 'deployment', 'expires_at', 'source', 'reused', 'paused')
   local ref = batch .. '/' .. id
   if from == 'waiting' and to ~= 'waiting' then unqueue(batch, id) end
   if OPEN[from] and not OPEN[to] then
@@ -144,6 +156,11 @@ local function move(batch, id, from, to, now)
     redis.call('HINCRBY', batch_key(batch), 'n:' .. from, -1)
     redis.call('HINCRBY', batch_key(batch), 'n:' .. to, 1)
     if to == 'waiting' then enqueue(batch, id) end
+    if i[6] then
+      local waiting = (to == 'waiting' and 1 or 0) - (from == 'waiting' and 1 or 0)
+      redis.call('HINCRBY', batch_key(batch), 'paused_items', waiting)
+      if to == 'archived' or ENDED[to] then redis.call('HDEL', key, unpack(ITEM_PAUSE)) end
+    end
     if to == 'archiving' then
       -- What only needs a receipt has time: whatever may expire goes before it.
       redis.call('ZADD', P .. 'archive:ready', i[3] or now + UNHURRIED_MS, ref)
@@ -159,6 +176,35 @@ local function move(batch, id, from, to, now)
   return version
 end
 
+-- What a person wants of an item, or of its whole batch: 'keep' the video if one is made all the same, or 'discard' it;
+-- nil where nobody cancelled it.
+local function cancel_of(batch, id)
+  return redis.call('HGET', item_key(batch, id), 'cancel') or redis.call('HGET', batch_key(batch), 'cancel') or nil
+end
+
+-- Ends an item that was cancelled: nothing more is sent for it ('cancelled'), or its video is not wanted ('discarded').
+-- The item knows who asked and why, also where it was asked of the whole batch.
+local function call_off(batch, id, from, event, now)
+  local key = item_key(batch, id)
+  if redis.call('HEXISTS', key, 'cancel') == 0 then
+    local b = redis.call('HMGET', batch_key(batch), 'cancel', 'cancelled_by', 'cancelled_reason', 'cancelled_at')
+    redis.call('HSET', key, 'cancel', b[1], 'cancel_by', b[2], 'cancel_reason', b[3], 'cancel_at', b[4])
+  end
+  redis.call('HSET', key, 'reason', event, 'message', redis.call('HGET', key, 'cancel_reason'))
+  return move(batch, id, from, TABLE[event][from], now)
+end
+
+-- Notes what a person asked of a batch's items: `sweep.lua` does it, a few hundred at a time. A worker goes on with it
+-- once it is due.
+local function ask_sweep(batch, request, now, due_in_ms)
+  local key = P .. 'sweep:' .. batch
+  request.at = now
+  redis.call('DEL', key)
+  redis.call('HSET', key, 'request', cjson.encode(request),
+             'cancelled_before', redis.call('HGET', batch_key(batch), 'n:cancelled') or 0)
+  redis.call('ZADD', P .. 'sweeps', string.format('%.0f', now + due_in_ms), batch)
+end
+
 -- A remix waits, outside every queue, for its source: it becomes admissible on the source's own deployment
 -- when the source succeeds, and fails at once when the source ends in any other way.
 follow = function(batch, id, to, now)
@@ -170,7 +216,9 @@ follow = function(batch, id, to, now)
     local remix_key = item_key(batch, remix)
     local r = redis.call('HMGET', remix_key, 'state', 'lane')
     local after = TABLE.abandoned[r[1]]
-    if ENDED[to] and after then
+    if ENDED[to] and after and cancel_of(batch, remix) then
+      call_off(batch, remix, r[1], 'cancelled', now)
+    elseif ENDED[to] and after then
       redis.call('HSET', remix_key, 'reason', 'source_' .. to)
       move(batch, remix, r[1], after, now)
       abandoned[#abandoned + 1] = remix

@@ -62,15 +62,28 @@ local function link(batch, id, source, now)
   move(batch, id, 'waiting', TABLE.linked.waiting, now)
 end
 
+-- Whether a person keeps an item, or its whole batch, from being sent.
+local function is_paused(ref)
+  return redis.call('HEXISTS', P .. 'item:' .. ref, 'paused') == 1
+    or redis.call('HEXISTS', batch_key(string.match(ref, '^([^/]+)')), 'paused_at') == 1
+end
+
 -- An item is archived, or will not be, for which others wait, since they are the same. They take its video; or the
--- first of them is rendered itself, and the others wait for that one.
+-- first of them is rendered itself, and the others wait for that one: rather one that may be sent now.
 hand_on = function(batch, id, archived, now)
   local source, heir = batch .. '/' .. id, nil
   local refs = redis.call('SMEMBERS', P .. 'links:' .. source)
-  table.sort(refs)
+  local paused = {}
+  for _, ref in ipairs(refs) do paused[ref] = not archived and is_paused(ref) end
+  table.sort(refs, function(a, b)
+    if paused[a] ~= paused[b] then return paused[b] end
+    return a < b
+  end)
   for _, ref in ipairs(refs) do
     local obatch, oid = string.match(ref, '^([^/]+)/(.+)$')
-    if archived then
+    if cancel_of(obatch, oid) then
+      call_off(obatch, oid, 'waiting', 'cancelled', now)
+    elseif archived then
       link(obatch, oid, source, now)
     else
       unpark(obatch, oid)

@@ -58,9 +58,12 @@ redis.call('ZREMRANGEBYRANK', known, 0, -KNOWN_MOST - 1)
 settle(batch, id, n, 'unknown')
 
 -- Decided to send it again, but that was not done yet: there is no need to.
-local unsent_again = current > n and (state == 'admitted' or state == 'waiting')
+-- Cancelled, since nothing was known to be sent: it is paid for all the same, so its video is waited for.
+local called_off = state == 'cancelled' and not i[4]
+local unsent_again = current > n and (state == 'admitted' or state == 'waiting' or called_off)
 local same_order = not a[3] or a[3] == i[6]
-if not row[state] or not same_order or not (current == n or unsent_again) then
+local open_to_it = row[state] and (state ~= 'cancelled' or called_off)
+if not open_to_it or not same_order or not (current == n or unsent_again) then
   redis.call('HSET', P .. 'orphans', orphan, me)
   return {'orphan', 0}
 end

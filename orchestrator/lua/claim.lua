@@ -76,15 +76,17 @@ if pool.archive then
   consider_first(due)
 end
 
-if pool.report then
-  local reports = P .. 'reports'
-  for _, batch in ipairs(redis.call('ZRANGEBYSCORE', reports, '-inf', now, 'LIMIT', 0, 100)) do
-    if not room('report') then break end
-    free[pool.report] = free[pool.report] - 1
-    redis.call('ZADD', reports, string.format('%.0f', now + allowance), batch)
-    claims[#claims + 1] = {'report', batch, '', redis.call('HINCRBY', batch_key(batch), 'report_v', 1), 0}
+-- Steps of whole batches.
+for step, set in pairs({report = P .. 'reports', sweep = P .. 'sweeps'}) do
+  if pool[step] then
+    for _, batch in ipairs(redis.call('ZRANGEBYSCORE', set, '-inf', now, 'LIMIT', 0, 100)) do
+      if not room(step) then break end
+      free[pool[step]] = free[pool[step]] - 1
+      redis.call('ZADD', set, string.format('%.0f', now + allowance), batch)
+      claims[#claims + 1] = {step, batch, '', redis.call('HINCRBY', batch_key(batch), step .. '_v', 1), 0}
+    end
+    consider_first(set)
   end
-  consider_first(reports)
 end
 if next_due then claims[1] = math.max(next_due - now, 0) end
 return claims

@@ -3,13 +3,13 @@
 -- ARGV  2 batch, 3 item, 4 version, 5 {interval_ms, burst, slack_ms, margin, due_in_ms, attempt = {…}}
 -- Returns {'intended', version}; {'deferred', version, due again in ms} when it would follow the last create too closely
 -- (many may have been admitted before a slow step); {'returned', version} when the batch was paused, the
--- deployment stopped or cooled, the archive closed, or a window ended meanwhile; {'stale', version} when somebody else
--- has it.
+-- deployment stopped or cooled, the archive closed, or a window ended meanwhile; {'cancelled', version} when a person
+-- took it back; {'stale', version} when somebody else has it.
 
 local batch, id = ARGV[2], ARGV[3]
 local request = cjson.decode(ARGV[5])
 local key = item_key(batch, id)
-local i = redis.call('HMGET', key, 'state', 'v', 'attempt', 'deployment')
+local i = redis.call('HMGET', key, 'state', 'v', 'attempt', 'deployment', 'paused')
 local from = i[1]
 -- A reply that was lost makes the client ask again: the same intent is answered alike.
 if from == 'creating' and tonumber(i[2]) == tonumber(ARGV[4]) + 1
@@ -23,9 +23,11 @@ local d = redis.call('HMGET', dkey, 'stopped', 'window_until', 'quota')
 local b = redis.call('HMGET', batch_key(batch), 'state', 'window')
 local qkey = quota_key(i[4], d[3])
 local shut = (d[2] and now >= tonumber(d[2])) or (b[2] and now < (batch_opens_at(batch, now) or math.huge))
-local closed = d[1] or closed_until(dkey, qkey, now) or shut or b[1] ~= 'running'
-if closed then
+local closed = d[1] or closed_until(dkey, qkey, now) or shut or b[1] ~= 'running' or i[5]
+local cancelled = cancel_of(batch, id)
+if cancelled or closed then
   settle(batch, id, n, 'none')
+  if cancelled then return {'cancelled', call_off(batch, id, from, 'cancelled', now)} end
   return {'returned', move(batch, id, from, TABLE.returned[from], now)}
 end
 local q = redis.call('HMGET', qkey, 'sent_tat', 'learned_per_minute')

@@ -14,6 +14,8 @@ if redis.call('EXISTS', bkey) == 0 then
              'reserved', 0, 'unknown', 0, 'confirmed', 0, 'estimated', 0)
   redis.call('ZADD', P .. 'batches', now, ARGV[2])
 end
+-- It was cancelled before: what is submitted from now on is wanted.
+redis.call('HDEL', bkey, 'cancel', 'cancelled_at', 'cancelled_by', 'cancelled_reason')
 local settings = cjson.decode(ARGV[3])
 local window = P .. 'window:' .. ARGV[2]
 redis.call('DEL', window)

@@ -7,11 +7,5 @@ local batch, changes = ARGV[2], cjson.decode(ARGV[3])
 local bkey = batch_key(batch)
 if redis.call('EXISTS', bkey) == 0 then return nil end
 for name, value in pairs(changes) do redis.call('HSET', bkey, name, value) end
-if changes.priority then
-  -- Each lane that it ever stood in has its pass.
-  for _, name in ipairs(redis.call('HKEYS', bkey)) do
-    local lane = string.match(name, '^pass:(.+)$')
-    if lane then index_batch(batch, lane) end
-  end
-end
+if changes.priority then index_lanes(batch) end
 return redis.call('HGET', bkey, 'state')

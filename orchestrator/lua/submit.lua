@@ -6,11 +6,13 @@
 --       twin = "BATCH/ITEM" whose video shall be taken, or absent,
 --       found = what its receipt in the archive says, or absent: {item = {…}, attempt = {…}}}
 -- Returns {new, changed, unchanged, updated}: `changed` rows were replaced while waiting or added as KEY~n,
--- `updated` ones differ only in labels, priority or pin.
+-- `updated` ones differ only in labels, priority or pin. nil when the batch was cancelled since it was opened: then
+-- nothing was written.
 --
 -- The first item of a key knows which revision is wanted (`latest`) and how many there ever were (`revisions`).
 
 local batch = ARGV[2]
+if redis.call('HEXISTS', batch_key(batch), 'cancel') == 1 then return nil end
 local bkey, order, specs = batch_key(batch), P .. 'order:' .. batch, P .. 'specs:' .. batch
 local now = now_ms()
 local counts = {new = 0, changed = 0, unchanged = 0, updated = 0}
@@ -112,6 +114,7 @@ end
 -- Takes back a revision that nobody wants any more and for which nothing was ever sent.
 local function remove(id)
   local key = item_key(batch, id)
+  if redis.call('HEXISTS', key, 'paused') == 1 then redis.call('HINCRBY', bkey, 'paused_items', -1) end
   unqueue(batch, id)
   hand_on(batch, id, false, now)
   detach(id)

@@ -4,19 +4,28 @@
 --       6 patch: {item = {field = value}, attempt = {…}, money = bucket, due_in_ms = n,
 --                 deployment = {stop, message, cool_ms, backoff, reason}, archive_closed_ms = n}
 -- Returns {1, new state, new version, {items that failed with this one, their source}, in how many ms the deployment is
--- probed that this stopped, or -1}; {0, state, version} when the version is another one or the table has no such move:
--- then nothing was written.
+-- probed that this stopped, or -1, the event that it came to}; {0, state, version, {}, -1, ''} when the version is another
+-- one or the table has no such move: then nothing was written.
 
 local batch, id = ARGV[2], ARGV[3]
 local key = item_key(batch, id)
 local row, patch = TABLE[ARGV[5]], cjson.decode(ARGV[6])
 local i = redis.call('HMGET', key, 'state', 'v', 'attempt', 'deployment')
 local from = i[1]
-local to = from and row[from]
-if i[2] ~= ARGV[4] or not to then return {0, from or '', tonumber(i[2] or 0), {}, -1} end
+local event, to = ARGV[5], from and row[from]
+if i[2] ~= ARGV[4] or not to then return {0, from or '', tonumber(i[2] or 0), {}, -1, ''} end
 
 local now = now_ms()
 local n = i[3]
+-- A person cancelled it meanwhile: then it does not wait again; and a video that is not wanted is not archived, unless
+-- another batch waits for it, which would pay for the same once more.
+local cancelled = (to == 'waiting' or (to == 'archiving' and from ~= to)) and cancel_of(batch, id)
+if cancelled and to == 'waiting' then
+  event = 'cancelled'
+elseif cancelled == 'discard' and redis.call('SCARD', P .. 'links:' .. batch .. '/' .. id) == 0 then
+  event = 'discarded'
+end
+to = TABLE[event][from]
 
 -- The provider's own clock where it named both ends of a render; of an archiving, from its last claim on.
 local function learn_from(event)
@@ -39,7 +48,7 @@ set_fields(key, patch.item)
 if n ~= '0' then set_fields(attempt_key(batch, id, n), patch.attempt) end
 learn_from(ARGV[5])
 if patch.money then settle(batch, id, n, patch.money) end
-local version = move(batch, id, from, to, now)
+local version = event == ARGV[5] and move(batch, id, from, to, now) or call_off(batch, id, from, event, now)
 if patch.due_in_ms then
   local due = string.format('%.0f', now + patch.due_in_ms)
   if OPEN[to] then
@@ -53,4 +62,4 @@ local probed_in = judge(i[4], patch.deployment, now)
 if patch.archive_closed_ms then
   redis.call('HSET', KEYS[1], 'archive_closed_until', string.format('%.0f', now + patch.archive_closed_ms))
 end
-return {1, to, version, abandoned, probed_in or -1}
+return {1, to, version, abandoned, probed_in or -1, event}
