@@ -20,25 +20,21 @@ class Probe:
     """A probe that was claimed, or why it was not.
 
     number          fences the verdict; 0: the deployment is not stopped, or paused, or somebody else probes it
-    stopped         why the deployment is stopped; empty when it is not
     ask_again_in_s  when whoever probes it must have renewed the claim; None: nobody does
     """
 
-    deployment: str
     number: int
-    stopped: str
     ask_again_in_s: float | None
 
 
-async def claim(store: Store, deployment: str, *, allowance_s: float) -> Probe:
-    """Take the probe of a deployment now, whether or not it is due. (Those that are due are handed out as claims.)"""
-    number, stopped, again = await store.scripts.run("probe", deployment, "claim", 0, round(allowance_s * 1000))
-    return Probe(deployment, int(number), stopped.decode(), None if again < 0 else again / 1000)
+async def claim(store: Store, deployment: str, *, allowance_s: float, inherit: bool = False) -> Probe:
+    """Take the probe of a deployment now, whether or not it is due. (Those that are due are handed out as claims.)
 
-
-async def is_probed(store: Store, deployment: str) -> bool:
-    """Whether somebody has claimed its probe and has not said what came of it."""
-    return "probing" in await store.read(store.keys.deployment(deployment))
+    `inherit`: take it only from somebody who died at it.
+    """
+    wanted = int(inherit), round(allowance_s * 1000)
+    number, _, again = await store.scripts.run("probe", deployment, "claim", *wanted)
+    return Probe(int(number), None if again < 0 else again / 1000)
 
 
 async def renew(store: Store, deployment: str, number: int, due_in_s: float) -> bool:

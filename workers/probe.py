@@ -41,18 +41,16 @@ async def probe(store: Store, line: Line, number: int, *, claim_s: float) -> Non
 async def probe_at_once(store: Store, line: Line, *, claim_s: float) -> None:
     """Probe a deployment now if it is stopped, due or not; while another worker is at it, wait for what that one finds
     (or, if it died, until its claim ends)."""
-    name = line.deployment.name
+    name, waited = line.deployment.name, False
     while True:
-        claimed = await circuit.claim(store, name, allowance_s=claim_s)
+        claimed = await circuit.claim(store, name, allowance_s=claim_s, inherit=waited)
         if claimed.number:
             with suppress(ClaimLost):
                 await probe(store, line, claimed.number, claim_s=claim_s)
-            return
-        if claimed.ask_again_in_s is None:
+        if claimed.number or claimed.ask_again_in_s is None:
             return
         await asyncio.sleep(min(claimed.ask_again_in_s, LOOK_S))
-        if not await circuit.is_probed(store, name):
-            return
+        waited = True
 
 
 async def ask(line: Line) -> None:
