@@ -1,0 +1,222 @@
+"""`dailies deployments` as a person types it: what it shows, how one is paused and resumed, and taken out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from dailies.cli import app
+from dailies.exits import Unusable
+from dailies.session import open_all
+from orchestrator.decision import Decision
+from orchestrator.keys import Keys, Ref
+from orchestrator.redis_connection import connect
+from orchestrator.settings import load_settings
+from orchestrator.states import Event
+from orchestrator.store import Store
+from tests.ledger import accept, admit, intend, item, submit
+from tests.ledger import deployment as ledger_deployment
+from tests.main_job.night import config, deployment
+
+Deed = Callable[[Store], Awaitable[Any]]
+
+
+class Terminal:
+    """Commands against one configuration, and what is done to its ledger meanwhile."""
+
+    def __init__(self, folder: Path, redis_url: str, namespace: str) -> None:
+        self.folder, self.redis_url, self.namespace = folder, redis_url, namespace
+        self.configure("east", "west")
+
+    def configure(self, *names: str, **more: Any) -> None:
+        self.path = config(
+            self.folder / "dailies.yaml",
+            redis_url=self.redis_url,
+            namespace=self.namespace,
+            archive={"url": str(self.folder / "archive")},
+            deployments=[deployment(name, f"http://127.0.0.1:1/{name}", **more) for name in names],
+        )
+
+    def types(self, *words: str) -> tuple[int, str, str]:
+        """Exit code, stdout, stderr."""
+        done = CliRunner().invoke(app, ["deployments", *words, "--config", str(self.path)])
+        return done.exit_code, done.stdout, done.stderr
+
+    def document(self, *words: str) -> Any:
+        code, out, said = self.types(*words, "--json")
+        assert code == 0, said
+        return json.loads(out)
+
+    def shown(self, name: str = "east") -> dict[str, Any]:
+        found: dict[str, Any] = next(each for each in self.document() if each["name"] == name)
+        return found
+
+    def meanwhile(self, deed: Deed) -> None:
+        async def do() -> None:
+            redis = connect(self.redis_url, queue_name=Keys(self.namespace).queue("create"))
+            try:
+                await deed(Store(redis, self.namespace))
+            finally:
+                await redis.aclose()
+
+        asyncio.run(do())
+
+
+@pytest.fixture
+def terminal(tmp_path: Path, redis_url: str, namespace: str, monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    monkeypatch.setenv("SANDBOX_KEY", "any")
+    return Terminal(tmp_path, redis_url, namespace)
+
+
+async def renders(store: Store) -> None:
+    """One item renders at `east`."""
+    await submit(store, [item("a")])
+    (claim,) = (await admit(store, ledger_deployment())).admitted
+    await intend(store, claim)
+    await accept(store, claim, "video_1")
+
+
+async def is_made(store: Store) -> None:
+    """What rendered there came to nothing."""
+    found = await store.load(Ref("spring", "a"))
+    assert found is not None
+    await store.apply(found.ref, found.version, Decision(Event.FAILED, {"reason": "moderated"}, money="none"))
+
+
+async def is_stopped(store: Store) -> None:
+    await store.judge("east", {"stop": "auth", "message": "Access denied due to invalid key"})
+
+
+def test_a_document_has_what_scripts_rely_on(terminal: Terminal) -> None:
+    terminal.configure("east", quota={"per_minute": 3, "burst": 2, "concurrent": 2, "reserve": {"per_minute": 1}})
+    (found,) = terminal.document()
+    assert (found["name"], found["model"], found["state"], found["reason"]) == ("east", "sora-2", "open", None)
+    assert found["quota"] == {
+        "name": None, "per_minute": 3, "burst": 2, "concurrent": 2, "reserve": {"per_minute": 1, "concurrent": 0},
+    }  # fmt: skip
+    assert (found["tokens"], found["slots_used"], found["slots"]) == (2, 0, 2)
+    assert (found["learned"], found["paused_until"]) == (None, None)
+
+
+def test_people_see_a_table_with_units_and_a_line_for_what_is_closed(terminal: Terminal) -> None:
+    terminal.configure("east", "west", quota={"per_minute": 2, "burst": 1, "concurrent": 2})
+    terminal.meanwhile(is_stopped)
+    code, out, said = terminal.types()
+    assert code == 0, said
+    head, east, west, *notes = [line.rstrip() for line in out.splitlines()]
+    assert head.split() == ["name", "model", "quota", "learned", "tokens", "slots", "state"]
+    assert "2 a minute, burst 1, 2 at once  nothing  1 of 1  0 of 2  stopped" in east
+    assert west.endswith("open")
+    assert west.index("sora-2") == east.index("sora-2") == head.index("model")
+    assert notes[0].startswith("east: stopped since ")
+    assert "auth: Access denied due to invalid key; it is asked again at " in notes[0]
+    assert notes[1] == "east: dailies deployments resume east lets creates start there at once"
+
+
+def test_without_a_deployment_the_command_says_what_to_write(terminal: Terminal) -> None:
+    terminal.configure()
+    code, out, _ = terminal.types()
+    assert code == 0
+    assert "no deployment is configured" in out
+
+
+def test_a_pause_is_kept_with_its_end_its_reason_and_who_asked_and_a_resume_ends_it(terminal: Terminal) -> None:
+    paused = terminal.document("pause", "east", "--for", "2h", "--reason", "the resource moves")
+    assert (paused["paused"], paused["state"], paused["reason"]) == (True, "paused", "the resource moves")
+    assert paused["paused_until"] - paused["paused_at"] == pytest.approx(7200, abs=1)
+    assert paused["paused_by"]
+    assert terminal.shown() == paused
+    assert terminal.shown("west")["state"] == "open"
+    resumed = terminal.document("resume", "east")
+    assert (resumed["paused"], resumed["state"], resumed["paused_until"]) == (False, "open", None)
+
+
+def test_a_pause_says_what_becomes_of_what_is_there(terminal: Terminal) -> None:
+    terminal.meanwhile(renders)
+    code, out, _ = terminal.types("pause", "east")
+    assert code == 0
+    assert out.splitlines() == [
+        "east is paused until it is resumed: no create starts there",
+        "  1 job in flight: that goes on",
+        "  items that wait for sora-2 go to west",
+        "  dailies deployments resume east ends the pause",
+    ]
+    _, out, _ = terminal.types("pause", "west")
+    assert "no other deployment of sora-2 is open: its items wait" in out
+
+
+def test_options_may_stand_before_the_verb(terminal: Terminal) -> None:
+    done = CliRunner().invoke(app, ["deployments", "--config", str(terminal.path), "pause", "east"])
+    assert done.exit_code == 0, done.stderr
+    assert terminal.shown()["paused"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("pause", "eats"), "there is no deployment eats: did you mean east? (there are east, west)"),
+        (("resume", "north"), "there is no deployment north: "),
+        (("pause", "east", "--for", "soon"), "--for soon is no length of time: write it like 2h, 90m or 1h30m"),
+        (("pause", "east", "--for", "0m"), "--for 0m is no length of time"),
+        (("pause", "east", "--until", "later"), "--until later is no time: write it like 08:00"),
+        (("pause", "east", "--until", "2001-01-01T00:00"), "--until 2001-01-01T00:00 is over already"),
+        (("pause", "east", "--for", "2h", "--until", "08:00"), "give one of them"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_sentence_and_changes_nothing(
+    terminal: Terminal, words: tuple[str, ...], said: str
+) -> None:
+    before = terminal.document()
+    code, out, err = terminal.types(*words)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert terminal.document() == before
+
+
+def test_a_stopped_deployment_shows_its_next_probe_and_is_resumed_by_hand(terminal: Terminal) -> None:
+    terminal.meanwhile(is_stopped)
+    found = terminal.shown()
+    assert (found["stopped"], found["reason"]) == ("auth", "auth: Access denied due to invalid key")
+    assert found["next_probe_at"] - found["stopped_at"] == pytest.approx(60, abs=1)
+    _, out, _ = terminal.types("resume", "east")
+    assert out == "east is open: creates start there again\n"
+    assert (terminal.shown()["stopped"], terminal.shown()["next_probe_at"]) == (None, None)
+
+
+def test_a_deployment_is_taken_out_once_it_is_drained(terminal: Terminal) -> None:
+    terminal.meanwhile(renders)
+    terminal.types("pause", "east")
+    assert not terminal.shown()["drained"]
+    _, out, _ = terminal.types()
+    assert "east: not drained: 1 job in flight" in out
+    terminal.meanwhile(is_made)
+    assert terminal.shown()["drained"]
+    _, out, _ = terminal.types()
+    assert "east: drained: it can be taken out of the configuration" in out
+
+
+async def test_taking_one_out_too_early_is_refused_with_the_way_to_do_it(
+    terminal: Terminal, redis: Any, namespace: str
+) -> None:
+    await renders(Store(redis, namespace))
+    terminal.configure("west")
+    with pytest.raises(Unusable, match=r"deployment east is missing .*dailies deployments pause east.* drained"):
+        async with open_all(load_settings(terminal.path, {"SANDBOX_KEY": "any"})):
+            pass
+
+
+def test_one_that_was_taken_out_too_early_is_still_shown(terminal: Terminal) -> None:
+    terminal.meanwhile(renders)
+    terminal.configure("west")
+    found = terminal.shown("east")
+    assert (found["configured"], found["state"], found["slots_used"]) == (False, "removed", 1)
+    _, out, _ = terminal.types()
+    assert "east: not in the configuration any more, but 1 job in flight: put it back" in out
+    terminal.meanwhile(is_made)
+    assert [each["name"] for each in terminal.document()] == ["west"]
