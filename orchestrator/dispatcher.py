@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import structlog
@@ -52,10 +52,12 @@ class Hands(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Allowances:
-    """For how long a claim holds (seconds): it measures liveness, since a running step renews it."""
+    """For how long a claim holds (seconds): it measures liveness, since a running step renews it. And how many looks a
+    second each deployment's jobs may cost, where that is limited (`looks.ceiling`)."""
 
     claim_s: float
     furthest_s: float
+    looks: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 class Dispatcher:
@@ -133,6 +135,7 @@ class Dispatcher:
             deployments=self._deployments,
             allowance_s=self._allowances.claim_s,
             furthest_s=self._allowances.furthest_s,
+            looks=self._allowances.looks,
         )
         pauses = [IDLE_S] if next_due is None else [IDLE_S, next_due]
         await self._hands.take_on(claims)

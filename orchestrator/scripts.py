@@ -22,6 +22,7 @@ _NAMES = (
     "forget",
     "intend",
     "judge",
+    "observe",
     "open_batch",
     "pause_batch",
     "probe",

@@ -23,6 +23,8 @@ log = structlog.get_logger("orchestrator.store")
 
 #: How long a replica may take to confirm an intent (milliseconds).
 REPLICA_WAIT_MS = 1000
+#: Of looks: no deployment has a ceiling.
+NO_CEILINGS: Mapping[str, Mapping[str, float]] = {}
 
 How = Literal["answer", "prompt", "time"]
 
@@ -154,8 +156,11 @@ class Store:
         deployments: Sequence[str],
         allowance_s: float,
         furthest_s: float,
+        looks: Mapping[str, Mapping[str, float]] = NO_CEILINGS,
     ) -> tuple[list[Claim], float | None]:
-        """Claim due items for the steps in `pools` (step → the pool of slots it takes from), at most `free[pool]`.
+        """Claim due items for the steps in `pools` (step → the pool of slots it takes from), at most `free[pool]`; of
+        looks, at most `free["polls NAME"]` at a deployment where that is told, and no more a second than its bucket in
+        `looks` allows to all workers together.
 
         Also answers in how many seconds something is next due (None: nothing is). A due time beyond `furthest_s`
         can only come of a clock that stepped back: it is due now."""
@@ -165,6 +170,7 @@ class Store:
             "deployments": list(deployments),
             "allowance_ms": round(allowance_s * 1000),
             "furthest_ms": round(furthest_s * 1000),
+            "looks": {name: dict(bucket) for name, bucket in looks.items()},
         }
         next_due, *claims = await self.scripts.run("claim", request)
         return [Claim.parse(raw) for raw in claims], None if next_due < 0 else next_due / 1000

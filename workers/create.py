@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 
 from orchestrator.admission import pace
 from orchestrator.decision import Decision
+from orchestrator.polling import first_look
 from orchestrator.records import Item
 from orchestrator.settings import Deployment
 from orchestrator.states import Event, State
@@ -86,8 +87,7 @@ async def _send(station: Station, item: Item, version: int, order: Order, send_b
     outcome = await line.api.create(order, send_by=send_by)
     if isinstance(outcome, Accepted):
         log.info("create.answered", remote_id=outcome.remote_id, request_id=outcome.request_id)
-        await _record(station, item, outcome, line.deployment)
-        station.wake(line.deployment.poll.first_s)
+        station.wake(await _record(station, item, outcome, line.deployment))
         return
     decision = decide(outcome, line.deployment)
     log.info("create.answered", outcome=type(outcome).__name__, reason=decision.item.get("reason"))
@@ -95,8 +95,12 @@ async def _send(station: Station, item: Item, version: int, order: Order, send_b
     station.wake(0)
 
 
-async def _record(station: Station, item: Item, outcome: Accepted, deployment: Deployment) -> None:
-    """Write down whose the remote job is: while Redis is away, again and again for as long as this process lives."""
+async def _record(station: Station, item: Item, outcome: Accepted, deployment: Deployment) -> float:
+    """Write down whose the remote job is: while Redis is away, again and again for as long as this process lives.
+
+    Returns the seconds to the first look.
+    """
+    due_in_s = deployment.poll.first_s
     fields = {
         "request_id": outcome.request_id or "",
         "created_at": outcome.job.created_at or outcome.server_time or station.clock(),
@@ -105,18 +109,21 @@ async def _record(station: Station, item: Item, outcome: Accepted, deployment: D
     async for attempt in stamina.retry_context(on=away, attempts=None, timeout=None, wait_initial=0.5, wait_max=10.0):
         with attempt:
             try:
+                renders = await station.renders.of(deployment.name, item.spec.size, item.spec.seconds)
+                due_in_s = first_look(deployment.poll, renders, tells_progress=deployment.api == "videos")
                 await station.store.accept(
                     item.ref,
                     item.attempts,
                     outcome.remote_id,
                     how="answer",
                     fields=fields,
-                    due_in_s=deployment.poll.first_s,
+                    due_in_s=due_in_s,
                 )
             except away as error:
                 if attempt.num == 1:
                     log.error("remote_id.not_recorded", remote_id=outcome.remote_id, error=str(error))
                 raise
+    return due_in_s
 
 
 def decide(outcome: NotSent | Refused | Unknown, deployment: Deployment) -> Decision:

@@ -1,180 +1,182 @@
-"""The poller: looks at remote jobs that are due, many at once over one small connection pool.
+"""The poller: looks at remote jobs that are due, in rounds, over few connections.
 
-Nothing is held while something renders: an item that was looked at is a member of a sorted set again.
+Nothing is held while something renders: an item that was looked at is a member of a sorted set again. What a round
+costs is shared by its jobs: one load for all of them, one write for those that still render.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from functools import partial
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 
 import structlog
+from redis.exceptions import RedisError
 
-from orchestrator.decision import Decision
-from orchestrator.polling import Sight, next_look, seen
+from orchestrator import looks
+from orchestrator.looks import Observed
 from orchestrator.records import Claim, Item
 from orchestrator.redis_connection import AWAY
-from orchestrator.settings import Deployment
-from orchestrator.states import Event, State
-from workers.missing import AGAIN_S, missed
-from workers.renewal import ClaimLost, kept
+from orchestrator.states import State
+from workers.look import decide, decide_error
+from workers.renewal import PART
 from workers.station import Station
-from workers.video_api import ApiError, Missing, RemoteJob, RemoteStatus, Throttled
+from workers.video_api import ApiError
 
 log = structlog.get_logger("workers.poller")
 
-#: Looks at once; more only wait for the connection pool.
-AT_ONCE = 32
-#: However long a server asks not to be polled, a video that is finished must still be found (seconds).
-LONGEST_S = 600.0
+#: Looks at once at one deployment, as many as a client keeps connections: more cost more each.
+AT_ONCE = 8
+#: Claims that wait for a look or are under way, at one deployment: one that hangs takes no room from others.
+CAPACITY = 128
+#: For so long a look that changed nothing waits for others, to be written with them (seconds).
+LINGER_S = 0.05
+#: Looks written at once, at most: Redis does nothing else meanwhile.
+WRITTEN_MOST = 200
 
 
 class Poller:
     """Runs looks in the background; `free` says how many more it can take on."""
 
-    def __init__(self, station: Station, *, capacity: int = 256) -> None:
+    def __init__(self, station: Station, *, capacity: int = CAPACITY) -> None:
         self._station = station
         self._capacity = capacity
-        self._at_once = asyncio.Semaphore(AT_ONCE)
-        self._looks: set[asyncio.Task[None]] = set()
+        self._at_once = {name: asyncio.Semaphore(AT_ONCE) for name in station.lines}
+        self._taken: Counter[str] = Counter()
+        self._was_full = False
+        self._held: dict[Claim, float] = {}  # since when it holds, by the loop's clock
+        self._observed: list[tuple[Observed, float]] = []  # and when it is due again, by the loop's clock
+        self._draining, self._left = False, list[Claim]()
+        self._rounds: set[asyncio.Task[None]] = set()
+        self._writing: asyncio.Task[None] | None = None
+        self._keeping: asyncio.Task[None] | None = None
 
     @property
-    def free(self) -> int:
-        """How many claims it can take on now."""
-        return self._capacity - len(self._looks)
+    def free(self) -> Mapping[str, int]:
+        """How many claims it can take on now: by `polls NAME` at each deployment, by `polls` in all."""
+        room = {f"polls {name}": max(self._capacity - self._taken[name], 0) for name in self._at_once}
+        self._was_full = self._was_full or 0 in room.values()
+        return {**room, "polls": sum(room.values())}
 
     def take_on(self, claims: Sequence[Claim]) -> None:
         """Look at each of these jobs, soon."""
-        for claim in claims:
-            task = asyncio.create_task(self._look(claim))
-            self._looks.add(task)
-            task.add_done_callback(self._looks.discard)
+        if not claims:
+            return
+        now = asyncio.get_running_loop().time()
+        self._held.update(dict.fromkeys(claims, now))
+        task = asyncio.create_task(self._round(claims))
+        self._rounds.add(task)
+        task.add_done_callback(self._rounds.discard)
+        if self._keeping is None or self._keeping.done():
+            self._keeping = asyncio.create_task(self._keep())
 
     async def drain(self) -> None:
-        """Let the looks that are under way end: each is one bounded request."""
-        await asyncio.gather(*self._looks, return_exceptions=True)
+        """Let the looks that are under way end: each is one bounded request. Those that wait are handed back."""
+        self._draining = True
+        await asyncio.gather(*self._rounds, return_exceptions=True)
+        if self._left:
+            with suppress(RedisError, OSError):
+                await looks.renew(self._station.store, self._left, 0.0)
+        if self._writing is not None:
+            await asyncio.gather(self._writing, return_exceptions=True)
 
-    async def _look(self, claim: Claim) -> None:
-        station = self._station
+    async def _round(self, claims: Sequence[Claim]) -> None:
+        clock = asyncio.get_running_loop().time
         try:
-            async with self._at_once:
-                item = await station.store.load(claim.ref, claim.attempt)
-                if item is None or item.version != claim.version or item.state is not State.RENDERING:
-                    return
-                with station.bound(item):
-                    async with kept(partial(station.store.renew, item.ref, item.version), station.claim_s):
-                        await self._observe(item)
-        except ClaimLost:
-            log.info("look.was_overtaken", item=str(claim.ref))
+            now, items = await looks.load(self._station.store, claims)
+            ahead = now - clock()
+            mine = [item for item in items if item.state is State.RENDERING and self._station.serves(item)]
+            for item in mine:
+                self._taken[_line(item)] += 1
+            whose = {claim.ref: claim for claim in claims}
+            await asyncio.gather(*(self._look(whose[item.ref], item, lambda: clock() + ahead) for item in mine))
         except AWAY as error:
-            log.warning("look.was_lost", error=str(error))  # due again by itself
+            log.warning("looks.were_lost", count=len(claims), error=str(error))  # due again by themselves
         except Exception:
-            log.exception("look.failed")
+            log.exception("looks.failed")
+        finally:
+            for claim in claims:
+                self._held.pop(claim, None)
 
-    async def _observe(self, item: Item) -> None:
+    async def _look(self, claim: Claim, item: Item, clock: Callable[[], float]) -> None:
+        """`clock`: the ledger's own (Unix seconds)."""
+        station, name = self._station, _line(item)
+        try:
+            with station.bound(item):
+                async with self._at_once[name]:
+                    if self._draining:
+                        self._left.append(claim)
+                    else:
+                        await self._observe(item, clock)
+        except AWAY as error:
+            log.warning("look.was_lost", item=str(item.ref), error=str(error))  # due again by itself
+        except Exception:
+            log.exception("look.failed", item=str(item.ref))
+        finally:
+            self._held.pop(claim, None)
+            self._taken[name] -= 1
+            if self._was_full and self._taken[name] <= self._capacity / 2:
+                self._was_full = False
+                station.wake(0.001)  # what is due found no room here; no slot of a deployment came free
+
+    async def _observe(self, item: Item, clock: Callable[[], float]) -> None:
         station = self._station
         line = station.line(item)
-        now = station.clock()
+        renders = await station.renders.of(line.deployment.name, item.spec.size, item.spec.seconds)
         try:
             job = await line.api.get(item.remote_id or "")
         except ApiError as error:
-            decision = decide_error(error, item, line.deployment, now)
+            decision = decide_error(error, item, line.deployment, clock())
         else:
-            decision = decide(job, item, line.deployment, now)
-        if await station.store.apply(item.ref, item.version, decision):
+            decision = decide(job, item, line.deployment, clock(), renders=renders)
+        if looks.is_quiet(decision):
+            due_at = asyncio.get_running_loop().time() + (decision.due_in_s or 0)
+            self._observed.append((Observed(item, decision), due_at))
+            if self._writing is None or self._writing.done():
+                self._writing = asyncio.create_task(self._write())
+        elif await station.store.apply(item.ref, item.version, decision):
             station.wake(decision.due_in_s or 0)  # without a next look, its slot is free
 
+    async def _write(self) -> None:
+        """Write what was observed, some of it at once, until there is no more."""
+        clock = asyncio.get_running_loop().time
+        while self._observed:
+            await asyncio.sleep(LINGER_S)
+            some, self._observed = self._observed[:WRITTEN_MOST], self._observed[WRITTEN_MOST:]
+            now = clock()
+            seen = [
+                replace(each, decision=replace(each.decision, due_in_s=max(due_at - now, 0.0))) for each, due_at in some
+            ]
+            try:
+                await looks.observe(self._station.store, seen)
+            except AWAY as error:
+                log.warning("looks.were_lost", count=len(some), error=str(error))
+            except Exception:
+                log.exception("looks.failed")
+            else:
+                self._station.wake(max(min(due_at for _, due_at in some) - clock(), 0.001))
 
-def decide(
-    job: RemoteJob, item: Item, deployment: Deployment, now: float, *, renders: Sequence[float] = ()
-) -> Decision:
-    """What a look at a remote job means. `now` in Unix seconds; `renders`: the last ones of its kind, ascending."""
-    created = job.created_at or _created_at(item, now)
-    if job.status is RemoteStatus.RUNNING:
-        if now > created + deployment.retention_s:
-            return _ended("never_finished", f"still {job.raw_status} after {deployment.retention_s:.0f} s")
-        age_s = max(now - _began_at(job, item, now), 0.0)
-        sights = seen(_sights(item), age_s, job.progress)
-        return Decision(
-            Event.OBSERVED,
-            {
-                "remote_status": job.raw_status,
-                "progress": job.progress or 0,
-                "sights": " ".join(f"{sight.age_s:.3f}:{sight.progress}" for sight in sights),
-                "missing": 0,
-            },
-            due_in_s=max(next_look(deployment.poll, age_s, renders, sights), job.poll_after_s or 0),
-        )
-    if job.status is RemoteStatus.SUCCEEDED and job.content_ids:
-        completed = job.completed_at or now
-        return Decision(
-            Event.SUCCEEDED,
-            {
-                "completed_at": round(completed * 1000),
-                "expires_at": round(expiry(job, deployment, created, completed) * 1000),
-                "content_id": job.content_ids[0],
-                "progress": 100,
-            },
-            {"completed_at": round(completed * 1000)},
-            money="confirmed",
-        )
-    if job.status is RemoteStatus.SUCCEEDED:
-        return _ended("no_video", "the job succeeded without a video")
-    reason = job.failure_code or job.raw_status
-    return _ended(reason, job.failure_message or f"the remote job ended as {job.raw_status}")
-
-
-def decide_error(error: ApiError, item: Item, deployment: Deployment, now: float) -> Decision:
-    """What a failed look means: hardly ever anything (promise 21). A 404 counts after three in two minutes."""
-    if isinstance(error, Missing):
-        gone, fields = missed(item, now)
-        if gone:
-            return _ended("remote_missing", "the provider no longer knows the remote job")
-        return Decision(Event.OBSERVED, fields, due_in_s=max(deployment.poll.every_s, AGAIN_S))
-    if now > _created_at(item, now) + deployment.retention_s:
-        return _ended("out_of_sight", f"no look succeeded until the provider deletes it; the last said: {error}")
-    log.warning("look.was_refused", status=error.status, error=str(error))
-    wait = error.retry_after_s if isinstance(error, Throttled) else None
-    return Decision(Event.OBSERVED, due_in_s=max(deployment.poll.every_s, min(wait or 0, LONGEST_S)))
+    async def _keep(self) -> None:
+        """Renew the claims of looks that are slow, or that wait for slow ones, all at once."""
+        clock, claim_s = asyncio.get_running_loop().time, self._station.claim_s
+        while self._held:
+            await asyncio.sleep(claim_s * PART / 2)
+            old = [claim for claim, since in self._held.items() if since <= clock() - claim_s * PART / 2]
+            if not old:
+                continue
+            try:
+                answers = await looks.renew(self._station.store, old, claim_s)
+            except (RedisError, OSError) as error:
+                log.warning("claims.were_not_renewed", count=len(old), error=str(error))
+                continue
+            for claim, ours in zip(old, answers, strict=True):
+                if not ours:
+                    self._held.pop(claim, None)  # what its look decides is stale, and will be said so
+                elif claim in self._held:
+                    self._held[claim] = clock()
 
 
-def expiry(job: RemoteJob, deployment: Deployment, created: float, completed: float) -> float:
-    """The instant after which the provider deletes the video, in Unix seconds.
-
-    Sora 1's documents say both 24 h after creation and 24 h after completion: the earlier counts. Sora 2 names an
-    instant; where none is named, retention runs from the creation.
-    """
-    by_retention = created + deployment.retention_s
-    if job.expires_at is None:
-        return by_retention
-    return min(job.expires_at, by_retention) if deployment.api == "jobs" else job.expires_at
-
-
-def _created_at(item: Item, now: float) -> float:
-    return (item.attempt.intent_at if item.attempt else None) or now
-
-
-def _began_at(job: RemoteJob, item: Item, now: float) -> float:
-    """When the render began, by the ledger's clock: when its answer came. Of one that was found by the listing, only
-    the provider tells, in whole seconds of its own clock."""
-    fields = item.attempt.fields if item.attempt else {}
-    if fields.get("adopted") == "answer" and fields.get("accepted_at"):
-        return float(fields["accepted_at"]) / 1000
-    return job.created_at or _created_at(item, now)
-
-
-def _sights(item: Item) -> list[Sight]:
-    """The progress of earlier looks, as the item's field `sights` has it: `AGE:PERCENT`, apart by spaces."""
-    pairs = (each.split(":") for each in item.fields.get("sights", "").split())
-    return [Sight(float(age), int(progress)) for age, progress in pairs]
-
-
-def _ended(reason: str, message: str) -> Decision:
-    """The job ended without a video; nobody says whether such jobs are billed, so its money stays unknown."""
-    return Decision(
-        Event.FAILED,
-        {"reason": reason, "message": message, "billed": "unknown"},
-        {"outcome": reason, "message": message},
-        money="unknown",
-    )
+def _line(item: Item) -> str:
+    return item.attempt.deployment if item.attempt else ""

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
 from orchestrator.records import Item
 from orchestrator.settings import Deployment
 from orchestrator.store import Store
+from orchestrator.timings import RenderTimes
 from workers.sinks import Sink
 from workers.video_api import VideoApi
 
@@ -33,6 +34,7 @@ class Station:
     replicas  how many replicas Redis has: an intent must reach one of them
     delete_remote  delete the remote video once its archive is proven
     keep_s    for how long a batch is kept in the ledger after its report
+    renders   what was learned of render times
     """
 
     store: Store
@@ -44,6 +46,10 @@ class Station:
     replicas: int = 0
     delete_remote: bool = False
     keep_s: float = 30 * 86_400.0
+    renders: RenderTimes = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "renders", RenderTimes(self.store))
 
     def bound(self, item: Item) -> AbstractContextManager[None]:
         """Log lines of this block carry the item, its deployment, its remote id and its attempt."""

@@ -16,6 +16,7 @@ import structlog
 
 from orchestrator.admission import Admission
 from orchestrator.dispatcher import ARCHIVE_SLOTS, STEP_SLOTS, Allowances, Dispatcher
+from orchestrator.looks import ceiling
 from orchestrator.records import Claim, Item
 from orchestrator.redis_connection import AWAY
 from orchestrator.settings import NO_BUDGETS, Budgets
@@ -98,7 +99,7 @@ class Worker:
             Admission(store, deployments, batches=batches, budgets=budgets),
             steps=[*steps, *(extra for extra, queue in ON_QUEUE_OF.items() if queue in steps)],
             deployments=[d.name for d in deployments],
-            allowances=Allowances(claim_s, 2 * furthest),
+            allowances=Allowances(claim_s, 2 * furthest, {d.name: ceiling(d.poll.most_per_s) for d in deployments}),
         )
         self._stopping = asyncio.Event()
 
@@ -135,7 +136,7 @@ class Worker:
         return {
             "steps": STEP_SLOTS - taken.get("create", 0) - taken.get("reconcile", 0),
             "archive": ARCHIVE_SLOTS - taken.get("archive", 0),
-            "polls": self._poller.free,
+            **self._poller.free,
         }
 
     async def take_on(self, claims: Sequence[Claim]) -> None:

@@ -1,7 +1,7 @@
 -- Claims what is due and moves its due time forward, so that a dead worker's work becomes due again.
 --
 -- ARGV  2 {pool = {step = name of the pool of slots it takes from}, free = {pool = how many are free},
---          allowance_ms, deployments = [names], furthest_ms}
+--          allowance_ms, deployments = [names], furthest_ms, looks = {deployment = {interval_ms, burst}}}
 -- Returns {next due in ms or -1, claim …}; a claim is {step, batch, item, version, attempt}; the version of a
 -- claimed item grows by one, so whoever claimed it before decides nothing any more. Of a probe, batch is the deployment.
 
@@ -20,6 +20,29 @@ end
 
 local function room(step) return pool[step] and free[pool[step]] > 0 end
 
+-- Looks at a deployment's jobs take from a room of their own too ('polls NAME'), and from a bucket that all workers
+-- share. What finds neither stays due, in its order.
+local function looks_at(deployment)
+  local mine, pace, dkey = 'polls ' .. deployment, request.looks[deployment], P .. 'deployment:' .. deployment
+  local tat, again
+  return function()
+    if again or not room('poll') or (free[mine] or 1) <= 0 then return false end
+    if pace then
+      tat = tat or tonumber(redis.call('HGET', dkey, 'look_tat') or 0)
+      local taken, at = take_token(tat, now, pace.interval_ms, pace.burst, 0)
+      if not taken then
+        again = at
+        if not next_due or at < next_due then next_due = at end
+        return false
+      end
+      tat = tonumber(taken)
+      redis.call('HSET', dkey, 'look_tat', taken)
+    end
+    if free[mine] then free[mine] = free[mine] - 1 end
+    return true
+  end
+end
+
 local function take(step, batch, id, attempt)
   free[pool[step]] = free[pool[step]] - 1
   claims[#claims + 1] = {step, batch, id, redis.call('HINCRBY', item_key(batch, id), 'v', 1), attempt}
@@ -27,7 +50,7 @@ local function take(step, batch, id, attempt)
 end
 
 for _, deployment in ipairs(request.deployments) do
-  local open = open_key(deployment)
+  local open, may_look = open_key(deployment), looks_at(deployment)
   -- A due time further off than any allowance: the clock stepped back.
   for _, ref in ipairs(redis.call('ZRANGEBYSCORE', open, now + request.furthest_ms, '+inf', 'LIMIT', 0, 100)) do
     redis.call('ZADD', open, now, ref)
@@ -38,7 +61,7 @@ for _, deployment in ipairs(request.deployments) do
     local step = i[2] == n and STEP[i[1]]
     if not step then
       redis.call('ZREM', open, ref)
-    elseif room(step) then
+    elseif step == 'poll' and may_look() or step ~= 'poll' and room(step) then
       redis.call('ZADD', open, take(step, batch, id, tonumber(n)), ref)
     end
   end

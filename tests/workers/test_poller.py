@@ -11,7 +11,7 @@ from orchestrator.keys import Ref
 from orchestrator.records import Attempt, Item, Spec
 from orchestrator.states import Event, State
 from tests.ledger import deployment
-from workers.poller import decide, decide_error, expiry
+from workers.look import decide, decide_error, expiry
 from workers.video_api import Denied, Missing, RemoteJob, RemoteStatus, ServerFault
 
 NOW = 1_790_000_000.0
@@ -47,11 +47,11 @@ def test_what_is_learned_of_its_kind_counts() -> None:
 
 def test_progress_is_remembered_with_the_age_since_the_answer() -> None:
     """Its second reading tells the pace: it did not begin before the fortieth second."""
-    item = rendering(sights="60.000:21")
-    made = {**item.attempt.fields, "adopted": "answer", "accepted_at": str((NOW + 5) * 1000)}  # type: ignore[union-attr]
+    item = rendering()
+    made = {**item.attempt.fields, "sights": "60.000:21", "adopted": "answer", "accepted_at": str((NOW + 5) * 1000)}  # type: ignore[union-attr]
     item = dataclasses.replace(item, attempt=Attempt.parse(1, made))
     decision = decide(job(RemoteStatus.RUNNING, progress=61), item, deployment(), NOW + 105)
-    assert decision.item["sights"] == "60.000:21 100.000:61"
+    assert decision.attempt["sights"] == "60.000:21 100.000:61"
     assert decision.due_in_s == pytest.approx(40, abs=2)
 
 
@@ -60,7 +60,7 @@ def test_the_age_of_a_job_that_was_found_by_its_prompt_is_what_the_provider_says
     made = {**item.attempt.fields, "adopted": "prompt", "accepted_at": str((NOW + 90) * 1000)}  # type: ignore[union-attr]
     item = dataclasses.replace(item, attempt=Attempt.parse(1, made))
     decision = decide(job(RemoteStatus.RUNNING, progress=50), item, deployment(), NOW + 100)
-    assert decision.item["sights"] == "100.000:50"
+    assert decision.attempt["sights"] == "100.000:50"
 
 
 def test_a_server_that_asks_to_be_left_alone_is() -> None:

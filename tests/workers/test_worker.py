@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -14,6 +14,7 @@ import structlog
 import workers.create
 import workers.report
 import workers.worker
+from orchestrator import looks
 from orchestrator.contact_sheet import contact_sheet
 from orchestrator.keys import Ref
 from orchestrator.records import Claim, Item
@@ -87,6 +88,14 @@ class Renewals:
             return self.answers[-1]
 
         monkeypatch.setattr(store, "renew", watched)
+        renew_looks = looks.renew
+
+        async def watched_looks(of: Store, claims: Sequence[Claim], due_in_s: float) -> list[bool]:
+            found = await renew_looks(of, claims, due_in_s)
+            self.answers += found
+            return found
+
+        monkeypatch.setattr(looks, "renew", watched_looks)
 
     async def outlast_the_claim(self) -> None:
         """Until so many came that the claim would have ended without them."""
