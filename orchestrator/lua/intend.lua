@@ -9,7 +9,7 @@
 local batch, id = ARGV[2], ARGV[3]
 local request = cjson.decode(ARGV[5])
 local key = item_key(batch, id)
-local i = redis.call('HMGET', key, 'state', 'v', 'attempt', 'deployment', 'paused')
+local i = redis.call('HMGET', key, 'state', 'v', 'attempt', 'deployment')
 local from = i[1]
 -- A reply that was lost makes the client ask again: the same intent is answered alike.
 if from == 'creating' and tonumber(i[2]) == tonumber(ARGV[4]) + 1
@@ -23,7 +23,7 @@ local d = redis.call('HMGET', dkey, 'stopped', 'window_until', 'quota')
 local b = redis.call('HMGET', batch_key(batch), 'state', 'window')
 local qkey = quota_key(i[4], d[3])
 local shut = (d[2] and now >= tonumber(d[2])) or (b[2] and now < (batch_opens_at(batch, now) or math.huge))
-local closed = d[1] or closed_until(dkey, qkey, now) or shut or b[1] ~= 'running' or i[5]
+local closed = d[1] or closed_until(dkey, qkey, now) or shut or b[1] ~= 'running'
 local cancelled = cancel_of(batch, id)
 if cancelled or closed then
   settle(batch, id, n, 'none')

@@ -71,11 +71,11 @@ class Night:
             assert "cancel" not in batch.fields
 
     async def answer(self) -> None:
-        if found := await self.one(State.CREATING, State.CREATING, State.CANCELLED):
-            if found.attempts:
-                self.created += 1
-                claim = Claim("create", found.ref, found.version, found.attempts)
-                await accept(self.store, claim, f"video_{self.created}")
+        found = await self.one(State.CREATING, State.CREATING, State.CANCELLED)
+        if found and found.attempts:
+            self.created += 1
+            claim = Claim("create", found.ref, found.version, found.attempts)
+            await accept(self.store, claim, f"video_{self.created}")
 
     async def come_to_nothing(self) -> None:
         if found := await self.one(State.CREATING):

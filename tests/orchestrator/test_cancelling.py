@@ -172,6 +172,19 @@ async def test_a_late_answer_to_a_create_that_was_called_off_is_believed(store: 
     assert await state(store, "a") is State.ARCHIVING
 
 
+async def test_a_late_answer_to_the_create_before_the_one_that_was_called_off_is_believed(store: Store) -> None:
+    """Promise 4: nothing came of the second, and the first is paid for."""
+    await submit(store, [item("a")])
+    first = await admitted(store)
+    version = await intend(store, first)
+    await store.apply(first.ref, version, Decision(Event.RESENT, money="none"))
+    await admitted(store)
+    await cancel(store)
+    assert (await accept(store, first, "video_a"))[0] == "accepted"
+    a = await loaded(store, "a")
+    assert (a.state, a.attempts, a.remote_id, await slots(store)) == (State.RENDERING, 1, "video_a", 1)
+
+
 async def test_another_video_of_an_item_that_was_discarded_is_an_orphan(store: Store) -> None:
     """Promise 8: an item has one remote job."""
     await submit(store, [item("a")])
