@@ -10,7 +10,17 @@ from redis.asyncio import Redis
 
 from orchestrator.states import lua_constants
 
-_SHARED = ("_circuit.lua", "_ledger.lua", "_money.lua", "_hours.lua", "_links.lua", "_quota.lua", "_desk.lua", "_lanes.lua")
+_SHARED = (
+    "_circuit.lua",
+    "_ledger.lua",
+    "_money.lua",
+    "_hours.lua",
+    "_links.lua",
+    "_quota.lua",
+    "_learning.lua",
+    "_desk.lua",
+    "_lanes.lua",
+)
 _NAMES = (
     "accept",
     "admit",

@@ -25,7 +25,8 @@ def deployment(
     name: str = "east", *, per_minute: int | None = None, concurrent: int | Literal["auto"] | None = None, **more: Any
 ) -> Deployment:
     """A deployment of sora-2 without limits, unless told otherwise."""
-    quota = Quota(per_minute=per_minute, burst=more.pop("burst", 1), concurrent=concurrent)
+    reserve = more.pop("reserve", {})
+    quota = Quota(per_minute=per_minute, burst=more.pop("burst", 1), concurrent=concurrent, reserve=reserve)
     quota._shared_as = more.pop("shared_as", "")
     facts = {"api": "videos", "endpoint": "http://127.0.0.1:1", "model": "sora-2", "auth": Auth.with_key("k")}
     return Deployment(name=name, quota=quota, **{**facts, **more})

@@ -25,13 +25,12 @@ log = structlog.get_logger("workers.create")
 #: Pause of a deployment that cannot be reached or gives no certain answer: doubled each time, up to the second figure
 #: (milliseconds).
 BACKOFF_MS = (1_000, 60_000)
-#: Pause after a rate 429 without Retry-After, and after "too many running" (milliseconds).
-RATE_COOL_MS, RUNNING_COOL_MS = 10_000, 10_000
 #: Pause when a quota is used up and the server does not say until when (seconds).
 EXHAUSTED_COOL_S = 3600.0
 
 _STOPS = (RefusalKind.AUTH, RefusalKind.DEPLOYMENT_MISSING, RefusalKind.MODEL_RETIRED)
-_THROTTLES = (RefusalKind.RATE_LIMITED, RefusalKind.TOO_MANY_RUNNING, RefusalKind.QUOTA_EXHAUSTED)
+#: One create too many: of which limit (`lua/_quota.lua`).
+_TOO_MANY = {RefusalKind.RATE_LIMITED: "rate", RefusalKind.TOO_MANY_RUNNING: "slots"}
 
 #: Creates that are out. A step that is cut leaves its own going on, and a loop alone does not keep a task alive.
 _OUT: set[asyncio.Task[None]] = set()
@@ -139,11 +138,11 @@ def decide(outcome: NotSent | Refused | Unknown, deployment: Deployment) -> Deci
         "message": outcome.message,
         "request_id": outcome.request_id or "",
     }
-    if outcome.kind in _THROTTLES:
+    if outcome.kind in _TOO_MANY or outcome.kind is RefusalKind.QUOTA_EXHAUSTED:
         if deployment.gateway:  # a proxy that sends again by itself: the listing has to tell
             reason = f"429 from a gateway: {outcome.message}"
-            return _unknown(Unknown(reason, outcome.status, outcome.request_id, _cool_ms(outcome) / 1000))
-        return _back(attempt, {"cool_ms": _cool_ms(outcome), "reason": str(outcome.kind)})
+            return _unknown(Unknown(reason, outcome.status, outcome.request_id, outcome.retry_after_s))
+        return _back(attempt, _throttled(outcome))
     if outcome.kind in _STOPS:
         return _back(attempt, {"stop": str(outcome.kind), "message": outcome.message})
     reason = outcome.code or str(outcome.kind)
@@ -184,12 +183,15 @@ def _pause(reason: str, retry_after_s: float | None = None) -> dict[str, object]
     return {"cool_ms": first, "backoff": most, "reason": reason}
 
 
-def _cool_ms(refused: Refused) -> int:
-    if refused.retry_after_s is not None:
-        return round(refused.retry_after_s * 1000)
+def _throttled(refused: Refused) -> dict[str, object]:
+    """What a 429 says of the quota: the ledger learns from it. A quota that is used up parks the deployment."""
+    reason = str(refused.kind)
     if refused.kind is RefusalKind.QUOTA_EXHAUSTED:
-        return round(EXHAUSTED_COOL_S * 1000)
-    return RATE_COOL_MS if refused.kind is RefusalKind.RATE_LIMITED else RUNNING_COOL_MS
+        return {"cool_ms": round(1000 * (refused.retry_after_s or EXHAUSTED_COOL_S)), "reason": reason}
+    verdict: dict[str, object] = {"refused": _TOO_MANY[refused.kind], "reason": reason}
+    if refused.retry_after_s is not None:
+        verdict["retry_ms"] = round(1000 * refused.retry_after_s)
+    return verdict
 
 
 async def _order(station: Station, item: Item, deployment: Deployment) -> Order:

@@ -7,7 +7,7 @@
 --   learned_slots           how many jobs at once were seen to be allowed; _base: by the last refusal
 --   slots_ok, slots_hold    accepted creates with all slots in use, and after how many of them one more is tried
 --   slots_growing           each of them adds a slot, until a refusal
---   slots_proven            the most that were ever out when a create was accepted
+--   slots_proven            the most that were ever running when a create was accepted
 --   learned_per_minute      the pace that was seen to be allowed; rate_proven: the last one that held
 --   rate_ok, rate_hold, rate_step   the same for a somewhat faster pace
 --   slots_doubt, rate_doubt one refusal of what had been allowed before: a job may have ended a moment late, or a
@@ -15,12 +15,6 @@
 -- The list 'creates:…' has when the newest accepted creates were sent.
 
 local AUTO_START = 2
-local HOLD, LONGEST_HOLD = 64, 1024   -- at most one refusal in so many creates is for trying more
-local STEP, LONGEST_STEP_UP = 0.05, 0.5
-local CREATES_KEPT = 64
-local DOUBT_MS, RATE_COOL_MS, NONE_RUNS_MS, LONGEST_BACKOFF = 2000, 10000, 10000, 300000
-local AS_CONFIGURED = 0.97            -- a measured pace that is so near to the current one says nothing against it
-local OUT = {creating = true, rendering = true}
 local LEARNED_SLOTS = {'learned_slots', 'slots_base', 'slots_ok', 'slots_hold', 'slots_growing', 'slots_proven', 'slots_doubt'}
 local LEARNED_RATE = {'learned_per_minute', 'rate_proven', 'rate_ok', 'rate_hold', 'rate_step', 'rate_doubt'}
 
@@ -37,17 +31,6 @@ local function slots_used(members)
   local used = 0
   for _, member in ipairs(members) do used = used + redis.call('ZCARD', open_key(member)) end
   return used
-end
-
--- How many creates of theirs are out or accepted, in these states.
-local function count_open(members, states)
-  local count = 0
-  for _, member in ipairs(members) do
-    for _, ref in ipairs(redis.call('ZRANGE', open_key(member), 0, -1)) do
-      if states[redis.call('HGET', P .. 'item:' .. string.match(ref, '^(.+)#%d+$'), 'state')] then count = count + 1 end
-    end
-  end
-  return count
 end
 
 local function ceiling(cap, learned)
@@ -93,98 +76,4 @@ end
 local function back_off(dkey, first_ms, most_ms, reason, now)
   local strikes = redis.call('HINCRBY', dkey, 'strikes', 1) - 1
   cool(dkey, now + math.min(first_ms * 2 ^ math.min(strikes, 10), most_ms), reason)
-end
-
--- Too many at once: no more than are out without the one that was refused.
-local function heed_slots(deployment, qkey, members, verdict, now)
-  local q = redis.call('HMGET', qkey, 'slots_cap', 'learned_slots', 'slots_base', 'slots_hold', 'slots_proven', 'slots_doubt')
-  local out = count_open(members, OUT)
-  if out + 1 <= tonumber(q[5] or 0) and not q[6] then
-    redis.call('HSET', qkey, 'slots_doubt', 1)
-    cool(qkey, now + (verdict.retry_ms or DOUBT_MS), verdict.reason)
-    return
-  end
-  local allowed = math.max(1, math.min(out, ceiling(q[1], q[2])))
-  local hold = allowed <= tonumber(q[3] or 0) and math.min(2 * tonumber(q[4] or HOLD), LONGEST_HOLD) or HOLD
-  redis.call('HSET', qkey, 'learned_slots', allowed, 'slots_base', allowed, 'slots_hold', hold, 'slots_ok', 0,
-             'slots_proven', allowed)
-  redis.call('HDEL', qkey, 'slots_growing', 'slots_doubt')
-  -- While a job of ours runs, its end is what to wait for; where none does, others have all the slots.
-  if verdict.retry_ms then cool(qkey, now + verdict.retry_ms, verdict.reason)
-  elseif out == 0 then back_off(P .. 'deployment:' .. deployment, NONE_RUNS_MS, LONGEST_BACKOFF, verdict.reason, now) end
-end
-
--- The pace that the newest accepted creates show to be allowed, if the next one may follow at `next_at`: whatever the
--- window that the provider counts in, it lets the best of these spans pass. Creates a minute; nil without any.
-local function measured_pace(creates, next_at)
-  local best = nil
-  for count, sent_at in ipairs(creates) do
-    local span = next_at - tonumber(sent_at)
-    if span > 0 then best = math.max(best or 0, 60000 * count / span) end
-  end
-  return best
-end
-
--- Too many a minute: wait as told, then go on no faster than it was allowed.
-local function heed_rate(qkey, name, verdict, now)
-  local q = redis.call('HMGET', qkey, 'cool_until', 'rate_cap', 'learned_per_minute', 'rate_proven', 'rate_hold', 'rate_doubt')
-  local next_at = now + (verdict.retry_ms or RATE_COOL_MS)
-  if tonumber(q[1] or 0) > now then return cool(qkey, next_at, verdict.reason) end    -- it was out with the first
-  cool(qkey, next_at, verdict.reason)
-  local measured = measured_pace(redis.call('LRANGE', P .. 'creates:' .. name, 0, -1), next_at)
-  if not measured then return end
-  local current = tonumber(q[3]) or tonumber(q[2]) or math.huge
-  local allowed, hold, proven = measured, HOLD, tonumber(q[4])
-  if proven and proven < current then
-    allowed, hold = proven, math.min(2 * tonumber(q[5] or HOLD), LONGEST_HOLD)
-  elseif measured >= AS_CONFIGURED * current then
-    if not q[6] then
-      redis.call('HSET', qkey, 'rate_doubt', 1, 'rate_ok', 0)
-      return
-    end
-    allowed = 0.9 * current
-  end
-  redis.call('HSET', qkey, 'learned_per_minute', string.format('%.4f', allowed), 'rate_ok', 0, 'rate_hold', hold,
-             'rate_step', STEP)
-  redis.call('HDEL', qkey, 'rate_proven', 'rate_doubt')
-end
-
-local function heed(deployment, verdict, now)
-  local name = redis.call('HGET', P .. 'deployment:' .. deployment, 'quota') or ''
-  local qkey = quota_key(deployment, name)
-  if verdict.refused == 'slots' then return heed_slots(deployment, qkey, sharers(deployment, name), verdict, now) end
-  heed_rate(qkey, name ~= '' and 'quota:' .. name or deployment, verdict, now)
-end
-
--- A create was accepted: after enough of them at the limit that was learned, a little more is tried.
-local function heed_accepted(deployment, sent_at)
-  local dkey = P .. 'deployment:' .. deployment
-  local name = redis.call('HGET', dkey, 'quota') or ''
-  local qkey, creates = quota_key(deployment, name), P .. 'creates:' .. (name ~= '' and 'quota:' .. name or deployment)
-  redis.call('LPUSH', creates, sent_at)
-  redis.call('LTRIM', creates, 0, CREATES_KEPT - 1)
-  local q = redis.call('HMGET', qkey, 'slots_cap', 'learned_slots', 'slots_growing', 'slots_ok', 'slots_hold',
-                       'slots_proven', 'rate_cap', 'learned_per_minute', 'rate_ok', 'rate_hold', 'rate_step', 'rate_doubt')
-  if q[1] and q[1] ~= '' then
-    local members = sharers(deployment, name)
-    local used, most = slots_used(members), ceiling(q[1], q[2])
-    redis.call('HDEL', qkey, 'slots_doubt')
-    if used > tonumber(q[6] or 0) then redis.call('HSET', qkey, 'slots_proven', used) end
-    if (q[1] == 'auto' or q[2]) and used >= most and most < (tonumber(q[1]) or math.huge) then
-      local ok = tonumber(q[4] or 0) + 1
-      local more = q[3] and count_open(members, {rendering = true}) >= most or ok >= tonumber(q[5] or HOLD)
-      redis.call('HSET', qkey, 'slots_ok', more and 0 or ok)
-      if more then redis.call('HSET', qkey, 'learned_slots', most + 1, 'slots_growing', 1) end
-    end
-  end
-  if not q[8] and not q[12] then return end
-  local ok = tonumber(q[9] or 0) + 1
-  if ok < tonumber(q[10] or HOLD) then return redis.call('HSET', qkey, 'rate_ok', ok) end
-  redis.call('HDEL', qkey, 'rate_doubt')
-  redis.call('HSET', qkey, 'rate_ok', 0)
-  local now_allowed, cap = tonumber(q[8]), tonumber(q[7]) or math.huge
-  if not now_allowed or now_allowed >= cap then return end
-  local step = tonumber(q[11] or STEP)
-  redis.call('HSET', qkey, 'rate_proven', q[8], 'rate_step', math.min(2 * step, LONGEST_STEP_UP),
-             'learned_per_minute', string.format('%.4f', math.min(now_allowed * (1 + step), cap)))
 end

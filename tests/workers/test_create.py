@@ -73,11 +73,22 @@ def test_a_wrong_key_a_missing_deployment_and_a_retired_model_stop_the_deploymen
     assert decision.deployment == {"stop": str(kind), "message": "the server's words"}
 
 
-def test_a_throttled_create_waits_as_long_as_the_server_says() -> None:
-    decision = decide(refused(RefusalKind.RATE_LIMITED, 429, retry_after_s=17.0), deployment())
-    assert decision.event is Event.RETURNED
-    assert decision.deployment is not None
-    assert decision.deployment["cool_ms"] == 17_000
+@pytest.mark.parametrize(
+    ("kind", "limit"), [(RefusalKind.RATE_LIMITED, "rate"), (RefusalKind.TOO_MANY_RUNNING, "slots")]
+)
+def test_a_429_says_of_which_limit_it_was_one_too_many_and_until_when(kind: RefusalKind, limit: str) -> None:
+    decision = decide(refused(kind, 429, retry_after_s=17.0), deployment())
+    assert (decision.event, decision.money) == (Event.RETURNED, "none")
+    assert decision.deployment == {"refused": limit, "reason": str(kind), "retry_ms": 17_000}
+    decision = decide(refused(kind, 429), deployment())
+    assert decision.deployment == {"refused": limit, "reason": str(kind)}
+
+
+@pytest.mark.parametrize(("told_s", "parked_s"), [(7200.0, 7200), (None, 3600)])
+def test_a_quota_that_is_used_up_parks_the_deployment(told_s: float | None, parked_s: int) -> None:
+    decision = decide(refused(RefusalKind.QUOTA_EXHAUSTED, 429, retry_after_s=told_s), deployment())
+    assert (decision.event, decision.money) == (Event.RETURNED, "none")
+    assert decision.deployment == {"cool_ms": 1000 * parked_s, "reason": "quota_exhausted"}
 
 
 def test_a_429_from_a_gateway_is_looked_up_before_anything_is_sent_again() -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import time
 from collections.abc import Coroutine
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -33,30 +32,17 @@ from orchestrator.planning.bucket import take_token
 from orchestrator.planning.desk import NOTHING, Desk, Gate, Meter, desks
 from orchestrator.records import Claim
 from orchestrator.redis_connection import connect
-from orchestrator.scripts import Scripts
 from orchestrator.settings import Budgets, Deployment
 from orchestrator.states import Event
-from orchestrator.store import Store
 from tests.ledger import accept, deployment, item
 from tests.ledger import submit as submit_now
+from tests.orchestrator.virtual_clock import on_virtual_time, start_ms, tell
 
 T = TypeVar("T")
 
 #: Mostly one, so that batches and deployments meet.
 MODELS = ("sora-2", "sora-2", "sora-2", "sora-2-pro")
 NAMES = ("ada", "bob", "cyd")
-
-
-class VirtualClock(Scripts):
-    """The ledger's scripts, with the time from the meta key instead of the server's."""
-
-    def __init__(self, redis: ArqRedis, *, meta_key: str, prefix: str) -> None:
-        super().__init__(redis, meta_key=meta_key, prefix=prefix)
-        for name, script in self._scripts.items():
-            text = str(script.script)
-            assert text.count("redis.call('TIME')") == 1
-            told = text.replace("redis.call('TIME')", "redis.call('HMGET', KEYS[1], 'test_s', 'test_us')")
-            self._scripts[name] = redis.register_script(told)
 
 
 def seldom(what: st.SearchStrategy[T]) -> st.SearchStrategy[T | None]:
@@ -120,11 +106,10 @@ class SameAnswers(RuleBasedStateMachine):
         super().__init__()
         self.runner = asyncio.Runner()
         self.redis = self.do(self.connected(url))
-        self.store = Store(self.redis, namespace)
-        self.store.scripts = VirtualClock(self.redis, meta_key=self.store.keys.meta, prefix=self.store.keys.prefix)
-        self.now = int(time.time()) * 1000
+        self.store = on_virtual_time(self.redis, namespace)
+        self.now = start_ms()
         self.open: list[tuple[Desk, Claim, Admitted]] = []
-        self.do(self.tell())
+        self.do(tell(self.store, self.now))
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(work)
@@ -133,10 +118,6 @@ class SameAnswers(RuleBasedStateMachine):
         redis = connect(url)
         await redis.flushall()
         return redis
-
-    async def tell(self) -> None:
-        told = {"test_s": self.now // 1000, "test_us": self.now % 1000 * 1000}
-        await self.redis.hset(self.store.keys.meta, mapping=told)
 
     def teardown(self) -> None:
         self.do(self.redis.aclose())
@@ -214,7 +195,7 @@ class SameAnswers(RuleBasedStateMachine):
     @rule(ms=st.integers(1, 5_000) | st.integers(1, 200_000) | st.integers(1, 100_000_000))
     def wait(self, ms: int) -> None:
         self.now += ms
-        self.do(self.tell())
+        self.do(tell(self.store, self.now))
 
     @rule(which=st.sets(st.integers(0, 3), min_size=1), most=st.integers(1, 5))
     def ask(self, which: set[int], most: int) -> None:

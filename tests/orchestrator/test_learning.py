@@ -1,0 +1,169 @@
+"""What refusals teach of a quota: against providers that count strictly, on virtual time, with jitter on the way."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from arq.connections import ArqRedis
+
+from orchestrator.settings import Deployment
+from orchestrator.store import Store
+from tests.ledger import admit, deployment, item, keys, submit
+from tests.orchestrator.strict_provider import Night, Provider, night
+from tests.orchestrator.virtual_clock import on_virtual_time, start_ms, tell
+from workers.video_api import RefusalKind, Refused
+
+#: Refusals are counted from here on: by then the first have taught what there is to learn.
+LEARNING = 64
+
+
+@pytest.fixture
+async def ledger(redis: ArqRedis, namespace: str) -> Store:
+    store = on_virtual_time(redis, namespace)
+    await tell(store, start_ms())
+    return store
+
+
+async def render(store: Store, east: Deployment, provider: Provider, count: int, **more: object) -> Night:
+    """A night at one deployment."""
+    await submit(store, [item(f"k{n}") for n in range(count)], deployments=[east])
+    return await night(store, [east], {east.name: provider}, **more)  # type: ignore[arg-type]
+
+
+async def learned(store: Store, name: str = "east") -> dict[str, float]:
+    fields = await store.read(store.keys.deployment(name))
+    return {what: float(value) for what, value in fields.items() if what.startswith("learned_")}
+
+
+@pytest.mark.parametrize(
+    ("per_minute", "window_ms"), [(2, 60_000), (6, 60_000), (6, 10_000), (60, 10_000), (240, 10_000), (120, 60_000)]
+)
+async def test_a_strict_server_never_refuses_where_the_rate_is_right(
+    ledger: Store, per_minute: int, window_ms: int
+) -> None:
+    provider = Provider(per_minute, window_ms=window_ms)
+    seen = await render(ledger, deployment(per_minute=per_minute), provider, 90)
+    assert (len(seen.taken), seen.refused) == (90, [])
+    assert seen.span_ms() <= 1.03 * 89 * 60_000 / per_minute
+
+
+async def test_a_strict_server_never_refuses_where_the_slots_are_right(ledger: Store) -> None:
+    seen = await render(ledger, deployment(concurrent=3), Provider(slots=3), 90)
+    assert (len(seen.taken), seen.refused) == (90, [])
+
+
+@pytest.mark.parametrize("window_ms", [10_000, 60_000])
+async def test_a_rate_that_is_configured_too_high_is_found_out(ledger: Store, window_ms: int) -> None:
+    seen = await render(ledger, deployment(per_minute=120), Provider(60, window_ms=window_ms), 300)
+    assert seen.refused_after(LEARNING) < 0.02
+    assert {kind for _, kind in seen.refused} == {RefusalKind.RATE_LIMITED}
+    assert seen.span_ms(LEARNING) <= 1.05 * (300 - LEARNING) * 1000
+    assert 57 <= (await learned(ledger))["learned_per_minute"] <= 66
+
+
+async def test_a_server_that_does_not_say_how_long_to_wait_teaches_too(ledger: Store) -> None:
+    seen = await render(ledger, deployment(per_minute=120), Provider(60, window_ms=10_000, tells_wait=False), 200)
+    assert len(seen.taken) == 200
+    assert seen.refused_after(LEARNING) < 0.02
+
+
+async def test_slots_that_are_configured_too_high_are_found_out(ledger: Store) -> None:
+    seen = await render(ledger, deployment(concurrent=8), Provider(slots=4), 250)
+    assert seen.refused_after(LEARNING) < 0.02
+    assert seen.span_ms(LEARNING) <= 1.05 * (250 - LEARNING) / 4 * 60_000
+    assert await learned(ledger) == {"learned_slots": 4}
+
+
+@pytest.mark.parametrize("slots", [1, 2, 6])
+async def test_auto_finds_out_how_many_may_run(ledger: Store, slots: int) -> None:
+    seen = await render(ledger, deployment(concurrent="auto"), Provider(slots=slots), 200)
+    assert seen.most_running >= slots
+    assert seen.refused_after(LEARNING) < 0.02
+    assert await learned(ledger) == {"learned_slots": slots}
+
+
+async def test_auto_begins_with_two(ledger: Store) -> None:
+    await submit(ledger, [item(f"k{n}") for n in range(9)])
+    answer = await admit(ledger, deployment(concurrent="auto"))
+    assert (keys(answer), answer.gate) == (["k0", "k1"], "slot")
+
+
+async def test_more_is_tried_later_but_never_more_than_is_configured(ledger: Store) -> None:
+    """Another program that used half of the slots has ended."""
+    provider = Provider(slots=2)
+
+    def leave() -> None:
+        provider.slots = None
+
+    seen = await render(ledger, deployment(concurrent=4), provider, 200, at={30: leave})
+    assert (await learned(ledger))["learned_slots"] == 4
+    assert seen.most_running == 4
+
+
+async def test_a_pace_grows_again_but_never_above_what_is_configured(ledger: Store) -> None:
+    provider = Provider(30, window_ms=10_000)
+
+    def leave() -> None:
+        provider.per_minute = None
+
+    east = deployment(per_minute=60)
+    seen = await render(ledger, east, provider, 700, at={40: leave})
+    assert (await learned(ledger))["learned_per_minute"] == 60
+    assert seen.taken[-1] - seen.taken[-61] >= 60_000
+
+
+async def test_a_neighbour_makes_room_for_itself_by_the_refusals_that_it_causes(ledger: Store) -> None:
+    """It takes three of ten; what is left is used."""
+    provider = Provider(60, window_ms=10_000)
+    seen = await render(ledger, deployment(per_minute=60), replace(provider, per_minute=42), 250)
+    assert seen.refused_after(LEARNING) < 0.02
+    assert seen.span_ms(LEARNING) <= 1.06 * (250 - LEARNING) * 60_000 / 42
+
+
+async def test_what_is_reserved_is_never_asked_for(ledger: Store) -> None:
+    east = deployment(per_minute=60, concurrent=3, reserve={"per_minute": 18, "concurrent": 1})
+    seen = await render(ledger, east, Provider(42, slots=2, window_ms=10_000), 60, render_ms=2_000)
+    assert seen.refused == []
+
+
+async def test_deployments_of_one_quota_are_counted_together(ledger: Store) -> None:
+    both = [deployment(name, per_minute=60, concurrent=3, shared_as="account") for name in ("east", "west")]
+    account = Provider(60, slots=3, window_ms=10_000)
+    await submit(ledger, [item(f"k{n}") for n in range(60)], deployments=both)
+    seen = await night(ledger, both, {"east": account, "west": account}, render_ms=4_000)
+    assert (len(seen.taken), seen.refused, seen.most_running) == (60, [], 3)
+
+
+async def test_what_one_deployment_learns_of_a_shared_quota_the_others_know(ledger: Store) -> None:
+    both = [deployment(name, concurrent=8, shared_as="account") for name in ("east", "west")]
+    account = Provider(slots=3)
+    await submit(ledger, [item(f"k{n}") for n in range(120)], deployments=both)
+    seen = await night(ledger, both, {"east": account, "west": account})
+    assert seen.refused_after(LEARNING) < 0.04
+    assert (await ledger.read(f"{ledger.keys.prefix}quota:account"))["learned_slots"] == "3"
+
+
+async def test_one_refusal_of_what_was_allowed_before_is_not_believed(ledger: Store) -> None:
+    """The provider may notice the end of a job a moment after it says so."""
+
+    class Late(Provider):
+        def create(self, now: int, render_ms: int) -> Refused | None:
+            refused = super().create(now, render_ms)
+            self.slots = 2
+            return refused
+
+    provider, east = Late(slots=2), deployment(concurrent=2)
+    await submit(ledger, [item(f"k{n}") for n in range(40)], deployments=[east])
+    seen = await night(ledger, [east], {"east": provider}, at={20: lambda: setattr(provider, "slots", 1)})
+    assert len(seen.refused) == 1
+    assert await learned(ledger) == {}
+
+
+async def test_another_number_in_the_configuration_begins_anew(ledger: Store) -> None:
+    await render(ledger, deployment(concurrent=4, per_minute=600), Provider(slots=2), 20)
+    assert await learned(ledger) == {"learned_slots": 2}
+    await admit(ledger, deployment(concurrent=4, per_minute=300))
+    assert await learned(ledger) == {"learned_slots": 2}
+    await admit(ledger, deployment(concurrent=3, per_minute=300))
+    assert await learned(ledger) == {}
