@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from dailies import looking, setting
+from dailies import looking, setting, why
 from dailies.adjusting import usd_amount
-from dailies.exits import Exit
+from dailies.exits import Exit, UsageError
 from dailies.options import Config, Json, Name, Sandboxed
 from dailies.printing import end, print_document, settings_for
 from orchestrator.states import State
@@ -21,14 +21,24 @@ def status(
     state: Annotated[
         State | None, typer.Option("--state", help="Only items in this state.", show_default=False)
     ] = None,
+    why_key: Annotated[
+        str,
+        typer.Option("--why", help="Why this item is not sent yet, or where it is.", metavar="KEY", show_default=False),
+    ] = "",
     config: Config = None,
     sandbox: Sandboxed = False,
     as_json: Json = False,
 ) -> None:
-    """Show every batch, or one: counts, spend, what stops it; with --items its items."""
+    """Show every batch, or one: counts, spend, what stops it; with --items its items, with --why one of them."""
 
     async def work() -> int:
         settings = settings_for(config, sandbox=sandbox)
+        if why_key:
+            if not batch:
+                raise UsageError("--why needs a batch: dailies status BATCH --why KEY")
+            told = await why.why(settings, batch, why_key)
+            print_document(told) if as_json else why.print_why(told)
+            return Exit.DONE
         document = await looking.status(settings, batch, items=items or state is not None, state=state)
         print_document(document) if as_json else looking.print_status(document)
         return Exit.DONE

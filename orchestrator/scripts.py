@@ -29,6 +29,7 @@ _NAMES = (
     "claim",
     "compare",
     "end_report",
+    "explain",
     "forget",
     "intend",
     "judge",

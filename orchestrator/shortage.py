@@ -39,6 +39,14 @@ async def shortage(
     if not all(short):
         return None
     name, price, spent, limit, ends_at = short[0]
+    return short_of(batch, name.decode(), price, spent, limit, ends_at, since)
+
+
+def short_of(
+    batch: Batch, budget: str, price: int, spent: int, limit: int, ends_at: float, since: float
+) -> Stoppage:
+    """What a batch lacks whose next video would break a budget: of the batch, the day or the month. A price below 0 is
+    not known; a limit below 0 neither. Micro-dollars; `ends_at`: when the day or month ends, in ms."""
     if price < 0:
         resume = "nobody knows the price of its next video: set price_per_second_usd on the model's deployment"
         return Stoppage("price_unknown", resume, since)
@@ -47,12 +55,11 @@ async def shortage(
         return Stoppage("clock", resume, since)
     costs = f"the next video costs ${usd(price):,.2f}"
     spent_of = f"${usd(spent):,.2f} of ${usd(limit):,.2f} are spent or bound, and {costs}"
-    if name == b"batch":
+    if budget == "batch":
         enough = -(-max(batch.estimated, spent + price) // MICRO)
         return Stoppage("budget", f"{spent_of}: dailies set {batch.name} --budget-usd {enough}", since)
-    period = name.decode()
     resume = (
-        f"{spent_of}: raise budgets.{period}_usd in dailies.yaml and start again; or it goes on by itself at "
+        f"{spent_of}: raise budgets.{budget}_usd in dailies.yaml and start again; or it goes on by itself at "
         f"{rfc3339(ends_at / 1000)}, while a worker runs"
     )
-    return Stoppage(f"budget_{period}", resume, since)
+    return Stoppage(f"budget_{budget}", resume, since)

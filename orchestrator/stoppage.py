@@ -58,7 +58,7 @@ async def stoppage(
     known = {name.removeprefix("pass:") for name in batch.fields if name.startswith("pass:")}
     unserved = sorted(known - {d.model for d in deployments} - {f"@{d.name}" for d in deployments})
     waiting = [lane for lane in unserved if await store.head(batch.name, lane) is not None]
-    found += [Stoppage("no_deployment", _unserved(lane), moved) for lane in waiting]
+    found += [Stoppage("no_deployment", how_to_serve(lane), moved) for lane in waiting]
     parked = await store.redis.hrandfield(store.keys.parked(batch.name), SOURCES, True)
     if parked:
         names = sorted({raw.decode().split("/", 1)[0] for raw in parked[1::2]} - waiting_for)
@@ -93,7 +93,7 @@ async def stoppage(
     return found[0]
 
 
-def _unserved(lane: str) -> str:
+def how_to_serve(lane: str) -> str:
     """What a person can do where nothing that is configured takes from a lane."""
     if not lane.startswith("@"):
         return f"add a deployment that serves {lane} to the configuration"

@@ -1,5 +1,15 @@
 -- The next item of the queues, by urgency, turn and place, whose batch may run and can pay; loaded behind _desk.lua.
 
+-- What is read of a batch, and of the item at the head of its queue.
+local OF_BATCH = {'budget', 'reserved', 'unknown', 'confirmed', 'weight', 'window'}
+local OF_HEAD = {'made', 'seconds', 'price', 'state', 'fingerprint'}
+
+-- What an item would cost at a desk, and the first budget that would break; both as read above.
+local function cost_of(desk, round, item, b)
+  local price = price_of(item[2], item[3], desk.facts.price_per_s)
+  return price, broken_by(price, batch_budget(b[1], b[2], b[3], b[4]), round.budgets)
+end
+
 local function is_shut(batch, window, shut, now)
   if not window then return false end
   if shut[batch] == nil then
@@ -15,7 +25,7 @@ local function head_of(lane, batch)
   local queue = P .. 'queue:' .. lane .. ':' .. batch
   local id = redis.call('ZRANGE', queue, 0, 0)[1]
   while id do
-    local item = redis.call('HMGET', item_key(batch, id), 'made', 'seconds', 'price', 'state', 'fingerprint')
+    local item = redis.call('HMGET', item_key(batch, id), unpack(OF_HEAD))
     if TABLE.admitted[item[4]] then return id, item end
     redis.call('ZREM', queue, id)
     index_batch(batch, lane)
@@ -57,13 +67,13 @@ local function next_item(desk, round)
       local names = redis.call('ZRANGE', P .. 'ready:' .. lane, from, from + 19)
       for _, batch in ipairs(names) do
         if not round.only or round.only[batch] then
-          local b = redis.call('HMGET', batch_key(batch), 'budget', 'reserved', 'unknown', 'confirmed', 'weight', 'window')
+          local b = redis.call('HMGET', batch_key(batch), unpack(OF_BATCH))
           if is_shut(batch, b[6], round.shut, round.now) then
             bar('window', round.shut[batch])
           else
             local id, item = head_of(lane, batch)
-            local price = id and price_of(item[2], item[3], desk.facts.price_per_s)
-            local broken = id and broken_by(price, batch_budget(b[1], b[2], b[3], b[4]), round.budgets)
+            local price, broken
+            if id then price, broken = cost_of(desk, round, item, b) end
             if id and not broken then
               local found = {lane = lane, batch = batch, id = id, state = item[4], made = tonumber(item[1]),
                              fingerprint = item[5], price = price, weight = tonumber(b[5]), in_turn = in_turn}
