@@ -20,6 +20,7 @@ from orchestrator.redis_connection import connect
 from orchestrator.settings import load_settings
 from orchestrator.states import Event
 from orchestrator.store import Store
+from tests.dailies.typing_it import Place, dailies
 from tests.ledger import accept, admit, intend, item, submit
 from tests.ledger import deployment as ledger_deployment
 from tests.main_job.night import config, deployment
@@ -220,3 +221,18 @@ def test_one_that_was_taken_out_too_early_is_still_shown(terminal: Terminal) -> 
     assert "east: not in the configuration any more, but 1 job in flight: put it back" in out
     terminal.meanwhile(is_made)
     assert [each["name"] for each in terminal.document()] == ["west"]
+
+
+@pytest.mark.timeout(120)
+async def test_a_run_whose_deployments_are_paused_ends_and_says_how_to_go_on(place: Place, tmp_path: Path) -> None:
+    witness, path = place
+    rows = tmp_path / "spring.csv"
+    rows.write_text("key,prompt\nboat,A paper boat\n")
+    assert (await dailies("deployments", "pause", "east", "--config", str(path)))[0] == 0
+    code, out, _ = await dailies("run", str(rows), "--config", str(path), "--json")
+    stopped = json.loads(out)["stopped"]
+    assert (code, stopped["reason"], await witness.jobs()) == (1, "deployments_paused", [])
+    assert stopped["resume"].endswith("dailies deployments resume east")
+    assert (await dailies("deployments", "resume", "east", "--config", str(path)))[0] == 0
+    code, out, said = await dailies("run", str(rows), "--config", str(path), "--json")
+    assert (code, json.loads(out)["items"]["archived"]) == (0, 1), said

@@ -245,3 +245,16 @@ async def test_one_stopped_and_one_paused_deployment_stop_a_batch_as_stopped_one
     assert found.reason == "deployments_stopped"
     assert "dailies deployments resume east" in found.resume
     assert "dailies deployments resume west" in found.resume
+
+
+async def test_what_auto_found_out_is_found_out_anew_once_it_is_forgotten(store: Store) -> None:
+    auto = deployment("east", concurrent="auto")
+    key = store.keys.deployment("east")
+    await submit(store, [item("a"), item("b"), item("c")], deployments=[auto])
+    assert len((await admit(store, auto)).admitted) == 2
+    await store.redis.hset(key, "learned_slots", 1)
+    await store.redis.hdel(key, "slots_growing")
+    await deployments.resume(store, "east", forget_learned=True)
+    await admit(store, auto)
+    assert (await store.read(key)).get("slots_growing") == "1"
+    assert (await standing(store, among=(auto,))).slots == 2
