@@ -40,8 +40,10 @@ def sandbox(*knobs: str) -> Iterator[str]:
     command = [sys.executable, "-m", "sandbox", "--port", "0", *knobs]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        yield process.stdout.readline().split()[-1]
-        process.terminate()
+        try:
+            yield process.stdout.readline().split()[-1]
+        finally:
+            process.terminate()
 
 
 async def night(

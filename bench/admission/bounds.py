@@ -1,11 +1,12 @@
 """The least time that a night can take: what no scheduler, however clever, could beat under a provider's quota.
 
-The sandbox draws a render when it accepts a create, by a seed: the k-th accepted create renders as long whoever sent it.
-So the order of the renders is given, and only the instants of the creates are free. Each is put at the first instant
-that the quota allows. That is the least for the end of every render, and so for the last: where creates come in a given
-order, one that comes earlier lets its slot go earlier and leaves its window earlier, so that putting any of them off
-brings no later one forward (induction over k). It holds for one deployment, for several that are limited by rate
-alone, and for any where all renders are equally long; with several and different renders it is the best list schedule.
+The sandbox draws a render when it accepts a create, by a seed: the k-th accepted create renders as long, whoever sent
+it. So the order of the renders is given, and only the instants of the creates are free. Each is put at the first
+instant that the quota allows. That is the least for the end of every render, and so for the last: where creates come in
+a given order, one that comes earlier lets its slot go earlier and leaves its window earlier, so that putting any of
+them off brings no later one forward (induction over k). It holds for one deployment, for several that are limited by
+rate alone, and for any where all renders are equally long; with several, and renders that differ, it is what the best
+list schedule takes.
 
 Time is counted from the first create, in seconds. Being archived takes no time here.
 """
