@@ -25,16 +25,25 @@ def confirm(surveys: Sequence[Survey], *, over_usd: Decimal, yes: bool) -> None:
         bill.rows += survey.renders.rows
         bill.cost += survey.renders.cost
         bill.unpriced += survey.renders.unpriced
-    if yes or not on_terminal() or (bill.cost <= micro(over_usd) and not bill.unpriced):
+    agree(
+        f"Render {bill.rows:,} videos for {bill}?",
+        nobody=f"{bill.rows:,} videos would cost {bill}, and nobody can be asked, since standard input is no terminal: "
+        "say --yes to go on. Nothing was queued",
+        no="nothing was queued",
+        yes=yes or (bill.cost <= micro(over_usd) and not bill.unpriced),
+    )
+
+
+def agree(question: str, *, nobody: str, no: str, yes: bool) -> None:
+    """Ask, on a terminal, unless the answer is known to be yes. Raises UsageError: `no` on a no, and `nobody` where there
+    is a terminal to show the question, but none to answer."""
+    if yes or not on_terminal():
         return
     if not sys.stdin.isatty():
-        raise UsageError(
-            f"{bill.rows:,} videos would cost {bill}, and nobody can be asked, since standard input is no terminal: "
-            "say --yes to go on. Nothing was queued"
-        )
+        raise UsageError(nobody)
     try:
-        wanted = typer.confirm(f"Render {bill.rows:,} videos for {bill}?", err=True)
+        wanted = typer.confirm(question, err=True)
     except typer.Abort:  # Ctrl-C, or the terminal is gone
         wanted = False
     if not wanted:
-        raise UsageError("nothing was queued")
+        raise UsageError(no)

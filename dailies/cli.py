@@ -11,6 +11,7 @@ import typer
 from dailies import deployment_commands, serving
 from dailies.batch_commands import results, set_batch, show, status
 from dailies.exits import Exit, say
+from dailies.lifecycle_commands import cancel, pause, resume
 from dailies.manifest_commands import plan, run, submit, validate
 from dailies.options import Config
 from dailies.printing import end, read_settings
@@ -53,7 +54,7 @@ def worker(
     end(lambda: serving.work(read_settings(config, sandbox=False), only))
 
 
-for _command in (status, show, results):
+for _command in (status, show, results, pause, resume, cancel):
     app.command()(_command)
 app.command("set")(set_batch)
 app.add_typer(deployment_commands.app, name="deployments")

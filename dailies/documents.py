@@ -8,6 +8,7 @@ from typing import Any
 from orchestrator.clock import unix
 from orchestrator.prices import usd
 from orchestrator.records import Attempt, Batch, Item
+from orchestrator.requests import Request, cancel_of, pause_of
 from orchestrator.results import row
 from orchestrator.states import MOVING, BatchState, State
 from orchestrator.stoppage import Stoppage
@@ -39,16 +40,32 @@ def batch_document(batch: Batch, stoppage: Stoppage | None, archive: str | None)
         "expected_end_at": None
         if final or not done or stoppage
         else int(ended + (ended - started) * (batch.total - done) / done),
+        "paused": _request(pause_of(batch.fields)),
+        "paused_items": int(batch.fields.get("paused_items") or 0),
+        "cancelled": _request(cancel_of(batch.fields)),
         "archive": place,
         "results": f"{place}results.csv" if place else None,
     }
+
+
+def asked_of(item: Item) -> str | None:
+    """What a person asked of an item that still moves: paused or cancelling."""
+    if item.state not in MOVING:
+        return None
+    if cancel_of(item.fields):
+        return "cancelling"
+    return "paused" if pause_of(item.fields) else None
+
+
+def _request(request: Request | None) -> dict[str, Any] | None:
+    return None if request is None else request.document()
 
 
 def item_row(item: Item) -> dict[str, Any]:
     """An item as a row of `status --items --json`."""
     whole = row(item, ())
     names = ("key", "state", "reason", "deployment", "remote_id", "attempts", "cost_usd", "url")
-    return {name: whole[name] for name in names}
+    return {name: whole[name] for name in names} | {"asked": asked_of(item)}
 
 
 def item_document(item: Item, attempts: list[Attempt]) -> dict[str, Any]:
@@ -60,6 +77,8 @@ def item_document(item: Item, attempts: list[Attempt]) -> dict[str, Any]:
         "state": str(item.state),
         "reason": item.reason,
         "message": item.message,
+        "paused": _request(pause_of(item.fields)),
+        "cancel": _request(cancel_of(item.fields)),
         "ordered": {
             "prompt": spec.prompt,
             "model": spec.model,

@@ -109,6 +109,7 @@ def summary(document: dict[str, Any]) -> str:
     if not document["final"] and not document["stopped"]:
         end = rfc3339(document["expected_end_at"]) or "not known yet"
         lines.append(f"  {document['creates_per_minute']:.1f} creates a minute so far, expected end {end}")
+    lines += _asked(document)
     if document["stopped"]:
         lines.append(f"  stopped: {document['stopped']['reason']} – {document['stopped']['resume']}")
     if items["total"] - items["archived"] and document["final"]:
@@ -116,6 +117,25 @@ def summary(document: dict[str, Any]) -> str:
     if items["archived"] and document["final"] and document["archive"]:
         lines.append(f"  watch it: {document['archive']}index.html")
     return "\n".join(lines)
+
+
+def _asked(document: dict[str, Any]) -> list[str]:
+    """What people asked of a batch, and of items of it."""
+    lines = []
+    if document["cancelled"]:
+        kept = "not archived" if document["cancelled"]["discard"] else "archived"
+        lines.append(f"  {_word('cancelled', document['cancelled'])}; what was sent goes on, and is {kept}")
+    if document["paused"] and not document["final"]:
+        lines.append(f"  {_word('paused', document['paused'])}; dailies resume {document['batch']}")
+    if document["paused_items"]:
+        resume = f"dailies resume {document['batch']} --state waiting"
+        lines.append(f"  {document['paused_items']} of its items are paused: {resume}")
+    return lines
+
+
+def _word(what: str, request: dict[str, Any]) -> str:
+    reason = f": {request['reason']}" if request["reason"] else ""
+    return f"{what} by {request['by']} at {rfc3339(request['at'])}{reason}"
 
 
 def print_status(document: dict[str, Any]) -> None:
@@ -132,7 +152,8 @@ def print_status(document: dict[str, Any]) -> None:
         names = ("key", "state", "reason", "deployment", "attempts", "cost_usd", "url")
         table = Table(*names, box=None)
         for row in document["rows"]:
-            table.add_row(*("" if row[n] is None else str(row[n]) for n in names))
+            shown = {**row, "state": f"{row['state']}, {row['asked']}" if row["asked"] else row["state"]}
+            table.add_row(*("" if shown[n] is None else str(shown[n]) for n in names))
         if console.is_terminal:
             console.print(table)
         else:
@@ -146,6 +167,11 @@ def print_item(document: dict[str, Any]) -> None:
     for name in ("reason", "message"):
         if document[name]:
             print(f"  {name}: {document[name]}")
+    if document["paused"]:
+        print(f"  {_word('paused', document['paused'])}")
+    if document["cancel"]:
+        kept = "discard a video that is made all the same" if document["cancel"]["discard"] else "keep its video"
+        print(f"  {_word('cancelled', document['cancel'])} ({kept})")
     for name, value in document["ordered"].items():
         if value not in (None, {}):
             print(f"  {name}: {value}")
