@@ -172,6 +172,21 @@ async def test_what_still_renders_there_does_not_keep_the_one_item_from_being_tr
     assert keys(await admit(store, deployment())) == ["b"]
 
 
+async def test_a_create_of_long_ago_that_is_found_in_a_listing_ends_no_trial_but_the_tried_one_does(
+    store: Store,
+) -> None:
+    await submit(store, [item("a"), item("b"), item("c")])
+    lost, first = (await admit(store, deployment(), most=2)).admitted
+    unknown = await intend(store, lost)
+    await refused(store, first, "deployment_missing")
+    await probed(store, passed=True)
+    (tried,) = (await admit(store, deployment())).admitted
+    await accept(store, lost, "video_1", how="prompt", version=unknown)
+    assert (await views.deployment(store, "east")).probation
+    await accept(store, tried, "video_2", how="prompt", version=await intend(store, tried))
+    assert not (await views.deployment(store, "east")).probation
+
+
 async def test_an_item_that_is_refused_for_its_own_sake_lets_another_be_tried(store: Store) -> None:
     await stopped(store, "deployment_missing")
     await probed(store, passed=True)

@@ -141,6 +141,7 @@ async def test_a_resume_after_a_missing_deployment_tries_one_item_first(store: S
 async def test_a_shared_quota_that_cools_is_open_again_once_one_of_its_deployments_is_resumed(store: Store) -> None:
     key = store.keys.quota("pool")
     await store.redis.hset(store.keys.deployment("east"), "quota", "pool")
+    await store.judge("east", {"cool_ms": 300_000, "reason": "unreachable"})
     await store.redis.hset(key, mapping={"cool_until": round((time.time() + 600) * 1000), "cool_reason": "rate"})
     assert (await views.deployment(store, "east")).cool_reason == "rate"
     await deployments.resume(store, "east")
