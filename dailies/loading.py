@@ -72,6 +72,8 @@ def loaded(
 
 def _notes(manifest: Manifest, settings: Settings, adjustments: Adjustments) -> Iterator[str]:
     """What is no problem, and could be a misunderstanding."""
+    if any(d.auth.sandbox for d in settings.deployments) and "deployment" in manifest.columns:
+        yield "the sandbox has deployments of its own: which ones the items name is passed over"
     if not settings.deployments:
         yield "models and deployments are not checked, since no deployment is configured"
     if Path(manifest.called).suffix.lower() not in (".csv", ".tsv", ".xlsx"):

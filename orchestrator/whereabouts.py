@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchestrator.clock import local
 from orchestrator.explanation import Explanation
@@ -27,6 +27,13 @@ async def whereabouts(
     store: Store, found: Explanation, deployments: Collection[Deployment]
 ) -> Whereabouts:
     """Of an item in any state but `waiting`."""
+    its = await _whereabouts(store, found, deployments)
+    return replace(its, summary=its.summary + _cancelled(found))
+
+
+async def _whereabouts(
+    store: Store, found: Explanation, deployments: Collection[Deployment]
+) -> Whereabouts:
     name, state, ref = found.item.get("deployment", ""), found.state, found.ref
     attempt = await store.read(store.keys.attempt(ref, int(found.item.get("attempt") or 0)))
     timing = await _timing(store, found, [d for d in deployments if d.name == name])
@@ -68,6 +75,14 @@ def _rendering(name: str, attempt: Fields, timing: Timing | None, now: float) ->
     kind = "as the last ones did" if timing.learned else "as is assumed until some were seen"
     usual = f"if it takes {timing.render_s:.0f} s {kind}"
     return Whereabouts(f"{name} is making it, until about {local(end)} {usual}.", end)
+
+
+def _cancelled(found: Explanation) -> str:
+    """What becomes of an item that was cancelled when it had been sent already."""
+    wish = found.item.get("cancel") or found.batch.fields.get("cancel")
+    if wish is None or found.state not in (State.CREATING, State.RENDERING, State.ARCHIVING):
+        return ""
+    return f" It was cancelled: a video that comes of it is {'kept' if wish == 'keep' else 'not kept'}."
 
 
 async def _timing(store: Store, found: Explanation, made_at: Collection[Deployment]) -> Timing | None:

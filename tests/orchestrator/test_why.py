@@ -230,6 +230,9 @@ async def test_an_item_that_does_not_wait_is_told_where_it_is(store: Store) -> N
     await intend(store, claim)
     assert (await asked(store, "a")).summary == "It is being sent to east."
     _, version = await accept(store, claim, "video_1")
+    await store.redis.hset(store.keys.item(claim.ref), "cancel", "discard")
+    assert (await asked(store, "a")).summary.endswith("It was cancelled: a video that comes of it is not kept.")
+    await store.redis.hdel(store.keys.item(claim.ref), "cancel")
     found = await asked(store, "a")
     assert (found.gate, str(found.state)) == (None, "rendering")
     assert found.expected is not None
