@@ -5,13 +5,16 @@ from __future__ import annotations
 import pytest
 
 from orchestrator import views
+from orchestrator.comparison import Comparison
 from orchestrator.decision import Decision
 from orchestrator.keys import Ref
+from orchestrator.lifecycle import Action, Chosen, Word, ask
 from orchestrator.records import Item
 from orchestrator.results import row
 from orchestrator.states import Event, State
 from orchestrator.stoppage import stoppage
 from orchestrator.store import Store
+from orchestrator.submission import Submission
 from tests.ledger import accept, admit, batch_of, deployment, intend, item, keys, state, submit
 
 pytestmark = pytest.mark.asyncio
@@ -145,3 +148,31 @@ async def test_results_keep_the_manifests_own_column_beside_where_it_was_made(st
     await submit(store, [item("a", deployment="west")], deployments=BOTH)
     shown = row(await found(store, "a"), ["prompt", "deployment"])
     assert (shown["deployment (manifest)"], shown["deployment"]) == ("west", None)
+
+
+async def test_what_waited_for_anothers_video_in_vain_is_made_where_it_says(store: Store) -> None:
+    """`--reuse`: the row takes that video; when it comes to nothing, it is rendered itself, by its own deployment."""
+    await submit(store, [item("a", prompt="the same")], batch="first", deployments=[EAST])
+    (claim,) = (await admit(store, EAST)).admitted
+    queue = Submission(store, "spring", deployments=BOTH, progress=lambda _: None)
+    comparison = Comparison(store, "spring", writes=True)
+    row = item("b", prompt="the same", deployment="west")
+    await queue.submit(
+        [row], kinds=(), columns=(), budget_usd=None, template="spring", comparison=comparison, reuse=True
+    )
+    assert (await admit(store, WEST)).gate == "empty"
+    version = await intend(store, claim)
+    await store.apply(claim.ref, version, Decision(Event.REFUSED, {"reason": "invalid"}, money="none"))
+    assert (await admit(store, EAST)).gate == "empty"
+    assert keys(await admit(store, WEST)) == ["b"]
+
+
+async def test_a_paused_item_that_is_pinned_elsewhere_waits_there_once_it_is_resumed(store: Store) -> None:
+    await submit(store, [item("a", deployment="east")], deployments=BOTH)
+    chosen, word = Chosen(keys=("a",)), Word("ada@host")
+    await ask(store, "spring", Action.PAUSE, word, chosen)
+    await submit(store, [item("a", deployment="west")], deployments=BOTH)
+    assert (await admit(store, WEST)).gate == "empty"
+    await ask(store, "spring", Action.RESUME, word, chosen)
+    assert (await admit(store, EAST)).gate == "empty"
+    assert keys(await admit(store, WEST)) == ["a"]

@@ -9,12 +9,15 @@ import pytest
 from redis import Redis
 
 from manifests.window import EVERY_DAY, Window
+from orchestrator.comparison import Comparison
 from orchestrator.decision import Decision
 from orchestrator.keys import Ref
+from orchestrator.lifecycle import Action, Chosen, Word, ask
 from orchestrator.live_changes import change
 from orchestrator.settings import NO_BUDGETS, Budgets, Deployment
 from orchestrator.states import Event
 from orchestrator.store import Store
+from orchestrator.submission import Submission
 from orchestrator.why import Why, why
 from tests.ledger import accept, admit, deployment, intend, item, submit
 
@@ -155,12 +158,15 @@ async def test_a_pause_of_item_batch_or_deployment_is_told_with_what_ends_it(sto
     found = await asked(store, "a")
     assert (found.gate, found.until, found.resume) == ("paused", None, "dailies deployments resume east")
     assert "paused by ada (new key)" in found.summary
-    await store.redis.hset(store.keys.batch("spring"), mapping={"state": "paused", "paused_at": 1, "paused_by": "bob"})
+    await ask(store, "spring", Action.PAUSE, Word("bob@host"))
     its = await asked(store, "a")
     assert (its.gate, its.resume) == ("paused", "dailies resume spring")
-    assert "by bob" in its.summary
-    await store.redis.hset(store.keys.item(Ref("spring", "a")), "paused", 1)
-    assert (await asked(store, "a")).resume == "dailies resume spring --key a"
+    assert its.summary.startswith("Its batch is paused by bob@host since ")
+    await ask(store, "spring", Action.PAUSE, Word("eve@host", "logo changes"), Chosen(keys=("a",)))
+    one = await asked(store, "a")
+    assert one.resume == "dailies resume spring --key a"
+    assert "by eve@host" in one.summary
+    assert "(logo changes)" in one.summary
 
 
 async def test_a_pause_with_an_end_needs_nobody(store: Store) -> None:
@@ -230,9 +236,6 @@ async def test_an_item_that_does_not_wait_is_told_where_it_is(store: Store) -> N
     await intend(store, claim)
     assert (await asked(store, "a")).summary == "It is being sent to east."
     _, version = await accept(store, claim, "video_1")
-    await store.redis.hset(store.keys.item(claim.ref), "cancel", "discard")
-    assert (await asked(store, "a")).summary.endswith("It was cancelled: a video that comes of it is not kept.")
-    await store.redis.hdel(store.keys.item(claim.ref), "cancel")
     found = await asked(store, "a")
     assert (found.gate, str(found.state)) == (None, "rendering")
     assert found.expected is not None
@@ -242,6 +245,28 @@ async def test_an_item_that_does_not_wait_is_told_where_it_is(store: Store) -> N
     its = await asked(store, "a")
     assert its.summary == "It failed: the provider lost it."
     assert its.resume == "dailies show spring a has its whole story"
+
+
+async def test_what_was_cancelled_after_it_was_sent_is_told_so(store: Store) -> None:
+    await submit(store, [item("a")])
+    (claim,) = (await admit(store, EAST)).admitted
+    await intend(store, claim)
+    await accept(store, claim, "video_1")
+    await ask(store, "spring", Action.CANCEL, Word("ada@host", discard=True))
+    assert (await asked(store, "a")).summary.endswith("It was cancelled: a video that comes of it is not kept.")
+
+
+async def test_a_row_that_takes_anothers_video_says_what_that_one_waits_for(store: Store) -> None:
+    await submit(store, [item("a", prompt="the same")], batch="first")
+    queue = Submission(store, "spring", deployments=(EAST,), progress=lambda _: None)
+    comparison = Comparison(store, "spring", writes=True)
+    rows = [item("b", prompt="the same")]
+    await queue.submit(
+        rows, kinds=(), columns=(), budget_usd=None, template="spring", comparison=comparison, reuse=True
+    )
+    found = await asked(store, "b")
+    assert (found.gate, found.until) == ("made_in_another_batch", None)
+    assert "as first/a, and it takes that one. a is waiting: Nothing keeps it back" in found.summary
 
 
 async def test_asking_changes_nothing(store: Store, redis_url: str) -> None:
