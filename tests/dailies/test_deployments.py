@@ -23,7 +23,7 @@ from orchestrator.store import Store
 from tests.dailies.typing_it import Place, dailies
 from tests.ledger import accept, admit, intend, item, submit
 from tests.ledger import deployment as ledger_deployment
-from tests.main_job.night import config, deployment
+from tests.main_job.night import config, deployment, running
 
 Deed = Callable[[Store], Awaitable[Any]]
 
@@ -236,3 +236,24 @@ async def test_a_run_whose_deployments_are_paused_ends_and_says_how_to_go_on(pla
     assert (await dailies("deployments", "resume", "east", "--config", str(path)))[0] == 0
     code, out, said = await dailies("run", str(rows), "--config", str(path), "--json")
     assert (code, json.loads(out)["items"]["archived"]) == (0, 1), said
+
+
+@pytest.mark.timeout(120)
+async def test_the_log_tells_of_a_stop_and_of_the_probe_with_which_the_next_start_begins(
+    place: Place, tmp_path: Path
+) -> None:
+    _, path = place
+    rows = tmp_path / "spring.csv"
+    rows.write_text("key,prompt\nboat,A paper boat\n")
+    run = ("-m", "dailies", "--log-level", "info", "run", str(rows), "--config", str(path))
+    async with running(*run, SANDBOX_KEY="wrong") as process:
+        line = await process.saw("deployment.stopped", deployment="east", reason="auth")
+        assert line["probed_in_s"] == 60
+        assert await process.end() == 3
+    async with running(*run, SANDBOX_KEY="wrong") as process:
+        line = await process.saw("deployment.probed", deployment="east", passed=False)
+        assert line["probed_in_s"] == 120
+        assert await process.end() == 3
+    async with running(*run) as process:
+        await process.saw("deployment.resumed", deployment="east", reason="auth")
+        assert await process.end() == 0
