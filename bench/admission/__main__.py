@@ -26,12 +26,14 @@ def main() -> None:
     who = [entrant.name for entrant in ENTRANTS]
     parser.add_argument("--only", action="append", choices=who, help="only this entrant; may be given several times")
     parser.add_argument("--items", type=int, help="videos a night (default: about half a minute's worth)")
+    parser.add_argument("--keep", type=Path, help="an empty folder for everything that was seen, logs included")
     wanted = parser.parse_args()
     if not wanted.only or wanted.only != ["ours"]:
         peers_python()
     met = checked = 0
     began = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as passing:
+        folder = wanted.keep or Path(passing)
         for scenario in SCENARIOS:
             if wanted.scenario and scenario.name not in wanted.scenario:
                 continue
@@ -39,7 +41,7 @@ def main() -> None:
             low, high = scenario.render_s
             print(f"{scenario.name}: {scenario.title}; {count} videos of {low:g} to {high:g} s", flush=True)
             results = {
-                entrant: race(scenario, entrant, count, Path(folder) / scenario.name / entrant.name)
+                entrant: race(scenario, entrant, count, folder / scenario.name / entrant.name)
                 for entrant in ENTRANTS
                 if not wanted.only or entrant.name in wanted.only
             }

@@ -55,6 +55,8 @@ def late_refusals(counts: Sequence[tuple[int, int]], videos: int) -> float:
 def figures(seen: Seen, limits: Sequence[Limits]) -> Figures:
     """`limits` without what others took: that is in `seen`. Where a video is missing, its render counts as the mean."""
     jobs = sorted(seen.jobs, key=lambda job: float(job["created_at"]))
+    if not any(job["finished_at"] for job in jobs):
+        return Figures(0, seen.videos, 0, math.inf, seen.refused / seen.videos, math.inf, 0.0, math.inf, math.inf)
     first: dict[str, Mapping[str, Any]] = {}
     for job in jobs:
         first.setdefault(str(job["prompt"]), job)

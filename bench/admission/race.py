@@ -150,12 +150,20 @@ def race(scenario: Scenario, entrant: Entrant, count: int, folder: Path) -> Figu
                 time.sleep(LOOK_S)
                 watch.look()
             time.sleep(LOOK_S)  # the last file may still be written to
-        return _figures(scenario, plan, watch, archived(out, product=entrant.product))
+        files = archived(out, product=entrant.product)
+        watch.look()
+        jobs = watch.jobs()
+        (folder / "seen.json").write_text(json.dumps({"jobs": jobs, "archived": files, "counts": watch.counts}))
+        return _figures(scenario, plan, jobs, files, watch.counts)
 
 
-def _figures(scenario: Scenario, plan: dict[str, Any], watch: Watch, files: dict[str, float]) -> Figures:
-    jobs = watch.jobs()
-    watch.look()
+def _figures(
+    scenario: Scenario,
+    plan: dict[str, Any],
+    jobs: list[dict[str, Any]],
+    files: dict[str, float],
+    counts: list[tuple[int, int]],
+) -> Figures:
     prompts = {video["key"]: video["prompt"] for video in plan["videos"]}
     mine = set(prompts.values())
     seen = Seen(
@@ -163,8 +171,8 @@ def _figures(scenario: Scenario, plan: dict[str, Any], watch: Watch, files: dict
         jobs=[job for job in jobs if job["prompt"] in mine],
         others=[job["created_at"] for job in jobs if job["prompt"].startswith(PROMPT)],
         archived={prompts[key]: at for key, at in files.items() if key in prompts},
-        refused=watch.counts[-1][1],
-        counts=watch.counts,
+        refused=counts[-1][1],
+        counts=counts,
     )
     limits = [
         Limits(q.per_minute, q.concurrent if isinstance(q.concurrent, int) else None, scenario.window_s)

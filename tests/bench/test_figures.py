@@ -45,6 +45,11 @@ def test_a_night_that_left_a_video_out_has_no_makespan() -> None:
     assert (found.ratio, found.archived, found.videos) == (math.inf, 1, 2)
 
 
+def test_a_night_in_which_nothing_was_made_has_no_lag_either() -> None:
+    found = figures(seen(jobs=[], archived={}), [Limits(concurrent=1)])
+    assert (found.archived, found.ratio, found.lag) == (0, math.inf, math.inf)
+
+
 def test_a_video_made_twice_is_told_and_measured_by_its_first() -> None:
     jobs = [job("a", 100.0, 104.0), job("a", 100.0, 106.0), job("b", 104.5, 108.5)]
     found = figures(seen(jobs=jobs), [Limits(concurrent=1)])
