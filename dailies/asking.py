@@ -35,8 +35,8 @@ def confirm(surveys: Sequence[Survey], *, over_usd: Decimal, yes: bool) -> None:
 
 
 def agree(question: str, *, nobody: str, no: str, yes: bool) -> None:
-    """Ask, on a terminal, unless the answer is known to be yes. Raises UsageError: `no` on a no, and `nobody` where there
-    is a terminal to show the question, but none to answer."""
+    """Ask, on a terminal, unless the answer is known to be yes. Raises UsageError: with `no` on a no, with `nobody` where
+    the question could be shown, but not answered."""
     if yes or not on_terminal():
         return
     if not sys.stdin.isatty():

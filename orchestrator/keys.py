@@ -137,11 +137,6 @@ class Keys:
         """arq's health key of one worker."""
         return f"{self.prefix}arq:health:{worker}"
 
-    def sweep(self, batch: str) -> str:
-        """Hash: what a person asked of a batch's items, how far that is done, and what came of it; gone ten minutes
-        after its end."""
-        return f"{self.prefix}sweep:{batch}"
-
     def submit_lock(self, batch: str) -> str:
         """Held by the one submit of a batch that is under way."""
         return f"{self.prefix}submit:{batch}"

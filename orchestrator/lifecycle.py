@@ -46,8 +46,8 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Some of a batch's items: any of these keys (`*` and `?` stand for any characters, whatever their case), and in any
-    of these states; what is empty chooses all. A key is that of every content that it had: `mug` is `mug~2` too."""
+    """Some of a batch's items: of any of these keys (`*` and `?` stand for any characters; case counts for nothing), and
+    in any of these states; what is empty chooses all. A key means every content that it had: `mug` is `mug~2` too."""
 
     keys: Sequence[str] = ()
     states: Sequence[State] = ()
