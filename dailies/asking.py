@@ -35,8 +35,10 @@ def confirm(surveys: Sequence[Survey], *, over_usd: Decimal, yes: bool) -> None:
 
 
 def agree(question: str, *, nobody: str, no: str, yes: bool) -> None:
-    """Ask, on a terminal, unless the answer is known to be yes. Raises UsageError: with `no` on a no, with `nobody` where
-    the question could be shown, but not answered."""
+    """Ask, on a terminal, unless the answer is known to be yes.
+
+    Raises UsageError: with `no` on a no, and with `nobody` where the question could be shown, but not answered.
+    """
     if yes or not on_terminal():
         return
     if not sys.stdin.isatty():

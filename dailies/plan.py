@@ -32,7 +32,7 @@ class Plan:
     @property
     def warnings(self) -> list[str]:
         """What may come otherwise."""
-        found = list(self.forecast.warnings)
+        found = [*self.surveyed.survey.notes(), *self.forecast.warnings]
         if self.others and self.surveyed.survey.renders.rows:
             names = ", ".join(f"{name} ({count:,} left)" for name, count in self.others.items())
             found.append(f"other batches are being made too, and have their share of every quota: {names}")

@@ -76,6 +76,8 @@ async def submit_all(session: Session, surveyed: Sequence[Surveyed], choices: Ch
         taken = {"found in the archive": found.found, "reused": found.elsewhere.rows if choices.reuse else 0}
         said = [f"{n} {what}" for what, n in counts.items()] + [f"{n} {what}" for what, n in taken.items() if n]
         say(f"{name}: {', '.join(said)}; still to spend: at most ${left:.2f} where prices are known")
+        for note in found.notes():
+            say(f"{name}: {note}")
         done.append(result)
     return done
 

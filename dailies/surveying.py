@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import islice
 
-from dailies.exits import say
+from dailies.exits import counted, say
 from dailies.options import Choices
 from manifests import Item, Manifest
 from orchestrator import views
@@ -15,6 +15,7 @@ from orchestrator.comparison import Comparison, Verdict
 from orchestrator.planning import Workload
 from orchestrator.prices import MICRO, micro
 from orchestrator.records import Batch
+from orchestrator.requests import pause_of
 from orchestrator.settings import Settings
 from orchestrator.store import Store
 from orchestrator.submission import CHUNK
@@ -66,7 +67,17 @@ async def survey(
     if batch is not None:
         known = found.verdicts[Verdict.CHANGED] + found.verdicts[Verdict.UNCHANGED]
         found.removed = int(batch.fields.get("keys") or 0) - known
+        found.held_up = _held_up(batch)
     return Surveyed(manifest, hashes, found, workload)
+
+
+def _held_up(batch: Batch) -> list[str]:
+    paused, items = pause_of(batch.fields), int(batch.fields.get("paused_items") or 0)
+    told = [f"the batch is paused {paused}: dailies resume {batch.name}"] if paused else []
+    if items:
+        are = "is" if items == 1 else "are"
+        told.append(f"{counted(items, 'item')} of it {are} paused: dailies resume {batch.name} --state waiting")
+    return told
 
 
 def _workload(manifest: Manifest, name: str, batch: Batch | None) -> Workload:

@@ -46,8 +46,11 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Some of a batch's items: of any of these keys (`*` and `?` stand for any characters; case counts for nothing), and
-    in any of these states; what is empty chooses all. A key means every content that it had: `mug` is `mug~2` too."""
+    """Some of a batch's items: of any of these keys, and in any of these states; what is empty chooses all.
+
+    In a key `*` and `?` stand for any characters, and case counts for nothing. It means every content that the key had:
+    `mug` is `mug~2` too.
+    """
 
     keys: Sequence[str] = ()
     states: Sequence[State] = ()

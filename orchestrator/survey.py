@@ -50,6 +50,7 @@ class Survey:
     - `restyled`: rows that are more than queued, and would be rendered again only in another form
     - `found`: rows whose receipt stands in the archive; `there`: all that are archived, or certain to be, unpaid
     - `removed`: rows of the batch that the manifest has no longer; they stay
+    - `cancelled`: rows that a person cancelled; they stay so. `held_up`: what is paused of the batch, in sentences
     """
 
     batch: str
@@ -66,6 +67,8 @@ class Survey:
     found: int = 0
     there: int = 0
     removed: int = 0
+    cancelled: int = 0
+    held_up: Sequence[str] = ()
 
     @property
     def items(self) -> int:
@@ -81,6 +84,8 @@ class Survey:
         price = dearest(self.deployments, item.model, item.size, item.seconds, item.deployment)
         self.verdicts[standing.verdict] += 1
         self.found += standing.found is not None
+        unchanged = standing.verdict is Verdict.UNCHANGED
+        self.cancelled += unchanged and standing.state is State.CANCELLED and standing.found is None
         twin = standing.twin.batch if standing.twin else also_in
         if twin is not None and standing.found is None and standing.verdict is not Verdict.UNCHANGED:
             self.elsewhere.add(price)
@@ -96,6 +101,13 @@ class Survey:
         elif standing.found is not None or standing.verdict is not Verdict.UNCHANGED or standing.state in _MADE:
             self.there += 1
         return renders
+
+    def notes(self) -> list[str]:
+        """What a person asked before, and holds: in sentences."""
+        if not self.cancelled:
+            return list(self.held_up)
+        were = "row was cancelled, and stays so" if self.cancelled == 1 else "rows were cancelled, and stay so"
+        return [f"{self.cancelled:,} {were}", *self.held_up]
 
     def refusal(self) -> str | None:
         """Why nothing may be queued without a person's word (promises 13, 17); None where nothing speaks against it."""

@@ -145,9 +145,11 @@ async def test_a_run_of_a_paused_batch_ends_and_says_how_to_go_on(place: Place, 
     document = json.loads(out)
     assert (code, document["stopped"]["reason"], document["items"]["archived"]) == (1, "paused", 1), said
     assert document["stopped"]["resume"].endswith("dailies resume spring --state waiting")
+    assert "spring: 1 item of it is paused: dailies resume spring --state waiting" in said
     assert (await dailies("resume", "spring", "--state", "waiting", *shared))[1].strip() == "resumed 1 item"
     code, out, _ = await dailies("cancel", "spring", "--json", *shared)
     assert (code, json.loads(out)["asked"]["items"]["done"]) == (0, 1)
     code, out, said = await dailies("run", str(rows), "--json", *shared)
+    assert "spring: 1 row was cancelled, and stays so" in said
     assert (code, json.loads(out)["items"]["cancelled"], json.loads(out)["final"]) == (1, 1, True)
     assert (await dailies("cancel", "spring", "--key", "pot", *shared))[0] == 2
