@@ -75,7 +75,7 @@ async def test_the_same_pin_again_changes_nothing(store: Store) -> None:
 
 
 async def test_an_item_that_was_ordered_stays_where_it_is_whatever_pin_it_gets(store: Store) -> None:
-    await submit(store, [item("a")], deployments=BOTH)
+    await submit(store, [item("a", deployment="east")], deployments=BOTH)
     (claim,) = (await admit(store, EAST)).admitted
     await intend(store, claim)
     await accept(store, claim, "video_1")
@@ -84,7 +84,7 @@ async def test_an_item_that_was_ordered_stays_where_it_is_whatever_pin_it_gets(s
     assert (await admit(store, WEST)).gate == "empty"
     now = await found(store, "a")
     assert (now.state, now.deployment) == (State.RENDERING, "east")
-    assert (await batch_of(store)).estimated == 2_000_000, "the dearest, as it was submitted"
+    assert (await batch_of(store)).estimated == 400_000, "what it costs where it is made"
 
 
 async def test_an_item_that_was_not_sent_after_all_waits_where_its_new_pin_says(store: Store) -> None:
