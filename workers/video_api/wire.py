@@ -23,6 +23,7 @@ from workers.video_api.errors import ApiError, BadAnswer, Denied, Unreachable, e
 from workers.video_api.redirect import origin_of, target_of
 
 CONNECT_TIMEOUT_S = 10.0
+#: All of them kept: looks come in rounds, and a new connection costs more than a look.
 _QUESTION_CONNECTIONS = 8
 _HEADERS = {"Accept-Encoding": "identity", "User-Agent": "dailies"}
 
@@ -64,7 +65,11 @@ class Wire:
         self._creates = client(create_timeout_s, httpx.Limits(max_connections=None, max_keepalive_connections=0))
         self._questions = client(
             read_timeout_s,
-            httpx.Limits(max_connections=_QUESTION_CONNECTIONS, max_keepalive_connections=4, keepalive_expiry=30),
+            httpx.Limits(
+                max_connections=_QUESTION_CONNECTIONS,
+                max_keepalive_connections=_QUESTION_CONNECTIONS,
+                keepalive_expiry=30,
+            ),
         )
         self._downloads = client(read_timeout_s, httpx.Limits(max_connections=None, max_keepalive_connections=4))
 
