@@ -9,6 +9,7 @@ refusals teach of a quota is kept with it (`lua/_quota.lua`).
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -107,8 +108,7 @@ class Admission:
         self.deployments = tuple(deployments)
         self._store, self._budgets, self._clock = store, budgets, clock
         self._batches = False if batches is None else list(batches)
-        self._facts: dict[str, dict[str, object]] = {}
-        self._limits: list[dict[str, object]] = []
+        self._told: dict[tuple[str, ...], str] = {}
         self._tell_again_at = float("-inf")
 
     async def ask(
@@ -116,19 +116,8 @@ class Admission:
     ) -> dict[str, Answer]:
         """Admit up to `most` items, in one round trip; each is due again after `allowance_s` unless its create step
         moves it on. `among`: the deployments to ask, by name; None is all. The answers are by deployment."""
-        now = self._clock()
-        if now >= self._tell_again_at:
-            self._facts = {d.name: facts(d, now) for d in self.deployments}
-            self._limits = limits(self._budgets, now)
-            self._tell_again_at = now + TELL_AGAIN_S
-        request = {
-            "deployments": [told for name, told in self._facts.items() if among is None or name in among],
-            "budgets": self._limits,
-            "batches": self._batches,
-            "most": most,
-            "allowance_ms": round(allowance_s * 1000),
-        }
-        gates, admitted = await self._store.scripts.run("admit", request)
+        request = self._request(tuple(d.name for d in self.deployments if among is None or d.name in among))
+        gates, admitted = await self._store.scripts.run("admit", most, round(allowance_s * 1000), request)
         claims: dict[str, list[Claim]] = {}
         for deployment, *raw in admitted:
             name, claim = deployment.decode(), Claim.parse([b"create", *raw])
@@ -144,3 +133,18 @@ class Admission:
             name: Answer(tuple(claims.get(name, ())), gate.decode(), None if in_ms < 0 else in_ms / 1000)
             for name, gate, in_ms in ((raw.decode(), *rest) for raw, *rest in gates)
         }
+
+    def _request(self, names: tuple[str, ...]) -> str:
+        """What the script is told of these deployments, as JSON: written once an hour, not at each question."""
+        now = self._clock()
+        if now >= self._tell_again_at:
+            self._told.clear()
+            self._tell_again_at = now + TELL_AGAIN_S
+        if names not in self._told:
+            told = {
+                "deployments": [facts(d, now) for d in self.deployments if d.name in names],
+                "budgets": limits(self._budgets, now),
+                "batches": self._batches,
+            }
+            self._told[names] = json.dumps(told)
+        return self._told[names]

@@ -10,17 +10,18 @@ from redis.asyncio import Redis
 
 from orchestrator.states import lua_constants
 
-_SHARED = (
-    "_circuit.lua",
-    "_ledger.lua",
-    "_money.lua",
-    "_hours.lua",
-    "_links.lua",
-    "_quota.lua",
-    "_learning.lua",
-    "_desk.lua",
-    "_lanes.lua",
-)
+#: What every script begins with, and what some of them need besides.
+_SHARED = ("_circuit", "_ledger", "_money", "_hours", "_links")
+_QUOTA, _DESK = ("_quota",), ("_quota", "_desk")
+_MORE = {
+    "accept": (*_QUOTA, "_learning"),
+    "admit": (*_DESK, "_lanes"),
+    "claim": _QUOTA,
+    "explain": (*_DESK, "_lanes"),
+    "intend": _DESK,
+    "judge": (*_QUOTA, "_learning"),
+    "transition": (*_QUOTA, "_learning"),
+}
 _NAMES = (
     "accept",
     "admit",
@@ -53,10 +54,13 @@ class Scripts:
 
     def __init__(self, redis: Redis, *, meta_key: str, prefix: str) -> None:
         folder = files("orchestrator") / "lua"
-        shared = lua_constants() + "".join((folder / name).read_text("utf-8") for name in _SHARED)
+
+        def text(name: str) -> str:
+            return (folder / f"{name}.lua").read_text("utf-8")
+
+        shared = lua_constants() + "".join(map(text, _SHARED))
         self._scripts = {
-            name: redis.register_script(shared + (folder / f"{name}.lua").read_text("utf-8"))
-            for name in _NAMES
+            name: redis.register_script(shared + "".join(map(text, (*_MORE.get(name, ()), name)))) for name in _NAMES
         }
         self._meta_key, self._prefix = meta_key, prefix
 

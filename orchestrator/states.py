@@ -6,7 +6,6 @@ what is not in it. The diagram in `docs/states.md` is drawn from here.
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 
 
@@ -106,9 +105,9 @@ OPEN = (S.ADMITTED, S.CREATING, S.RENDERING)
 
 def lua_constants() -> str:
     """The table and the two groups as Lua locals, for `lua/_ledger.lua`: the scripts know no states of their own."""
-    table = {str(event): {str(a): str(b) for a, b in row.items()} for event, row in TABLE.items()}
-    parts = {"TABLE": table, "MOVING": [str(s) for s in MOVING], "OPEN": {str(s): True for s in OPEN}}
-    return "".join(f"local {name} = cjson.decode('{json.dumps(value)}')\n" for name, value in parts.items())
+    rows = (f"{event} = {{{', '.join(f'{a} = {b.value!r}' for a, b in row.items())}}}" for event, row in TABLE.items())
+    moving, open_ = ", ".join(repr(s.value) for s in MOVING), ", ".join(f"{s} = true" for s in OPEN)
+    return f"local TABLE = {{{', '.join(rows)}}}\nlocal MOVING, OPEN = {{{moving}}}, {{{open_}}}\n"
 
 
 def mermaid() -> str:

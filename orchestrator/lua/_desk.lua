@@ -1,10 +1,11 @@
 -- A deployment as admission sees it: what keeps its next create back, apart from the items; loaded behind _quota.lua.
 
--- Whether no create may leave for a deployment right now: until when (NO_TIME: until a person says), and why. A time
--- further off than any server's word or any refusal explains comes of a clock that stepped back.
+-- Whether no create may leave for a deployment right now: until when (NO_TIME: until a person says), and why. `d` is what
+-- is read of it by the names in CLOSING. A time further off than any server's word or any refusal explains comes of a
+-- clock that stepped back.
+local CLOSING = {'cool_until', 'paused', 'paused_until'}
 local LONGEST_COOLING, LONGEST_CLOSING = 86400000, 600000
-local function closed_until(dkey, qkey, now)
-  local d = redis.call('HMGET', dkey, 'cool_until', 'paused', 'paused_until')
+local function closed_until(dkey, qkey, d, now)
   local paused = paused_until(dkey, d[2], d[3], now)
   if paused then return paused, 'paused' end
   local archive = math.min(tonumber(redis.call('HGET', KEYS[1], 'archive_closed_until') or 0), now + LONGEST_CLOSING)
@@ -15,26 +16,19 @@ local function closed_until(dkey, qkey, now)
   if cooling > now then return cooling, 'cooling' end
 end
 
--- Closes a deployment's admission for a while, or until somebody or a probe opens it again: then in how many ms it is
--- probed, unless it was stopped before. Or heeds the refusal of one create too many.
-local function judge(deployment, verdict, now)
-  if not verdict or not deployment then return end
-  local dkey = P .. 'deployment:' .. deployment
-  if verdict.stop then return trip(dkey, verdict.stop, verdict.message or '', now) end
-  if verdict.refused then return heed(deployment, verdict, now) end
-  if verdict.backoff then return back_off(dkey, verdict.cool_ms, verdict.backoff, verdict.reason, now) end
-  if verdict.cool_ms then cool(dkey, now + verdict.cool_ms, verdict.reason) end
-end
-
 -- What is asked for, as it stands. `facts`: {name, model, scope, quota, interval_ms, burst, concurrent (a number, 'auto'
 -- or ''), per_minute (a number or ''), price_per_s, margin, window, weight, order}. Desks of one quota have one meter.
+local OF_QUOTA = {'tat', 'slots_cap', 'rate_cap', 'learned_slots', 'learned_per_minute'}
+local OF_DESK = {'stopped', 'probation', 'window_until', 'took_pinned', 'quota', 'scope', unpack(CLOSING)}
+local OF_BOTH = {unpack(OF_DESK)}
+for _, name in ipairs(OF_QUOTA) do OF_BOTH[#OF_BOTH + 1] = name end
 local function open_desk(facts, meters, now)
   local dkey, qkey = P .. 'deployment:' .. facts.name, quota_key(facts.name, facts.quota)
-  local d = redis.call('HMGET', dkey, 'stopped', 'probation', 'window_until', 'took_pinned', 'quota', 'scope')
+  local d = redis.call('HMGET', dkey, unpack(qkey == dkey and OF_BOTH or OF_DESK))
   local desk = {facts = facts, name = facts.name, dkey = dkey, open = open_key(facts.name), stopped = d[1],
                 probation = d[2], told_until = d[3], took_pinned = d[4], told_quota = d[5], told_scope = d[6]}
   if not meters[qkey] then
-    local q = redis.call('HMGET', qkey, 'tat', 'slots_cap', 'rate_cap', 'learned_slots', 'learned_per_minute')
+    local q = qkey == dkey and {unpack(d, #OF_DESK + 1)} or redis.call('HMGET', qkey, unpack(OF_QUOTA))
     local slots_as, rate_as = q[2] == facts.concurrent, q[3] == facts.per_minute
     meters[qkey] = {
       key = qkey, used = slots_used(sharers(facts.name, facts.quota)), tat = tonumber(q[1] or 0), burst = facts.burst,
@@ -43,7 +37,7 @@ local function open_desk(facts, meters, now)
     }
   end
   desk.meter = meters[qkey]
-  desk.closed_until, desk.closed_by = closed_until(dkey, qkey, now)
+  desk.closed_until, desk.closed_by = closed_until(dkey, qkey, {unpack(d, #OF_DESK - #CLOSING + 1)}, now)
   desk.opens_at = 0
   if facts.window then desk.opens_at, desk.closes_at = interval_of(facts.window, now) end
   desk.tried = desk.probation and on_trial(dkey, desk.open)

@@ -53,7 +53,10 @@ end
 -- The first item, in the order of the lanes' indexes, whose batch may run here and can pay for it. Without one: why, and
 -- when the first of what is in the way ends by itself, if anything does.
 --
--- `round`: {now, only = batches or nil, budgets, shut = {}: batches whose window is closed → when it opens, or false}
+-- `round`: {now, only = batches or nil, budgets, shut = {}: batches whose window is closed → when it opens, or false,
+-- broke = {}: of a desk's lane and batch whose head cannot be paid → when that ends, or false}. Within one round neither
+-- ends, so what was found once is not looked at again.
+local FIRST_PAGE, PAGE = 3, 20
 local function next_item(desk, round)
   local why, at = 'empty', nil
   local function bar(gate, ends_at)
@@ -62,11 +65,18 @@ local function next_item(desk, round)
   end
   local lanes, in_turn = lanes_of(desk)
   for _, lane in ipairs(lanes) do
-    local from = 0
+    local from, size = 0, FIRST_PAGE
     repeat
-      local names = redis.call('ZRANGE', P .. 'ready:' .. lane, from, from + 19)
+      local names = redis.call('ZRANGE', P .. 'ready:' .. lane, from, from + size - 1)
       for _, batch in ipairs(names) do
-        if not round.only or round.only[batch] then
+        local ref = desk.name .. ' ' .. lane .. ' ' .. batch
+        if round.only and not round.only[batch] then
+          -- Not asked for.
+        elseif round.shut[batch] ~= nil then
+          bar('window', round.shut[batch])
+        elseif round.broke[ref] ~= nil then
+          bar('budget', round.broke[ref])
+        else
           local b = redis.call('HMGET', batch_key(batch), unpack(OF_BATCH))
           if is_shut(batch, b[6], round.shut, round.now) then
             bar('window', round.shut[batch])
@@ -75,16 +85,19 @@ local function next_item(desk, round)
             local price, broken
             if id then price, broken = cost_of(desk, round, item, b) end
             if id and not broken then
-              local found = {lane = lane, batch = batch, id = id, state = item[4], made = tonumber(item[1]),
-                             fingerprint = item[5], price = price, weight = tonumber(b[5]), in_turn = in_turn}
-              return found
+              return {lane = lane, batch = batch, id = id, state = item[4], made = tonumber(item[1]),
+                      fingerprint = item[5], price = price, weight = tonumber(b[5]), in_turn = in_turn}
             end
-            if broken then bar('budget', broken.ends_at) end
+            if broken then
+              round.broke[ref] = broken.ends_at or false
+              bar('budget', broken.ends_at)
+            end
           end
         end
       end
-      from = from + 20
-    until #names < 20
+      local full = #names == size
+      from, size = from + size, PAGE
+    until not full
   end
   return nil, why, at
 end

@@ -116,3 +116,14 @@ local function heed_accepted(deployment, sent_at)
   redis.call('HSET', qkey, 'rate_proven', q[8], 'rate_step', math.min(2 * step, LONGEST_STEP_UP),
              'learned_per_minute', string.format('%.4f', math.min(now_allowed * (1 + step), cap)))
 end
+
+-- Closes a deployment's admission for a while, or until somebody or a probe opens it again: then in how many ms it is
+-- probed, unless it was stopped before. Or heeds the refusal of one create too many.
+local function judge(deployment, verdict, now)
+  if not verdict or not deployment then return end
+  local dkey = P .. 'deployment:' .. deployment
+  if verdict.stop then return trip(dkey, verdict.stop, verdict.message or '', now) end
+  if verdict.refused then return heed(deployment, verdict, now) end
+  if verdict.backoff then return back_off(dkey, verdict.cool_ms, verdict.backoff, verdict.reason, now) end
+  if verdict.cool_ms then cool(dkey, now + verdict.cool_ms, verdict.reason) end
+end

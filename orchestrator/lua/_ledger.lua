@@ -19,6 +19,8 @@ local ITEM_PAUSE = {'paused', 'paused_at', 'paused_by', 'paused_reason'}
 -- Ended without a video; and not yet sent, so that what it is made from is still needed.
 local ENDED = {failed = true, cancelled = true, expired = true, held = true}
 local UNMADE = {waiting = true, admitted = true, creating = true}
+local STILL_MOVES = {}
+for _, state in ipairs(MOVING) do STILL_MOVES[state] = true end
 
 local function now_ms()
   local t = redis.call('TIME')
@@ -32,9 +34,11 @@ local function batch_key(batch) return P .. 'batch:' .. batch end
 local function open_key(deployment) return P .. 'open:' .. deployment end
 
 local function set_fields(key, fields)
+  local flat = {}
   for name, value in pairs(fields or {}) do
-    redis.call('HSET', key, name, tostring(value))
+    flat[#flat + 1], flat[#flat + 2] = name, tostring(value)
   end
+  if flat[1] then redis.call('HSET', key, unpack(flat)) end
 end
 
 -- Puts a batch where it belongs in the index of a lane (a model, or '@DEPLOYMENT' for pinned items), or
@@ -83,8 +87,8 @@ local function unpark(batch, id)
   redis.call('SREM', P .. 'links:' .. source, batch .. '/' .. id)
 end
 
-local function unqueue(batch, id)
-  local lane = redis.call('HGET', item_key(batch, id), 'lane')
+local function unqueue(batch, id, lane)
+  if lane == nil then lane = redis.call('HGET', item_key(batch, id), 'lane') end
   if not lane then return end
   if lane == '' then unpark(batch, id) return end
   redis.call('ZREM', P .. 'queue:' .. lane .. ':' .. batch, id)
@@ -135,12 +139,13 @@ local abandoned = {}    -- items that failed with their source, to be told
 local follow, hand_on
 
 -- Moves an item from one state to another with all that hangs on it: queue, slot, archive order, counters,
--- the items made from it, and the batch's end. Every move adds one to the version.
-local function move(batch, id, from, to, now)
+-- the items made from it, and the batch's end. Every move adds one to the version. More fields of the item may be given,
+-- name by name and value by value.
+local function move(batch, id, from, to, now, ...)
   local key = item_key(batch, id)
-  local i = redis.call('HMGET', key, 'attempt', 'deployment', 'expires_at', 'source', 'reused', 'paused')
+  local i = redis.call('HMGET', key, 'attempt', 'deployment', 'expires_at', 'source', 'reused', 'paused', 'lane')
   local ref = batch .. '/' .. id
-  if from == 'waiting' and to ~= 'waiting' then unqueue(batch, id) end
+  if from == 'waiting' and to ~= 'waiting' then unqueue(batch, id, i[7]) end
   if OPEN[from] and not OPEN[to] then
     redis.call('ZREM', open_key(i[2]), attempt_ref(batch, id, i[1]))
   end
@@ -150,7 +155,7 @@ local function move(batch, id, from, to, now)
     redis.call('SREM', P .. 'fetch:' .. i[2], ref)
   end
   local version = redis.call('HINCRBY', key, 'v', 1)
-  redis.call('HSET', key, 'state', to, 'changed_at', now)
+  redis.call('HSET', key, 'state', to, 'changed_at', now, ...)
   if from ~= to then
     redis.call('HSET', batch_key(batch), 'moved_at', now)
     redis.call('HINCRBY', batch_key(batch), 'n:' .. from, -1)
@@ -168,10 +173,10 @@ local function move(batch, id, from, to, now)
     end
     -- Until a remix is made, its source must stay at the provider.
     if i[4] and not UNMADE[to] then redis.call('SREM', remixes_of(batch, i[4]), id) end
-    follow(batch, id, to, now)
+    if to == 'archiving' or not STILL_MOVES[to] then follow(batch, id, to, now) end
     -- What is held may have a video still: whoever waits for that must not order another.
     if to == 'archived' or (ENDED[to] and to ~= 'held') then hand_on(batch, id, to == 'archived', now) end
-    end_batch_when_settled(batch, now)
+    if not STILL_MOVES[to] then end_batch_when_settled(batch, now) end
   end
   return version
 end
@@ -211,7 +216,6 @@ follow = function(batch, id, to, now)
   local remixes = redis.call('SMEMBERS', remixes_of(batch, id))
   if #remixes == 0 then return end
   local source = redis.call('HMGET', item_key(batch, id), 'deployment', 'remote_id')
-  if to ~= 'archiving' and to ~= 'archived' and not ENDED[to] then return end
   for _, remix in ipairs(remixes) do
     local remix_key = item_key(batch, remix)
     local r = redis.call('HMGET', remix_key, 'state', 'lane')

@@ -1,7 +1,7 @@
 -- Decisions, up to so many: each a token of a deployment's bucket, a slot, the batch's money and the next item.
 --
--- ARGV  2 {deployments = [facts, …] (`open_desk` in _desk.lua), allowance_ms, most, batches = [names] or false,
---          budgets = [{name, limit, periods = [[id, from, until], …]}, …]}
+-- ARGV  2 how many at most, 3 when each is due again in ms, 4 {deployments = [facts, …] (`open_desk` in _desk.lua),
+--          batches = [names] or false, budgets = [{name, limit, periods = [[id, from, until], …]}, …]}
 -- Returns {{deployment, gate, ask again in ms or -1}, …}, {{deployment, batch, item, version, attempt}, …}: what was
 -- admitted, in order. gate says what stopped the deployment's next one: none, empty, rate, slot, budget, cooling,
 -- stopped, paused, archive or window.
@@ -13,9 +13,9 @@
 -- clock decides which of it is now.
 
 local BUDGET_KEPT_MS = 100 * 86400000    -- longer than an attempt stays in doubt
-local request = cjson.decode(ARGV[2])
+local most, allowance, request = tonumber(ARGV[2]), tonumber(ARGV[3]), cjson.decode(ARGV[4])
 local now = now_ms()
-local round = {now = now, only = nil, budgets = period_budgets(request.budgets, now), shut = {}}
+local round = {now = now, only = nil, budgets = period_budgets(request.budgets, now), shut = {}, broke = {}}
 if request.batches then
   round.only = {}
   for _, name in ipairs(request.batches) do round.only[name] = true end
@@ -67,43 +67,42 @@ local function next_desk()
   return front[model], open
 end
 
--- Takes an attempt's price out of its batch's budget, and out of those of the day and the month.
-local function reserve(found, n)
+-- Takes a price out of its batch's budget, and out of those of the day and the month: their ids.
+local function reserve(batch, price)
   local ids = {}
   for _, budget in ipairs(round.budgets) do
+    local account = budget_key(budget.id)
     ids[#ids + 1] = budget.id
-    budget.spent = budget.spent + found.price
-    redis.call('HSETNX', budget_key(budget.id), 'reserved', 0)
-    redis.call('PEXPIREAT', budget_key(budget.id), string.format('%.0f', budget.ends_at + BUDGET_KEPT_MS))
+    budget.spent = budget.spent + price
+    redis.call('HINCRBY', account, 'reserved', price)
+    redis.call('PEXPIREAT', account, string.format('%.0f', budget.ends_at + BUDGET_KEPT_MS))
   end
-  if #ids > 0 then
-    redis.call('HSET', attempt_key(found.batch, found.id, n), 'budgets', table.concat(ids, ' '))
-  end
-  settle(found.batch, found.id, n, 'reserved')
+  redis.call('HINCRBY', batch_key(batch), 'reserved', price)
+  return table.concat(ids, ' ')
 end
 
 -- A batch that was barred for a while (its window, its money) cannot claim the past either.
 local function take_batch_turn(found)
-  local virtual = P .. 'virtual:' .. found.lane
-  local pass = math.max(tonumber(redis.call('HGET', batch_key(found.batch), 'pass:' .. found.lane) or 0),
-                        tonumber(redis.call('GET', virtual) or 0))
+  local virtual, bkey, field = P .. 'virtual:' .. found.lane, batch_key(found.batch), 'pass:' .. found.lane
+  local b = redis.call('HMGET', bkey, field, 'started_at')
+  local pass = math.max(tonumber(b[1] or 0), tonumber(redis.call('GET', virtual) or 0))
   redis.call('SET', virtual, pass)
-  redis.call('HSET', batch_key(found.batch), 'pass:' .. found.lane, pass + PASS_STEP / found.weight)
-  redis.call('HSETNX', batch_key(found.batch), 'started_at', now)
+  redis.call('HSET', bkey, field, pass + PASS_STEP / found.weight, 'started_at', b[2] or now)
 end
 
 local function admit(desk, found)
   local batch, id, n = found.batch, found.id, found.made + 1
   local ref = attempt_ref(batch, id, n)
-  redis.call('HSET', attempt_key(batch, id, n), 'deployment', desk.name, 'scope', desk.facts.scope,
-             'price', found.price or '', 'money', 'none', 'admitted_at', now, 'fingerprint', found.fingerprint)
   take_batch_turn(found)
-  -- The move takes the item off its queue by its state's lane, before the new attempt is its own.
-  local version = move(batch, id, found.state, TABLE.admitted[found.state], now)
-  redis.call('HSET', item_key(batch, id), 'attempt', n, 'made', n, 'deployment', desk.name)
+  -- What nobody knows the price of is admitted only where no budget is, and counts as nothing.
+  local budgets = reserve(batch, found.price or 0)
+  redis.call('HSET', attempt_key(batch, id, n), 'deployment', desk.name, 'scope', desk.facts.scope,
+             'price', found.price or '', 'money', 'reserved', 'budgets', budgets, 'admitted_at', now,
+             'fingerprint', found.fingerprint)
   redis.call('HDEL', item_key(batch, id), 'reason', 'message', 'remote_id')
-  reserve(found, n)
-  redis.call('ZADD', desk.open, string.format('%.0f', now + request.allowance_ms), ref)
+  local version = move(batch, id, found.state, TABLE.admitted[found.state], now,
+                       'attempt', n, 'made', n, 'deployment', desk.name)
+  redis.call('ZADD', desk.open, string.format('%.0f', now + allowance), ref)
   if desk.probation then
     desk.tried = true
     redis.call('HSET', desk.dkey, 'trial', ref)
@@ -131,7 +130,7 @@ local function note(desk)
 end
 
 for _, desk in ipairs(desks) do note(desk) end
-while #admitted < request.most do
+while #admitted < most do
   local desk, open = next_desk()
   if not desk then break end
   local found, why, at = next_item(desk, round)

@@ -19,11 +19,11 @@ end
 if i[2] ~= ARGV[4] or not from or not TABLE.intended[from] then return {'stale', tonumber(i[2] or 0)} end
 
 local now, n, dkey = now_ms(), i[3], P .. 'deployment:' .. i[4]
-local d = redis.call('HMGET', dkey, 'stopped', 'window_until', 'quota')
+local d = redis.call('HMGET', dkey, 'stopped', 'window_until', 'quota', unpack(CLOSING))
 local b = redis.call('HMGET', batch_key(batch), 'state', 'window')
 local qkey = quota_key(i[4], d[3])
 local shut = (d[2] and now >= tonumber(d[2])) or (b[2] and now < (batch_opens_at(batch, now) or math.huge))
-local closed = d[1] or closed_until(dkey, qkey, now) or shut or b[1] ~= 'running'
+local closed = d[1] or closed_until(dkey, qkey, {unpack(d, 4)}, now) or shut or b[1] ~= 'running'
 local cancelled = cancel_of(batch, id)
 if cancelled or closed then
   settle(batch, id, n, 'none')

@@ -260,7 +260,7 @@ async def test_a_forgotten_batch_leaves_nothing_behind(store: Store) -> None:
     await store.apply(claim.ref, version, Decision(Event.FAILED, {"reason": "no_video"}, money="unknown"))
     assert await forget(store, "spring")
     left = {key.decode().removeprefix(store.keys.prefix) async for key in store.redis.scan_iter()}
-    assert left == {"deployments", "deployment:east", "timings:east", "virtual:sora-2"}
+    assert left == {"deployments", "deployment:east", "timings:east", "creates:east", "virtual:sora-2"}
 
 
 async def test_an_intent_that_no_replica_confirms_is_not_sent(namespace: str, tmp_path: Path) -> None:
