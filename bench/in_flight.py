@@ -28,7 +28,7 @@ from bench.orders import items
 from orchestrator import logs
 from orchestrator.admission import Admission
 from orchestrator.embedded_redis import EmbeddedRedis
-from orchestrator.records import Claim, Item, decode
+from orchestrator.records import Claim, Item
 from orchestrator.redis_connection import connect
 from orchestrator.settings import ArchiveSettings, Auth, Deployment, Poll, Quota
 from orchestrator.store import Store
@@ -109,7 +109,7 @@ async def work(redis_url: str, url: str, seconds: float, name: str, one_by_one: 
     """One worker for so long; tells of each minute, as a line of JSON."""
     store = Watch(connect(redis_url), NAME)
     store.due = {}
-    whose = decode(await store.redis.hgetall(store.keys.remote("sandbox-videos")))
+    whose = await store.read(store.keys.remote("sandbox-videos"))
     here = deployment(url, name)
     lags: list[float] = []
     async with connect_api("videos", url, ApiKey("any"), create_timeout_s=30, read_timeout_s=30) as api:

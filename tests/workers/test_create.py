@@ -104,6 +104,17 @@ async def test_an_unknown_outcome_closes_its_deployment_for_a_while(desk: Desk) 
     assert ((await views.deployment(desk.store, "east")).cool_until or 0) > desk.station.clock() + 25
 
 
+async def test_the_first_look_comes_when_a_job_of_its_kind_might_first_be_done(desk: Desk) -> None:
+    await desk.created("a")
+    assert await desk.due_in_s("a") == pytest.approx(20, abs=2)
+    assert desk.woken[-1] == 20
+    key = desk.store.keys.timings("east")
+    await desk.store.redis.hset(key, "render 1280x720 4", "90000 4 70000,90000,100000,100000")
+    desk.station.renders._read_at.clear()
+    await desk.created("b")
+    assert await desk.due_in_s("b") == pytest.approx(70, abs=2)
+
+
 @pytest.fixture
 def at_once() -> Iterator[None]:
     """Let nothing pause before it is tried again."""
