@@ -45,7 +45,6 @@ class Poller:
         self._capacity = capacity
         self._at_once = {name: asyncio.Semaphore(AT_ONCE) for name in station.lines}
         self._taken: Counter[str] = Counter()
-        self._was_full = False
         self._held: dict[Claim, float] = {}  # since when it holds, by the loop's clock
         self._observed: list[tuple[Observed, float]] = []  # and when it is due again, by the loop's clock
         self._draining, self._left = False, list[Claim]()
@@ -57,7 +56,6 @@ class Poller:
     def free(self) -> Mapping[str, int]:
         """How many claims it can take on now: by `polls NAME` at each deployment, by `polls` in all."""
         room = {f"polls {name}": max(self._capacity - self._taken[name], 0) for name in self._at_once}
-        self._was_full = self._was_full or 0 in room.values()
         return {**room, "polls": sum(room.values())}
 
     def take_on(self, claims: Sequence[Claim]) -> None:
@@ -81,6 +79,8 @@ class Poller:
                 await looks.renew(self._station.store, self._left, 0.0)
         if self._writing is not None:
             await asyncio.gather(self._writing, return_exceptions=True)
+        if self._keeping is not None:
+            self._keeping.cancel()
 
     async def _round(self, claims: Sequence[Claim]) -> None:
         clock = asyncio.get_running_loop().time
@@ -117,9 +117,8 @@ class Poller:
         finally:
             self._held.pop(claim, None)
             self._taken[name] -= 1
-            if self._was_full and self._taken[name] <= self._capacity / 2:
-                self._was_full = False
-                station.wake(0.001)  # what is due found no room here; no slot of a deployment came free
+            if self._taken[name] == self._capacity // 2:
+                station.wake(0.001)  # what is due may have found no room here; no slot of a deployment came free
 
     async def _observe(self, item: Item, clock: Callable[[], float]) -> None:
         station = self._station
