@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dailies.documents import batch_document, item_document, item_row
-from dailies.exits import Exit, UsageError
+from dailies.exits import Exit, UsageError, counted
 from dailies.session import archive_url, open_store
 from manifests import Item, Manifest, Problem
 from orchestrator import views
@@ -124,12 +124,13 @@ def _asked(document: dict[str, Any]) -> list[str]:
     lines = []
     if document["cancelled"]:
         kept = "not archived" if document["cancelled"]["discard"] else "archived"
-        lines.append(f"  {_word('cancelled', document['cancelled'])}; what was sent goes on, and is {kept}")
+        goes_on = "" if document["final"] else f"; what was sent goes on, and is {kept}"
+        lines.append(f"  {_word('cancelled', document['cancelled'])}{goes_on}")
     if document["paused"] and not document["final"]:
         lines.append(f"  {_word('paused', document['paused'])}; dailies resume {document['batch']}")
-    if document["paused_items"]:
-        resume = f"dailies resume {document['batch']} --state waiting"
-        lines.append(f"  {document['paused_items']} of its items are paused: {resume}")
+    if items := document["paused_items"]:
+        are = "is" if items == 1 else "are"
+        lines.append(f"  {counted(items, 'item')} of it {are} paused: dailies resume {document['batch']} --state waiting")
     return lines
 
 
