@@ -129,8 +129,8 @@ def _asked(document: dict[str, Any]) -> list[str]:
     if document["paused"] and not document["final"]:
         lines.append(f"  {_word('paused', document['paused'])}; dailies resume {document['batch']}")
     if items := document["paused_items"]:
-        are = "is" if items == 1 else "are"
-        lines.append(f"  {counted(items, 'item')} of it {are} paused: dailies resume {document['batch']} --state waiting")
+        paused = f"{counted(items, 'item')} of it {'is' if items == 1 else 'are'} paused"
+        lines.append(f"  {paused}: dailies resume {document['batch']} --state waiting")
     return lines
 
 

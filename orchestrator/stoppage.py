@@ -86,8 +86,8 @@ async def stoppage(
         return Stoppage("made_in_another_batch", f"rows wait for videos of another batch; {'; '.join(why)}", moved)
     paused_items = int(batch.fields.get("paused_items") or 0)
     if not found and paused_items:
-        waiting = "1 item of it is" if paused_items == 1 else f"{paused_items:,} items of it are"
-        return Stoppage("paused", f"{waiting} paused: dailies resume {batch.name} --state waiting", moved)
+        items = "1 item of it is" if paused_items == 1 else f"{paused_items:,} items of it are"
+        return Stoppage("paused", f"{items} paused: dailies resume {batch.name} --state waiting", moved)
     if not found:
         return Stoppage("no_deployment", "add a deployment that serves its model to the configuration", moved)
     return found[0]
