@@ -26,8 +26,8 @@ class Panel:
     """Shows how far batches are: done of total, rendering now, rate against quota, spent, expected end."""
 
     def __init__(self, deployments: Sequence[Deployment], console: Console) -> None:
-        quotas = [d.quota.per_minute for d in deployments]
-        self._quota = None if None in quotas else sum(q or 0 for q in quotas)
+        quotas = {d.quota.shared_as or f"own {d.name}": d.quota.own_per_minute for d in deployments}
+        self._quota = None if None in quotas.values() else sum(q or 0 for q in quotas.values())
         self._console = console
         self._live = Live(console=console, transient=True, auto_refresh=False) if console.is_terminal else None
         self._created: deque[tuple[float, int]] = deque()

@@ -22,12 +22,14 @@ SHOWN_HOURS = 8
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A manifest's survey, and what would come of it. `by`: an instant about which somebody asked (Unix seconds).
-    `others`: batches that are being made besides, and how many of their items are still to be created."""
+    `others`: batches that are being made besides, and how many of their items are still to be created. `closed`: what
+    keeps deployments from creates right now, in sentences."""
 
     surveyed: Surveyed
     forecast: Forecast
     by: float | None
     others: Mapping[str, int]
+    closed: Sequence[str] = ()
 
     @property
     def warnings(self) -> list[str]:
@@ -36,7 +38,7 @@ class Plan:
         if self.others and self.surveyed.survey.renders.rows:
             names = ", ".join(f"{name} ({count:,} left)" for name, count in self.others.items())
             found.append(f"other batches are being made too, and have their share of every quota: {names}")
-        return found
+        return [*found, *(self.closed if self.surveyed.survey.renders.rows else ())]
 
     def archived_by(self, instant: float) -> int:
         """How many of the manifest's videos there are at an instant: those that are there or under way now, too."""

@@ -19,7 +19,9 @@ from dailies.submitting import batch_of
 from dailies.surveying import Surveyed, survey
 from manifests import Manifest
 from orchestrator import views
-from orchestrator.planning import forecast
+from orchestrator.clock import local
+from orchestrator.deployments import Standing, standings
+from orchestrator.planning import Learned, forecast
 from orchestrator.settings import Settings
 from orchestrator.states import BatchState, State
 from orchestrator.store import Store
@@ -73,11 +75,32 @@ async def _plans(
 
     now = time.time()
     spent = {} if store is None else await views.spent(store, settings.budgets, now)
+    standing = [] if store is None else await standings(store, settings.deployments)
     found = forecast(
-        works, settings.deployments, seen, now=now, budgets=settings.budgets, spent=spent, progress=tell
+        works,
+        settings.deployments,
+        seen,
+        now=now,
+        budgets=settings.budgets,
+        spent=spent,
+        learned={each.name: Learned(each.learned_slots, each.learned_per_minute) for each in standing},
+        progress=tell,
     )
     others = {} if store is None else await _others(store, {work.batch for work in works})
-    return [Plan(each, its, by, others) for each, its in zip(surveyed, found, strict=True)]
+    closed = [sentence for each in standing if (sentence := _closed(each))]
+    return [Plan(each, its, by, others, closed) for each, its in zip(surveyed, found, strict=True)]
+
+
+def _closed(standing: Standing) -> str:
+    """Why no create starts at a deployment right now, where that is not what a plan reckons with."""
+    name, view = standing.name, standing.view
+    resume = f"dailies deployments resume {name}"
+    if standing.state == "paused":
+        until = f"until {local(view.paused_until)}" if view.paused_until else f"until {resume}"
+        return f"{name} is paused {until}: the times here are as if it were not"
+    if standing.state == "stopped":
+        return f"{name} is stopped ({view.stopped}: {view.message}): the times here are as if it were mended ({resume})"
+    return ""
 
 
 async def _others(store: Store, names: Collection[str]) -> dict[str, int]:

@@ -11,6 +11,7 @@ from orchestrator.planning.desk import Desk
 from orchestrator.planning.hours import Hours
 from orchestrator.planning.simulation import Simulation
 from orchestrator.prices import usd
+from orchestrator.settings import AUTO_START
 from orchestrator.timings import Timing
 
 
@@ -22,7 +23,7 @@ def cautions(
     used = [desk for desk in simulation.desks if desk.name in tally.last_at]
     found = [*_unmade(simulation, number), *_windows(simulation, number, used)]
     for desk in used:
-        found += _retired(desk, tally.last_at[desk.name] / 1000, now)
+        found += [*_retired(desk, tally.last_at[desk.name] / 1000, now), *_learned(desk)]
     if tally.expired:
         found.append(
             f"{tally.expired} videos are deleted by the provider before it is their turn to be archived: "
@@ -97,6 +98,20 @@ def _retired(desk: Desk, last_create: float, now: float) -> Iterator[str]:
             f"{desk.name}: {deployment.model} {was} retired by {who} on {found.date}: creates from then on "
             f"may be refused ({found.source})"
         )
+
+
+def _learned(desk: Desk) -> Iterator[str]:
+    """Where the pace reckoned with is not the configured one, or nobody knows yet what is allowed."""
+    quota, learned = desk.deployment.quota, desk.meter.learned
+    if quota.auto and learned.slots is None:
+        yield (
+            f"{desk.name}: how many videos may be in the making at once is found out as it goes, and {AUTO_START} are "
+            "reckoned with: it may be done much sooner"
+        )
+    if learned.slots is not None and quota.own_concurrent is not None and learned.slots < quota.own_concurrent:
+        yield f"{desk.name}: it refused more than {learned.slots} at once, so that is reckoned with"
+    if learned.per_minute is not None and learned.per_minute < (quota.own_per_minute or float("inf")):
+        yield f"{desk.name}: it refused more than {learned.per_minute:.3g} a minute, so that is reckoned with"
 
 
 def _unknown(simulation: Simulation, number: int, used: list[Desk]) -> Iterator[str]:

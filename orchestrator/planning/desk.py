@@ -32,14 +32,17 @@ class Meter:
 
     def __init__(self, deployment: Deployment, learned: Learned) -> None:
         quota = deployment.quota
-        slots, limits = quota.own_concurrent, [float("inf")]
-        if quota.auto:
-            slots = learned.slots or AUTO_START
-        limits += [float(limit) for limit in (slots, learned.slots) if limit is not None]
+        limits = [limit for limit in (quota.own_concurrent, learned.slots) if limit is not None]
+        self.slots = min(limits) if limits else AUTO_START if quota.auto else float("inf")
         slowest = 60_000 / learned.per_minute * ADMIT_MARGIN if learned.per_minute else 0.0
         self.interval = max(interval_s(deployment) * ADMIT_MARGIN * 1000, slowest)
-        self.burst, self.slots = quota.burst, min(limits)
-        self.tat, self.used = 0.0, 0
+        self.burst = quota.burst
+        self.learned, self.tat, self.used = learned, 0.0, 0
+
+    @property
+    def per_minute(self) -> float:
+        """The pace as the provider counts it, without our margin; infinite where there is no such limit."""
+        return round(60_000 / self.interval * ADMIT_MARGIN, 2) if self.interval else float("inf")
 
 
 class Gate(NamedTuple):

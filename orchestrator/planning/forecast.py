@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from orchestrator.planning.cautions import cautions
+from orchestrator.planning.desk import Learned
 from orchestrator.planning.shares import Share, shares
 from orchestrator.planning.simulation import Progress, Simulation
 from orchestrator.planning.tally import BatchTally
@@ -98,16 +99,25 @@ def forecast(
     workers: int = 1,
     budgets: Budgets = NO_BUDGETS,
     spent: Mapping[str, int] = MappingProxyType({}),
+    learned: Mapping[str, Learned] = MappingProxyType({}),
     progress: Progress = lambda done, of: None,
 ) -> tuple[Forecast, ...]:
     """What comes of each of some batches that start together at `now` (Unix seconds), with nothing else going on.
 
     `timings` as `orchestrator.timings.timings` answers for the kinds in `works`; `spent`, of the budgets of days and
-    months, as `orchestrator.views.spent` does; `progress` is told how many of all items are done, now and then. A
-    million items take some ten seconds.
+    months, as `orchestrator.views.spent` does; `learned`, by the deployment's name, what its refusals taught so far;
+    `progress` is told how many of all items are done, now and then. A million items take some ten seconds.
     """
     simulation = Simulation(
-        works, deployments, timings, now=now, workers=workers, budgets=budgets, spent=spent, progress=progress
+        works,
+        deployments,
+        timings,
+        now=now,
+        workers=workers,
+        budgets=budgets,
+        spent=spent,
+        learned=learned,
+        progress=progress,
     )
     simulation.run()
     return tuple(_forecast(simulation, number, timings, budgets, now) for number in range(len(works)))
@@ -158,13 +168,13 @@ def _bottleneck(
     as_long = [hold for hold in simulation.holds.total.items() if hold[1] >= 0.99 * longest]
     (name, gate), held = max(as_long, key=lambda hold: made[hold[0][0]])
     (desk,) = (desk for desk in simulation.desks if desk.name == name)
-    quota = desk.deployment.quota
-    window = desk.deployment.window
+    meter, window = desk.meter, desk.deployment.window
+    owner = desk.deployment.quota.shared_as or name
     batches = ", ".join(sorted({f"{b.work.window}" for b in simulation.book.batches if b.work.window}))
     limits = {"day": budgets.day_usd, "month": budgets.month_usd}
     words = {
-        "rate": f"rate of {name} ({quota.per_minute} a minute)",
-        "slot": f"slots of {name} ({quota.concurrent} at once)",
+        "rate": f"rate of {owner} ({meter.per_minute:g} a minute)",
+        "slot": f"slots of {owner} ({meter.slots:g} at once)",
         "window": f"window of {name} ({window})" if window else f"window of the batch ({batches})",
         "steps": "hands of the workers: start more of them",
         "budget": ", ".join(f"budgets.{period}_usd (${limit:,.2f})" for period, limit in limits.items() if limit),

@@ -60,6 +60,14 @@ async def test_a_plan_knows_what_was_made_before(place: Place, tmp_path: Path) -
     assert not [warning for warning in plan["warnings"] if "assumed" in warning], "render times were learned"
 
 
+async def test_a_plan_says_that_a_deployment_is_paused(place: Place, tmp_path: Path) -> None:
+    _, path = place
+    code, _, said = await dailies("deployments", "pause", "east", "--for", "2h", "--config", str(path))
+    assert code == 0, said
+    _, out, _ = await dailies("plan", str(sheet(tmp_path, 3)), "--config", str(path), "--json")
+    assert any("east is paused until" in warning for warning in json.loads(out)["warnings"])
+
+
 async def test_a_plan_says_where_the_budget_ends(tmp_path: Path) -> None:
     path = here(tmp_path, deployment("east", "http://127.0.0.1:1"))
     command = ["plan", str(sheet(tmp_path, 9)), "--budget-usd", "1.30", "--config", str(path), "--json"]

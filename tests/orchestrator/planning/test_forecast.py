@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from manifests.window import EVERY_DAY, Window
-from orchestrator.planning import Workload
+from orchestrator.planning import Learned, Workload
 from orchestrator.settings import Auth, Budgets, Limits, Poll
 from tests.ledger import deployment, item
 from tests.orchestrator.planning.nights import NOW, plan, work
@@ -254,3 +254,24 @@ def test_progress_is_told_to_the_end() -> None:
     assert told[-1] == (30_000, 30_000)
     assert told == sorted(told)
     assert len(told) > 2
+
+
+def test_what_refusals_taught_is_reckoned_with_and_said() -> None:
+    """Four at once are configured, and two were seen to be allowed; the pace likewise."""
+    east = deployment(concurrent=4, poll=SHARP)
+    (found,) = plan(work(6), east, learned={"east": Learned(slots=2)})
+    assert found.archived_by_at == NOW + 180
+    assert any("more than 2 at once" in warning for warning in found.warnings)
+    (found,) = plan(work(4), deployment(per_minute=60, poll=SHARP), learned={"east": Learned(per_minute=6)})
+    assert found.creates_end_at == NOW + 31  # 3 × 10.2
+    assert any("more than 6 a minute" in warning for warning in found.warnings)
+    assert found.bottleneck == "rate of east (6 a minute)"
+
+
+def test_auto_is_reckoned_with_two_until_more_was_found_out() -> None:
+    east = deployment(concurrent="auto", poll=SHARP)
+    (found,) = plan(work(6), east)
+    assert found.archived_by_at == NOW + 180
+    assert any("found out as it goes" in warning for warning in found.warnings)
+    (found,) = plan(work(6), east, learned={"east": Learned(slots=6)})
+    assert (found.archived_by_at, found.warnings) == (NOW + 60, ())
