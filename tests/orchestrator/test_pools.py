@@ -1,0 +1,125 @@
+"""Several deployments of a model: who takes the next item, by room, order, weight and pins."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from orchestrator.admission import Admission, Answer
+from orchestrator.decision import Decision
+from orchestrator.deployments import pause, resume
+from orchestrator.settings import Deployment
+from orchestrator.states import Event
+from orchestrator.store import Store
+from tests.ledger import ALLOWANCE_S, accept, deployment, intend, item, keys, submit
+
+pytestmark = pytest.mark.asyncio
+
+
+async def ask(store: Store, *deployments: Deployment, most: int = 100) -> dict[str, Answer]:
+    """Ask for all of them in one round."""
+    return await Admission(store, deployments).ask(most, allowance_s=ALLOWANCE_S)
+
+
+def taken(answers: dict[str, Answer]) -> dict[str, int]:
+    return {name: len(answer.admitted) for name, answer in answers.items()}
+
+
+async def test_items_go_to_whoever_has_room(store: Store) -> None:
+    small, large = deployment("small", concurrent=1), deployment("large", concurrent=5)
+    await submit(store, [item(f"k{n}") for n in range(9)], deployments=[small, large])
+    answers = await ask(store, small, large)
+    assert taken(answers) == {"small": 1, "large": 5}
+    assert {answer.gate for answer in answers.values()} == {"slot"}
+
+
+async def test_where_several_have_room_each_is_given_its_weights_share(store: Store) -> None:
+    light, heavy = deployment("light"), deployment("heavy", weight=3)
+    await submit(store, [item(f"k{n}") for n in range(100)], deployments=[light, heavy])
+    seen: Counter[str] = Counter()
+    for _ in range(10):  # in many small rounds as in one large
+        seen.update(taken(await ask(store, light, heavy, most=2)))
+    seen.update(taken(await ask(store, light, heavy, most=20)))
+    assert seen == {"light": 10, "heavy": 30}
+
+
+async def test_the_smallest_order_is_asked_first_and_the_others_take_what_it_has_no_room_for(store: Store) -> None:
+    cheap, dear = deployment("cheap", concurrent=3), deployment("dear", order=1)
+    await submit(store, [item(f"k{n}") for n in range(5)], deployments=[cheap, dear])
+    assert taken(await ask(store, dear, cheap, most=2)) == {"dear": 0, "cheap": 2}
+    assert taken(await ask(store, dear, cheap)) == {"dear": 2, "cheap": 1}
+
+
+async def test_an_order_ranks_only_deployments_of_one_model(store: Store) -> None:
+    first, other = deployment("first"), deployment("other", model="sora", api="jobs", order=9)
+    await submit(store, [item(f"a{n}") for n in range(50)], batch="a", deployments=[first, other])
+    rows = [item(f"b{n}", model="sora", size="480x480") for n in range(50)]
+    await submit(store, rows, batch="b", deployments=[first, other])
+    assert taken(await ask(store, first, other, most=10)) == {"first": 5, "other": 5}
+
+
+async def test_one_that_had_no_room_for_long_does_not_claim_the_past(store: Store) -> None:
+    away, busy = deployment("away"), deployment("busy")
+    await submit(store, [item(f"k{n}") for n in range(100)], deployments=[away, busy])
+    await ask(store, away, busy, most=2)
+    await pause(store, "away")
+    for _ in range(20):
+        assert taken(await ask(store, away, busy, most=1)) == {"away": 0, "busy": 1}
+    await resume(store, "away")
+    assert taken(await ask(store, away, busy, most=10)) == {"away": 5, "busy": 5}
+
+
+async def test_what_waits_flows_to_the_others_when_a_deployment_is_paused_or_gone(store: Store) -> None:
+    east, west = deployment("east", concurrent=2), deployment("west", concurrent=2)
+    await submit(store, [item(f"k{n}") for n in range(9)], deployments=[east, west])
+    assert taken(await ask(store, east, west)) == {"east": 2, "west": 2}
+    await pause(store, "east")
+    answers = await ask(store, east, deployment("west", concurrent=4))
+    assert (taken(answers), answers["east"].gate) == ({"east": 0, "west": 2}, "paused")
+    assert taken(await ask(store, deployment("west", concurrent=None))) == {"west": 3}
+
+
+async def test_a_paused_deployments_items_that_were_not_sent_go_elsewhere(store: Store) -> None:
+    east, west = deployment("east"), deployment("west")
+    await submit(store, [item("a")], deployments=[east, west])
+    (claim,) = (await ask(store, east))["east"].admitted
+    await pause(store, "east")
+    word, *_ = await store.intend(
+        claim.ref, claim.version, {}, pace={"interval_ms": 0, "burst": 1, "slack_ms": 0, "margin": 1}, due_in_s=60
+    )
+    assert word == "returned"
+    assert taken(await ask(store, east, west)) == {"east": 0, "west": 1}
+
+
+async def test_pinned_items_wait_for_their_own_and_take_turns_with_the_rest_there(store: Store) -> None:
+    east, west = deployment("east"), deployment("west")
+    pinned = [item(f"p{n}", deployment="east") for n in range(10)]
+    await submit(store, pinned, batch="pinned", deployments=[east, west])
+    await submit(store, [item(f"k{n}") for n in range(10)], batch="any", deployments=[east, west])
+    answers = await ask(store, west, most=3)
+    assert keys(answers["west"]) == ["k0", "k1", "k2"]
+    there = keys((await ask(store, east, most=6))["east"])
+    assert sorted(key[0] for key in there) == ["k", "k", "k", "p", "p", "p"]
+
+
+async def test_what_is_urgent_goes_before_what_is_pinned(store: Store) -> None:
+    east = deployment("east")
+    both = item("urgent-pinned", deployment="east", priority=2)
+    rows = [item("pinned", deployment="east"), item("urgent", priority=1), both]
+    await submit(store, rows, deployments=[east])
+    assert keys((await ask(store, east))["east"]) == ["urgent-pinned", "urgent", "pinned"]
+
+
+async def test_a_remix_goes_first_among_equals_at_its_sources_deployment(store: Store) -> None:
+    """Its source is deleted there one day."""
+    east, west = deployment("east", concurrent=1), deployment("west", concurrent=1)
+    rows = [item("source"), *(item(f"k{n}") for n in range(9)), item("remix", remix_of="source")]
+    await submit(store, rows, deployments=[east, west])
+    (claim,) = (await ask(store, east))["east"].admitted
+    await intend(store, claim)
+    _, version = await accept(store, claim, "video_1")
+    done = Decision(Event.SUCCEEDED, {"expires_at": 9_999_999_999_999}, money="confirmed")
+    await store.apply(claim.ref, int(version), done)
+    answers = await ask(store, west, east)
+    assert (keys(answers["east"]), keys(answers["west"])) == (["remix"], ["k0"])
