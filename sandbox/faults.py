@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from sandbox.job import Failure
 from sandbox.refusals import ApiError
+from sandbox.reticence import without_newest, without_prompts
 from sandbox.wreck import CutOff, Hang
 
 ON = ("create", "get", "list", "content", "delete")
@@ -28,6 +29,8 @@ DO = {
     "fail": "create only: the job is accepted and will end failed with `code` and `message`",
     "truncate": "content only: send `bytes` of the film (default half), then close; `length: false` hides it",
     "stall": "content only: send `bytes` of the film (default half), then nothing for `seconds`, then close",
+    "hide_prompts": "create, get and list: every prompt in the answer is null",
+    "lag": "list only: the jobs of the last `seconds` are not listed yet",
 }
 _KINDS: dict[str, tuple[type, ...]] = {
     "status": (int,),
@@ -38,7 +41,13 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "bytes": (int, NoneType),
     "length": (bool,),
 }
-_FOR_ONE = {"fail": "create", "truncate": "content", "stall": "content"}
+_GOES_WITH: Mapping[str, tuple[str, ...]] = {
+    "fail": ("create",),
+    "truncate": ("content",),
+    "stall": ("content",),
+    "hide_prompts": ("create", "get", "list"),
+    "lag": ("list",),
+}
 
 
 @dataclass(slots=True, eq=False)
@@ -68,8 +77,8 @@ class Fault:
             raise ValueError(f"on: {self.on!r} is none of {', '.join(ON)}")
         if self.do not in DO:
             raise ValueError(f"do: {self.do!r} is none of {', '.join(DO)}")
-        if _FOR_ONE.get(self.do, self.on) != self.on:
-            raise ValueError(f"do: {self.do} goes with on: {_FOR_ONE[self.do]} only")
+        if self.on not in (fitting := _GOES_WITH.get(self.do, ON)):
+            raise ValueError(f"do: {self.do} goes with on: {', '.join(fitting)} only")
 
     @property
     def failure(self) -> Failure | None:
@@ -109,8 +118,8 @@ def read_fault(data: object) -> Fault:
 class Faults:
     """The queue, oldest first. A request meets at most one fault."""
 
-    def __init__(self, dice: random.Random) -> None:
-        self._dice = dice
+    def __init__(self, dice: random.Random, clock: Callable[[], float]) -> None:
+        self._dice, self._clock = dice, clock
         self._queue: list[Fault] = []
 
     def add(self, fault: Fault) -> None:
@@ -148,6 +157,10 @@ class Faults:
             return fault.answer()
         if fault.do == "drop_after":
             return CutOff()
+        if fault.do == "hide_prompts":
+            return without_prompts(response)
+        if fault.do == "lag":
+            return without_newest(response, self._clock() - fault.seconds)
         return Hang(fault.seconds) if fault.do == "hang_after" else response
 
     def _find(self, on: str, deployment: str | None) -> Fault | None:

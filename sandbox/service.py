@@ -32,7 +32,7 @@ class Service:
         self.config = config
         self.clock = clock
         self.dice = random.Random(config.seed)  # noqa: S311 - render times, no secrets
-        self.faults = Faults(self.dice)
+        self.faults = Faults(self.dice, clock)
         self.studio = Studio(config.pad_bytes)
         self.ledger = Ledger(Journal(config.state) if config.state else None)
         self.quotas = {

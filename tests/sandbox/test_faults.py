@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 VIDEOS = "/openai/v1/videos"
+JOBS = "/openai/v1/video/generations/jobs"
 
 
 async def test_a_dropped_answer_leaves_an_accepted_job_behind(caller: Any) -> None:
@@ -110,6 +111,29 @@ async def test_a_request_that_is_refused_anyway_uses_no_fault_up(open_sandbox: A
     assert (await caller.order()).status_code == 429
     with pytest.raises(httpx.RemoteProtocolError):
         await caller.order_job()
+
+
+async def test_prompts_are_left_out_of_one_answer_and_stand_in_the_next(caller: Any) -> None:
+    """Of both APIs, wherever they stand."""
+    await caller.order()
+    job_id = await caller.job()
+    for path in (VIDEOS, JOBS, f"{JOBS}/{job_id}"):
+        on = "get" if path.endswith(job_id) else "list"
+        await caller.fault(on=on, do="hide_prompts")
+        hidden, shown = [(await caller.get(path)).json() for _ in range(2)]
+        first, second = [page["data"][0] if on == "list" else page for page in (hidden, shown)]
+        assert (first["prompt"], second["prompt"]) == (None, "A paper boat")
+        assert first | {"prompt": second["prompt"]} == second
+
+
+async def test_a_list_that_lags_does_not_show_the_newest_jobs(caller: Any, clock: Any) -> None:
+    old = await caller.video()
+    clock.advance(10)
+    new = await caller.video()
+    await caller.fault(on="list", do="lag", seconds=5)
+    lagging = (await caller.get(VIDEOS)).json()
+    assert ([job["id"] for job in lagging["data"]], lagging["first_id"]) == ([old], old)
+    assert [job["id"] for job in (await caller.get(VIDEOS)).json()["data"]] == [new, old]
 
 
 @pytest.mark.parametrize(
