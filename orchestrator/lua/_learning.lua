@@ -51,6 +51,14 @@ local function measured_pace(creates, next_at)
   return best
 end
 
+-- At a slower pace, what is missing in the buckets takes longer: they must not fill by the change alone.
+local function slow_down(qkey, slower, now)
+  for _, bucket in ipairs({'tat', 'sent_tat'}) do
+    local tat = tonumber(redis.call('HGET', qkey, bucket) or 0)
+    if tat > now then redis.call('HSET', qkey, bucket, string.format('%.3f', now + (tat - now) * slower)) end
+  end
+end
+
 -- Too many a minute: wait as told, then go on no faster than it was allowed.
 local function heed_rate(qkey, name, verdict, now)
   local q = redis.call('HMGET', qkey, 'cool_until', 'rate_cap', 'learned_per_minute', 'rate_proven', 'rate_hold', 'rate_doubt')
@@ -70,6 +78,7 @@ local function heed_rate(qkey, name, verdict, now)
     end
     allowed = 0.9 * current
   end
+  if current < math.huge then slow_down(qkey, current / allowed, now) end
   redis.call('HSET', qkey, 'learned_per_minute', string.format('%.4f', allowed), 'rate_ok', 0, 'rate_hold', hold,
              'rate_step', STEP)
   redis.call('HDEL', qkey, 'rate_proven', 'rate_doubt')

@@ -9,9 +9,10 @@ from arq.connections import ArqRedis
 
 from orchestrator.settings import Deployment
 from orchestrator.store import Store
-from tests.ledger import admit, deployment, item, keys, submit
+from tests.ledger import accept, admit, deployment, intend, item, keys, submit
 from tests.orchestrator.strict_provider import Night, Provider, night
 from tests.orchestrator.virtual_clock import on_virtual_time, start_ms, tell
+from workers.create import decide
 from workers.video_api import RefusalKind, Refused
 
 #: Refusals are counted from here on: by then the first have taught what there is to learn.
@@ -167,3 +168,24 @@ async def test_another_number_in_the_configuration_begins_anew(ledger: Store) ->
     assert await learned(ledger) == {"learned_slots": 2}
     await admit(ledger, deployment(concurrent=3, per_minute=300))
     assert await learned(ledger) == {}
+
+
+async def test_a_bucket_that_is_empty_stays_empty_when_a_slower_pace_is_learned(ledger: Store) -> None:
+    """Three creates a second were seen to pass, one by one; five at once were refused, so fewer may follow them."""
+    east, now = deployment(per_minute=600, burst=5), start_ms()
+    await submit(ledger, [item(f"k{n}") for n in range(20)], deployments=[east])
+    for n in range(3):
+        await tell(ledger, now)
+        (claim,) = (await admit(ledger, east, most=1)).admitted
+        await intend(ledger, claim)
+        await accept(ledger, claim, f"video_{n}")
+        now += 1_000
+    await tell(ledger, now)
+    first, *others = (await admit(ledger, east)).admitted
+    version = await intend(ledger, first)
+    refused = Refused(RefusalKind.RATE_LIMITED, 429, None, "rate limit", None, 0.5)
+    await ledger.apply(first.ref, version, decide(refused, east))
+    assert (len(others), (await learned(ledger))["learned_per_minute"]) == (4, pytest.approx(51.4, abs=0.1))
+    await tell(ledger, now + 500)
+    answer = await admit(ledger, east)
+    assert (keys(answer), answer.gate) == ([], "rate")
