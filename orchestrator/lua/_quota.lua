@@ -45,9 +45,9 @@ end
 
 -- The token bucket as one number, the theoretical arrival time (GCRA): a token is there when
 -- now >= tat - (burst - 1) * interval - slack. Returns the new tat, or nil and when to ask again.
--- A tat further ahead than a full bucket can explain means that the clock stepped back: it is pulled in.
+-- A tat further ahead than an empty bucket can explain means that the clock stepped back: it is pulled in.
 local function take_token(tat, now, interval, burst, slack)
-  tat = math.min(tat or 0, now + burst * interval)
+  tat = math.min(tat or 0, now + burst * interval + slack)
   local earliest = tat - (burst - 1) * interval - slack
   if now < earliest then return nil, math.ceil(earliest) end
   return string.format('%.3f', math.max(now, tat) + interval)

@@ -12,7 +12,7 @@ def take_token(
 
     A token is there when now >= tat - (burst - 1) * interval - slack.
     """
-    tat = min(tat, now + burst * interval)
+    tat = min(tat, now + burst * interval + slack)
     earliest = tat - (burst - 1) * interval - slack
     if now < earliest:
         return None, math.ceil(earliest)

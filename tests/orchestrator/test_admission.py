@@ -182,6 +182,17 @@ async def test_a_create_right_behind_the_one_before_is_deferred_not_sent(store: 
     assert 900 < wait_s <= 1000
 
 
+async def test_what_left_ahead_of_its_pace_is_made_up_for_before_the_next_one_does(store: Store) -> None:
+    """Else each could be ahead of the one before it, and the pace would be no pace."""
+    await submit(store, [item(key) for key in "abc"])
+    pace = {"interval_ms": 1_000_000, "burst": 1, "slack_ms": 1_100_000, "margin": 1}
+    words = []
+    for claim in (await admit(store, deployment())).admitted:
+        word, *_ = await store.intend(claim.ref, claim.version, {}, pace=pace, due_in_s=60)
+        words.append(word)
+    assert words == ["intended", "intended", "deferred"]
+
+
 async def test_deployments_of_one_resource_share_the_scope_of_their_listing() -> None:
     keyed = {"auth": Auth(api_key_env="KEY"), "endpoint": "https://r.openai.azure.com"}
     assert scope(deployment("a", **keyed)) == scope(deployment("b", **{**keyed, "endpoint": "https://R.openai.azure.com/"}))
