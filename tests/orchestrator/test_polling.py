@@ -171,6 +171,14 @@ def test_progress_that_is_odd_costs_hardly_more_than_none(draw: Draw, poll: Poll
     assert found.worst_lag(0.05) < 0.55
 
 
+@pytest.mark.parametrize("steps", [4, 10])
+def test_a_round_figure_is_not_taken_for_more_than_a_step(steps: int) -> None:
+    """75 may be all that is told between three quarters and the end."""
+    found = watch(uniform, lambda age, render: int(steps * age / render) * 100 // steps)
+    assert found.mean_looks < 4
+    assert found.lag < (0.06 if steps == 4 else 0.045)
+
+
 def test_a_provider_that_became_slower_or_faster_is_known_again_within_twenty_renders() -> None:
     for before, after in ((60.0, 180.0), (180.0, 60.0)):
         found = watch(lambda dice, n, a=before, b=after: dice.uniform(0.95, 1.05) * (a if n < 40 else b), silent, POLL)
