@@ -16,8 +16,10 @@ from celery_tasks import CREATE, PLAN, app, creators
 
 def worker(queue: str, number: int) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "celery", "-A", "celery_tasks", "worker", "--queues", queue]
-    command += ["--pool", "threads", "--concurrency", "16", "--hostname", f"{queue}{number}@bench"]
-    command += ["--loglevel", "error", "--without-gossip", "--without-mingle", "--without-heartbeat"]
+    # Looks are many and only wait; creates get the default pool, since with threads a rate limit falls to half of it.
+    command += ["--pool", "threads", "--concurrency", "16"] if queue == "looks" else ["--concurrency", "2"]
+    command += ["--hostname", f"{queue}{number}@bench", "--loglevel", "error"]
+    command += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
     return subprocess.Popen(command, cwd=Path(__file__).parent, stdout=subprocess.DEVNULL)
 
 
@@ -36,10 +38,12 @@ def main() -> None:
     finally:
         for process in workers:
             process.terminate()
-        time.sleep(0.5)
         for process in workers:
-            process.kill()
-            process.wait()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
 if __name__ == "__main__":
