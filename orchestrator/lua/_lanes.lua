@@ -50,6 +50,32 @@ local function lanes_of(desk)
   return desk.took_pinned and {model, own} or {own, model}, true
 end
 
+-- What admission takes, where its batch may run and can pay; nil and what bars it otherwise.
+local function takeable(desk, round, lane, batch, id, item, b, in_turn)
+  local price, broken = cost_of(desk, round, item, b)
+  if broken then return nil, broken end
+  return {lane = lane, batch = batch, id = id, state = item[4], made = tonumber(item[1]), fingerprint = item[5],
+          price = price, weight = tonumber(b[5]), in_turn = in_turn}
+end
+
+-- A remix whose source is deleted soon goes before all else.
+local HURRY_MS, MOST_HURRIED = 6 * 3600000, 20
+local function hurried(desk, round)
+  local own = '@' .. desk.name
+  local soon = string.format('%.0f', round.now + HURRY_MS)
+  for _, ref in ipairs(redis.call('ZRANGEBYSCORE', P .. 'hurry:' .. own, '-inf', soon, 'LIMIT', 0, MOST_HURRIED)) do
+    local batch, id = string.match(ref, '^([^/]+)/(.+)$')
+    if (not round.only or round.only[batch]) and redis.call('ZSCORE', P .. 'ready:' .. own, batch) then
+      local b = redis.call('HMGET', batch_key(batch), unpack(OF_BATCH))
+      local item = redis.call('HMGET', item_key(batch, id), unpack(OF_HEAD))
+      if TABLE.admitted[item[4]] and not is_shut(batch, b[6], round.shut, round.now) then
+        local found = takeable(desk, round, own, batch, id, item, b)
+        if found then return found end
+      end
+    end
+  end
+end
+
 -- The first item, in the order of the lanes' indexes, whose batch may run here and can pay for it. Without one: why, and
 -- when the first of what is in the way ends by itself, if anything does.
 --
@@ -64,6 +90,10 @@ local function next_item(desk, round)
     if ends_at and (not at or ends_at < at) then at = ends_at end
   end
   local lanes, in_turn = lanes_of(desk)
+  if #lanes > 1 or lanes[1] ~= desk.facts.model then
+    local found = hurried(desk, round)
+    if found then return found end
+  end
   for _, lane in ipairs(lanes) do
     local from, size = 0, FIRST_PAGE
     repeat
@@ -82,12 +112,9 @@ local function next_item(desk, round)
             bar('window', round.shut[batch])
           else
             local id, item = head_of(lane, batch)
-            local price, broken
-            if id then price, broken = cost_of(desk, round, item, b) end
-            if id and not broken then
-              return {lane = lane, batch = batch, id = id, state = item[4], made = tonumber(item[1]),
-                      fingerprint = item[5], price = price, weight = tonumber(b[5]), in_turn = in_turn}
-            end
+            local found, broken
+            if id then found, broken = takeable(desk, round, lane, batch, id, item, b, in_turn) end
+            if found then return found end
             if broken then
               round.broke[ref] = broken.ends_at or false
               bar('budget', broken.ends_at)

@@ -69,13 +69,21 @@ local function index_lanes(batch)
   end
 end
 
+-- A remix that waits must be made before its source is deleted: 'hurry:LANE' has it by that time, and by its place.
+local function hurry(batch, id, lane, source, place)
+  local expires_at = source and tonumber(redis.call('HGET', item_key(batch, source), 'expires_at'))
+  if not expires_at then return end
+  redis.call('ZADD', P .. 'hurry:' .. lane, string.format('%.4f', expires_at + place % 4096 / 4096), batch .. '/' .. id)
+end
+
 -- `in_bulk`: whoever queues many rows indexes their lanes at the end, once (`seal_batch.lua`).
 local function enqueue(batch, id, in_bulk)
-  local i = redis.call('HMGET', item_key(batch, id), 'lane', 'priority', 'place', 'paused')
+  local i = redis.call('HMGET', item_key(batch, id), 'lane', 'priority', 'place', 'paused', 'source_id', 'source')
   if not i[1] or i[1] == '' then return end           -- parked: its source has not succeeded yet
   if i[4] then return end                             -- a person paused it
   local score = tonumber(i[3]) - tonumber(i[2]) * PRIORITY_STEP
   redis.call('ZADD', P .. 'queue:' .. i[1] .. ':' .. batch, string.format('%.0f', score), id)
+  if i[5] then hurry(batch, id, i[1], i[6], tonumber(i[3])) end
   if not in_bulk then index_batch(batch, i[1]) end
 end
 
@@ -92,6 +100,7 @@ local function unqueue(batch, id, lane)
   if not lane then return end
   if lane == '' then unpark(batch, id) return end
   redis.call('ZREM', P .. 'queue:' .. lane .. ':' .. batch, id)
+  if string.sub(lane, 1, 1) == '@' then redis.call('ZREM', P .. 'hurry:' .. lane, batch .. '/' .. id) end
   index_batch(batch, lane)
 end
 

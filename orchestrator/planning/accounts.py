@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from orchestrator.periods import limits
-from orchestrator.settings import Budgets
+from orchestrator.periods import limits, year_of_hours
+from orchestrator.planning.hours import Hours
+from orchestrator.planning.workload import Workload
+from orchestrator.prices import dearest, micro
+from orchestrator.settings import Budgets, Deployment
 
 
 class Periods:
@@ -47,3 +50,23 @@ class Periods:
 def _period(budget: dict[str, Any], now: float) -> tuple[str, int, int]:
     (name, until), *_ = [(name, until) for name, begin, until in budget["periods"] if begin <= now < until]
     return name, budget["limit"], until
+
+
+class Ledger:
+    """One batch as admission knows it: what it may spend, when it is open, what its items cost."""
+
+    def __init__(self, work: Workload, deployments: Sequence[Deployment], now: float) -> None:
+        self.work = work
+        self.budget = None if work.budget_usd is None else micro(work.budget_usd)
+        self.spent = micro(work.spent_usd)
+        self.hours = None if work.window is None else Hours(year_of_hours(work.window, now))
+        self.listed = [dearest(deployments, *kind, pin) for kind, pin in zip(work.kinds, work.pins, strict=True)]
+        self.waiting = len(work)
+
+    def opens_at(self, now: float) -> float | None:
+        """Since or from when its window is open; None when that is over."""
+        return 0.0 if self.hours is None else self.hours.opens_at(now)
+
+    def broken_by(self, price: int | None) -> bool:
+        """Whether a price is more than the batch may spend."""
+        return self.budget is not None and (price is None or self.spent + price > self.budget)

@@ -6,14 +6,12 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-from orchestrator.periods import year_of_hours
-from orchestrator.planning.accounts import Periods
+from orchestrator.planning.accounts import Ledger, Periods
 from orchestrator.planning.desk import Desk, Gate
-from orchestrator.planning.hours import Hours
 from orchestrator.planning.lanes import Lane
+from orchestrator.planning.remixes import Remixes
 from orchestrator.planning.turns import Turns
 from orchestrator.planning.workload import Workload
-from orchestrator.prices import dearest, micro
 from orchestrator.settings import NO_BUDGETS, Budgets, Deployment
 
 #: Nothing stopped it: no more was asked for.
@@ -36,22 +34,6 @@ class Round(NamedTuple):
     gates: dict[str, Gate]
 
 
-class Ledger:
-    """One batch as admission knows it: what it may spend, when it is open, what its items cost."""
-
-    def __init__(self, work: Workload, deployments: Sequence[Deployment], now: float) -> None:
-        self.work = work
-        self.budget = None if work.budget_usd is None else micro(work.budget_usd)
-        self.spent = micro(work.spent_usd)
-        self.hours = None if work.window is None else Hours(year_of_hours(work.window, now))
-        self.listed = [dearest(deployments, *kind, pin) for kind, pin in zip(work.kinds, work.pins, strict=True)]
-        self.waiting = len(work)
-
-    def broken_by(self, price: int | None) -> bool:
-        """Whether a price is more than the batch may spend."""
-        return self.budget is not None and (price is None or self.spent + price > self.budget)
-
-
 class Book:
     """The waiting items of some batches, and who may be admitted. Instants in milliseconds, money in micro-dollars."""
 
@@ -68,8 +50,7 @@ class Book:
         self._periods = Periods(budgets, spent)
         self._lanes: dict[str, Lane] = {}
         self._numbers: dict[str, int] = {}
-        self._remixes: dict[tuple[int, int], list[int]] = {}
-        self._pinned: dict[tuple[int, int], str] = {}
+        self._remixes = Remixes()
         self._turns = Turns()
         self.batches: list[Ledger] = []
 
@@ -78,8 +59,7 @@ class Book:
         number = self._numbers[work.batch] = len(self.batches)
         self.batches.append(Ledger(work, self._deployments, self._now))
         sources = work.sources()
-        for remix, source in sources.items():
-            self._remixes.setdefault((number, source), []).append(remix)
+        self._remixes.park(number, sources)
         lanes = [self._lane(work.lane_of(number)) for number in range(len(work.kinds))]
         queues = [lane.queue(work.batch) for lane in lanes]
         for place in work:
@@ -120,12 +100,11 @@ class Book:
         pinned, model = desk.lanes
         return bool(self._lanes.get(model) or self._lanes.get(pinned))
 
-    def finish(self, desk: Desk, given: Admitted) -> None:
-        """The remote job has ended with a video: its slot is free, and what is made from it may be admitted there."""
+    def finish(self, desk: Desk, given: Admitted, expires_at: float) -> None:
+        """The remote job has ended with a video, which is kept until then (ms): its slot is free, and what is made from
+        it may be admitted there."""
         desk.give_back()
-        remixes = self._remixes.pop(given[:2], ()) if self._remixes else ()
-        for place in remixes:
-            self._pinned[given.batch, place] = desk.lanes[0]
+        for place in self._remixes.release(given.batch, given.place, desk.lanes[0], expires_at):
             self._enqueue(given.batch, place)
 
     def give_back(self, desk: Desk, given: Admitted) -> None:
@@ -139,6 +118,8 @@ class Book:
 
     def _next(self, desk: Desk, now: float) -> Admitted | Gate:
         """Take the first item whose batch may run here and can pay for it; without one, why, and when that ends."""
+        if given := self._hurried(desk, now):
+            return given
         gate, ends_at = "empty", None
         lanes, in_turn = self._lanes_of(desk)
         for name in lanes:
@@ -146,7 +127,7 @@ class Book:
                 barred = "window"
                 number = self._numbers[batch]
                 ledger = self.batches[number]
-                at = 0.0 if ledger.hours is None else ledger.hours.opens_at(now)
+                at = ledger.opens_at(now)
                 if at is not None and at <= now:
                     place = self._lanes[name].head(batch)
                     price = self.price_of_kind(desk, number, ledger.work.kind_of(place))
@@ -160,6 +141,18 @@ class Book:
                 ends_at = min(filter(None, (ends_at, at)), default=None)
         return Gate(gate, ends_at)
 
+    def _hurried(self, desk: Desk, now: float) -> Admitted | None:
+        """The first remix whose source is deleted soon, and that may be made now."""
+        own = desk.lanes[0]
+        for batch, number, place in self._remixes.hurried(own, now):
+            ledger = self.batches[number]
+            opens_at, price = ledger.opens_at(now), self.price_of_kind(desk, number, ledger.work.kind_of(place))
+            payable = not ledger.broken_by(price) and self._periods.broken_by(price, now) is None
+            if opens_at is not None and opens_at <= now and payable:
+                self._lanes[own].queue(batch).put_first(ledger.work.priority_of(place), place)
+                return self._take(self._lanes[own], number, place, price or 0, now)
+        return None
+
     def _lanes_of(self, desk: Desk) -> tuple[Sequence[str], bool]:
         """Its lanes, the one to look in first: the more urgent, else a remix, else each in turn (then True)."""
         own, model = desk.lanes
@@ -169,12 +162,13 @@ class Book:
         if mine.urgency != theirs.urgency:
             return desk.lanes if mine.urgency > theirs.urgency else (model, own), False
         first = next(iter(mine))
-        if (self._numbers[first], mine.head(first)) in self._pinned:
+        if self._remixes.lane_of(self._numbers[first], mine.head(first)):
             return desk.lanes, False
         return (model, own) if desk.took_pinned else desk.lanes, True
 
     def _take(self, lane: Lane, number: int, place: int, price: int, now: float) -> Admitted:
         ledger = self.batches[number]
+        self._remixes.take(ledger.work.batch, number, place)
         lane.take(ledger.work.batch, ledger.work.priority, ledger.work.weight)
         if ledger.hours:
             ledger.hours.use()
@@ -205,7 +199,8 @@ class Book:
 
     def _enqueue(self, number: int, place: int) -> None:
         work = self.batches[number].work
-        lane = self._lane(self._pinned.get((number, place)) or work.lane_of(work.kind_of(place)))
+        lane = self._lane(self._remixes.lane_of(number, place) or work.lane_of(work.kind_of(place)))
+        self._remixes.wait(work.batch, number, place)
         lane.queue(work.batch).put(work.priority_of(place), place)
         lane.index(work.batch, work.priority)
 

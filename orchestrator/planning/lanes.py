@@ -28,9 +28,14 @@ class Queue:
         self._order: list[int] | None = None
         self._at = 0
         self._late: list[tuple[int, int]] = []
+        self._first: tuple[int, int] | None = None
+        self._gone: set[tuple[int, int]] = set()  # taken out of turn, where they stood
 
     def put(self, priority: int, place: int) -> None:
         """One more waits."""
+        if (-priority, place) in self._gone:
+            self._gone.remove((-priority, place))
+            return
         stock = self._stock.get(priority)
         if self._order is None and (stock is None or stock[-1] < place):
             if stock is None:
@@ -39,15 +44,32 @@ class Queue:
         else:
             heappush(self._late, (-priority, place))
 
+    def put_first(self, priority: int, place: int) -> None:
+        """One that waits is the next to be taken, whatever its priority."""
+        self._gone.add((-priority, place))
+        self._first = (-priority, place)
+
     def head(self) -> tuple[int, int] | None:
         """(-priority, place) of the next one, or None."""
+        while (found := self._in_turn()) in self._gone:
+            self._gone.discard((found[0], found[1]))
+            self._drop()
+        return found
+
+    def pop(self) -> None:
+        """Take the next one out."""
+        if self._first:
+            self._first = None
+        elif self.head():
+            self._drop()
+
+    def _in_turn(self) -> tuple[int, int] | None:
         stocked = self._stocked()
         if stocked is None:
             return self._late[0] if self._late else None
         return min(stocked, self._late[0]) if self._late else stocked
 
-    def pop(self) -> None:
-        """Take the next one out."""
+    def _drop(self) -> None:
         stocked = self._stocked()
         if stocked is None or (self._late and self._late[0] < stocked):
             heappop(self._late)

@@ -141,10 +141,10 @@ class Simulation:
     def _notice(self, number: int, given: Admitted, at: float) -> None:
         """A look finds it finished: its slot is free, and its video waits for a hand, the first to expire first."""
         desk = self.desks[number]
-        self.book.finish(desk, given)
-        self._in_flight -= 1
         course = self._course(number, given)
         expires_at = at - course.noticed + course.answered + desk.deployment.retention_s * 1000
+        self.book.finish(desk, given, expires_at)
+        self._in_flight -= 1
         heappush(self._ready, (expires_at, at, number, given))
         self._archive(at)
         for sharer, other in enumerate(self.desks):

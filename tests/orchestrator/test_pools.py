@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 
 import pytest
@@ -9,6 +10,10 @@ import pytest
 from orchestrator.admission import Admission, Answer
 from orchestrator.decision import Decision
 from orchestrator.deployments import pause, resume
+from orchestrator.planning import Workload
+from orchestrator.planning.book import Book
+from orchestrator.planning.desk import desks
+from orchestrator.records import Claim
 from orchestrator.settings import Deployment
 from orchestrator.states import Event
 from orchestrator.store import Store
@@ -111,15 +116,43 @@ async def test_what_is_urgent_goes_before_what_is_pinned(store: Store) -> None:
     assert keys((await ask(store, east))["east"]) == ["urgent-pinned", "urgent", "pinned"]
 
 
+async def rendered(store: Store, claim: Claim, *, kept_s: float) -> None:
+    """A create was accepted, and its video is done."""
+    await intend(store, claim)
+    _, version = await accept(store, claim, f"video_{claim.ref.item}")
+    seconds, _ = await store.redis.time()
+    done = Decision(Event.SUCCEEDED, {"expires_at": round((int(seconds) + kept_s) * 1000)}, money="confirmed")
+    assert await store.apply(claim.ref, int(version), done)
+
+
 async def test_a_remix_goes_first_among_equals_at_its_sources_deployment(store: Store) -> None:
-    """Its source is deleted there one day."""
     east, west = deployment("east", concurrent=1), deployment("west", concurrent=1)
     rows = [item("source"), *(item(f"k{n}") for n in range(9)), item("remix", remix_of="source")]
     await submit(store, rows, deployments=[east, west])
     (claim,) = (await ask(store, east))["east"].admitted
-    await intend(store, claim)
-    _, version = await accept(store, claim, "video_1")
-    done = Decision(Event.SUCCEEDED, {"expires_at": 9_999_999_999_999}, money="confirmed")
-    await store.apply(claim.ref, int(version), done)
+    await rendered(store, claim, kept_s=86_400)
     answers = await ask(store, west, east)
     assert (keys(answers["east"]), keys(answers["west"])) == (["remix"], ["k0"])
+
+
+@pytest.mark.parametrize(("kept_s", "first"), [(86_400, "urgent"), (3_600, "remix")])
+async def test_a_remix_goes_before_all_else_when_its_source_nears_its_expiry(
+    store: Store, kept_s: float, first: str
+) -> None:
+    """Promise 24; and the plan's admission knows it too."""
+    east = deployment("east", concurrent=1)
+    rows = [item("source", priority=9), item("urgent", priority=5), item("remix", remix_of="source")]
+    work = Workload("spring")
+    for row in rows:
+        work.add(row)
+    now = time.time()
+    book, (desk,) = Book([east], now=now), desks([east], now)
+    book.submit(work)
+    await submit(store, rows, deployments=[east])
+    (claim,) = (await ask(store, east))["east"].admitted
+    ((_, given),) = book.ask([desk], now * 1000, 9).admitted
+    await rendered(store, claim, kept_s=kept_s)
+    book.finish(desk, given, (now + kept_s) * 1000)
+    assert keys((await ask(store, east))["east"]) == [first]
+    ((_, second),) = book.ask([desk], now * 1000, 9).admitted
+    assert rows[second.place].key == first

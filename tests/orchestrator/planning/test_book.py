@@ -223,8 +223,8 @@ class SameAnswers(RuleBasedStateMachine):
         self.book.give_back(desk, given)
 
     @precondition(lambda self: self.open)
-    @rule(which=st.integers(0, 99))
-    def finish(self, which: int) -> None:
+    @rule(which=st.integers(0, 99), kept_ms=st.sampled_from([86_400_000, 3_600_000]))
+    def finish(self, which: int, kept_ms: int) -> None:
         desk, claim, given = self.open.pop(which % len(self.open))
         no_pace = {"interval_ms": 0, "burst": 1, "slack_ms": 0, "margin": 1}
         word, *_ = self.do(self.store.intend(claim.ref, claim.version, {}, pace=no_pace, due_in_s=60))
@@ -232,9 +232,10 @@ class SameAnswers(RuleBasedStateMachine):
             self.book.give_back(desk, given)
             return
         _, version = self.do(accept(self.store, claim, f"video_{claim.ref.item}_{claim.attempt}"))
-        done = Decision(Event.SUCCEEDED, {"expires_at": self.now + 86_400_000}, money="confirmed")
+        expires_at = self.now + kept_ms
+        done = Decision(Event.SUCCEEDED, {"expires_at": expires_at}, money="confirmed")
         assert self.do(self.store.apply(claim.ref, int(version), done))
-        self.book.finish(desk, given)
+        self.book.finish(desk, given, expires_at)
 
 
 def test_the_scripts_and_the_book_give_the_same_answers(redis_url: str, namespace: str) -> None:
