@@ -98,6 +98,9 @@ class Deployment(Section):
     create_timeout_s: float = Field(60.0, description="seconds that one create call may take in all", gt=0)
     settle_s: float = Field(10.0, description="seconds until an accepted create shows in the listing", gt=0)
     render_s: float | None = Field(None, description="seconds a render takes, for plans until some were seen", gt=0)
+    on_unknown: Literal["hold", "retry"] = Field(
+        "hold", description="a create whose outcome no list can tell: hold it, or retry, which may pay twice"
+    )
     max_render_s: float = Field(3600.0, description="seconds after which a lost create holds no slot", gt=0)
 
     @model_validator(mode="before")
