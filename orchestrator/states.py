@@ -55,6 +55,8 @@ class Event(StrEnum):
     LOST = "lost"  # the finished video is gone from the provider, and not archived
     CANCELLED = "cancelled"  # a person took it back, and nothing is rendered for it
     DISCARDED = "discarded"  # a person took it back, and does not want the video that was made all the same
+    RETRIED = "retried"  # the remote job came to nothing, and a new attempt is begun by itself, after a pause
+    REVIVED = "revived"  # a person wants it made after all
     ABANDONED = "abandoned"  # it was to be made from an item that ended without a video
     FOUND = "found"  # its receipt stands in the archive: it was rendered before the ledger knew it
     LINKED = "linked"  # the same video is archived in another batch: only a receipt is left to write
@@ -91,6 +93,8 @@ TABLE: dict[Event, dict[State, State]] = {
     # Sent, it is only called off where nothing came of it; otherwise it is polled to its end (`lua/transition.lua`).
     E.CANCELLED: {S.WAITING: S.CANCELLED, S.ADMITTED: S.CANCELLED, S.CREATING: S.CANCELLED},
     E.DISCARDED: {S.RENDERING: S.CANCELLED, S.ARCHIVING: S.CANCELLED},
+    E.RETRIED: {S.RENDERING: S.WAITING, S.ARCHIVING: S.WAITING},
+    E.REVIVED: {S.FAILED: S.WAITING, S.CANCELLED: S.WAITING, S.EXPIRED: S.WAITING, S.HELD: S.WAITING},
     E.ABANDONED: {S.WAITING: S.FAILED},
     E.FOUND: {S.WAITING: S.ARCHIVED},
     E.LINKED: {S.WAITING: S.ARCHIVING},

@@ -13,20 +13,22 @@ import structlog
 
 from orchestrator import remote_ids
 from orchestrator.decision import Decision
+from orchestrator.failures import ARCHIVE, EXPIRED, UNREACHED, UNREADABLE
 from orchestrator.records import Item
 from orchestrator.states import Event, State
 from workers.delivery import Delivery, NotWhole, already_there, deliver
+from workers.ending import ended
 from workers.missing import AGAIN_S, missed
 from workers.receipt import receipt, receipt_name
 from workers.reuse import reuse
 from workers.sinks import ArchiveError, ArchiveUnavailable
 from workers.station import Line, Station
-from workers.video_api import ApiError, Missing, RemoteStatus
+from workers.video_api import ApiError, BadAnswer, Missing, RemoteStatus
 
 log = structlog.get_logger("workers.archive")
 
-#: Pause after a failed try: doubled each time, up to the second figure (seconds).
-RETRY_S = (2.0, 300.0)
+#: For how long after its deadline a video is still asked for that never arrives whole (seconds).
+GRACE_S = 3600.0
 #: For how long no creates start after the archive refused a write (seconds); each refusal renews it.
 CLOSED_S = 30.0
 
@@ -45,9 +47,12 @@ async def _decide(station: Station, item: Item) -> Decision:
     except ArchiveUnavailable as error:
         log.error("archive.refused", error=str(error))
         return _postponed(item, f"archive: {error}", closed_s=CLOSED_S)
-    except (ApiError, ArchiveError, NotWhole) as error:
+    except ArchiveError as error:
         log.warning("archiving.failed", error=str(error))
         return _postponed(item, str(error))
+    except (ApiError, NotWhole) as error:
+        log.warning("archiving.failed", error=str(error))
+        return _too_late(station, item, error) or _postponed(item, str(error))
 
 
 async def _fetch(station: Station, item: Item) -> Decision:
@@ -104,8 +109,20 @@ async def _confirm_missing(station: Station, line: Line, item: Item, error: Miss
     except ArchiveError as trouble:
         return _postponed(item, str(trouble))
     log.error("video.was_lost", error=str(error))
-    fields = {"reason": "expired", "message": f"the finished video is gone: {error}", "billed": "yes"}
-    return Decision(Event.LOST, fields, {"outcome": "expired"}, money="confirmed")
+    return ended(EXPIRED, f"the finished video is gone: {error}", item, line.deployment, event=Event.LOST)
+
+
+def _too_late(station: Station, item: Item, error: ApiError | NotWhole) -> Decision | None:
+    """Past its deadline the provider owes us nothing. One that answers, but for an hour never with a whole video, has
+    none; one that cannot be asked is waited for as long again, since a key may be mended, and videos may be kept longer
+    than promised."""
+    deployment, answers = station.line(item).deployment, isinstance(error, NotWhole | BadAnswer)
+    grace_s = GRACE_S if answers else max(deployment.retention_s, GRACE_S)
+    if item.expires_at is None or station.clock() <= item.expires_at + grace_s:
+        return None
+    log.error("video.was_lost", error=str(error))
+    message = f"the finished video could not be fetched in its time: {error}"
+    return ended(UNREADABLE if answers else UNREACHED, message, item, deployment, event=Event.LOST)
 
 
 def _postponed(
@@ -117,11 +134,10 @@ def _postponed(
     closed_s: float | None = None,
 ) -> Decision:
     """Another try, later and later."""
-    first, most = RETRY_S
     tries = int(item.fields.get("archive_tries") or 0)
     return Decision(
         Event.POSTPONED,
         {"archive_tries": tries + 1, "message": message, **(fields or {})},
-        due_in_s=max(min(first * 2 ** min(tries, 16), most), least_s),
+        due_in_s=max(ARCHIVE.pause_s(tries), least_s),
         archive_closed_s=closed_s,
     )

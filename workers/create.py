@@ -11,6 +11,15 @@ from redis.exceptions import RedisError
 
 from orchestrator.admission import pace
 from orchestrator.decision import Decision
+from orchestrator.failures import (
+    CREATE,
+    INPUT_MISSING,
+    INVALID_REQUEST,
+    MODERATION_REFUSED,
+    OUTCOME_UNKNOWN,
+    SOURCE_MISSING,
+    Failure,
+)
 from orchestrator.polling import first_look
 from orchestrator.records import Item
 from orchestrator.settings import Deployment
@@ -22,12 +31,15 @@ from workers.video_api import Accepted, NotSent, Order, RefusalKind, Refused, Un
 
 log = structlog.get_logger("workers.create")
 
-#: Pause of a deployment that cannot be reached or gives no certain answer: doubled each time, up to the second figure
-#: (milliseconds).
-BACKOFF_MS = (1_000, 60_000)
 #: Pause when a quota is used up and the server does not say until when (seconds).
 EXHAUSTED_COOL_S = 3600.0
 
+#: What a refusal says of the item itself.
+_ENDS: Mapping[RefusalKind, Failure] = {
+    RefusalKind.INVALID: INVALID_REQUEST,
+    RefusalKind.MODERATED: MODERATION_REFUSED,
+    RefusalKind.SOURCE_MISSING: SOURCE_MISSING,
+}
 _STOPS = (RefusalKind.AUTH, RefusalKind.DEPLOYMENT_MISSING, RefusalKind.MODEL_RETIRED)
 #: One create too many: of which limit (`lua/_quota.lua`).
 _TOO_MANY = {RefusalKind.RATE_LIMITED: "rate", RefusalKind.TOO_MANY_RUNNING: "slots"}
@@ -50,8 +62,8 @@ async def create(station: Station, item: Item) -> None:
         await station.store.apply(item.ref, item.version, _not_sent(f"input_reference: {error}"))
         return
     except (ArchiveError, InputUnusable) as error:
-        reason = {"reason": "input_missing", "message": str(error), "billed": "no"}
-        await station.store.apply(item.ref, item.version, Decision(Event.REFUSED, reason, money="none"))
+        refused = Decision(Event.REFUSED, INPUT_MISSING.fields(str(error)), money="none")
+        await station.store.apply(item.ref, item.version, refused)
         return
     if order.image is not None and not await station.store.renew(item.ref, item.version, station.claim_s):
         return  # reading the image took longer than the claim, and somebody else has it now
@@ -145,10 +157,9 @@ def decide(outcome: NotSent | Refused | Unknown, deployment: Deployment) -> Deci
         return _back(attempt, _throttled(outcome))
     if outcome.kind in _STOPS:
         return _back(attempt, {"stop": str(outcome.kind), "message": outcome.message})
-    reason = outcome.code or str(outcome.kind)
-    return Decision(
-        Event.REFUSED, {"reason": reason, "message": outcome.message, "billed": "no"}, attempt, money="none"
-    )
+    named = f"{outcome.field}: " if outcome.field else ""
+    fields = _ENDS[outcome.kind].fields(named + outcome.message)
+    return Decision(Event.REFUSED, fields, attempt, money="none")
 
 
 def _back(attempt: Mapping[str, object], verdict: Mapping[str, object]) -> Decision:
@@ -164,7 +175,7 @@ def _unknown(outcome: Unknown) -> Decision:
     """Only reconcile moves the item. The deployment pauses: in an outage each further create would end like this."""
     return Decision(
         Event.UNCERTAIN,
-        {"reason": "outcome_unknown", "message": outcome.reason},
+        {"reason": OUTCOME_UNKNOWN.code, "message": outcome.reason},
         {
             "outcome": "unknown",
             "status": outcome.status or "",
@@ -179,8 +190,8 @@ def _pause(reason: str, retry_after_s: float | None = None) -> dict[str, object]
     """As long as the server asks for, else longer each time."""
     if retry_after_s:
         return {"cool_ms": round(retry_after_s * 1000), "reason": reason}
-    first, most = BACKOFF_MS
-    return {"cool_ms": first, "backoff": most, "reason": reason}
+    first_ms, longest_ms = round(CREATE.first_s * 1000), round(CREATE.longest_s * 1000)
+    return {"cool_ms": first_ms, "backoff": longest_ms, "reason": reason}
 
 
 def _throttled(refused: Refused) -> dict[str, object]:

@@ -6,13 +6,16 @@ from collections.abc import Sequence
 
 import structlog
 
+from orchestrator import failures
 from orchestrator.decision import Decision
+from orchestrator.failures import Failure
 from orchestrator.polling import Sight, next_look, seen
-from orchestrator.records import Item
+from orchestrator.records import Item, instant
 from orchestrator.settings import Deployment
 from orchestrator.states import Event
+from workers.ending import ended
 from workers.missing import AGAIN_S, missed
-from workers.video_api import ApiError, Missing, RemoteJob, RemoteStatus, Throttled
+from workers.video_api import ApiError, Missing, RemoteJob, RemoteStatus, Throttled, is_known
 
 log = structlog.get_logger("workers.look")
 
@@ -25,9 +28,17 @@ def decide(
 ) -> Decision:
     """What a look at a remote job means. `now` in Unix seconds; `renders`: the last ones of its kind, ascending."""
     created = job.created_at or _created_at(item, now)
+
+    def end(failure: Failure, message: str) -> Decision:
+        return ended(failure, message, item, deployment, event=Event.FAILED, code=job.failure_code or job.raw_status)
+
     if job.status is RemoteStatus.RUNNING:
         if now > created + deployment.retention_s:
-            return _ended("never_finished", f"still {job.raw_status} after {deployment.retention_s:.0f} s")
+            return end(failures.NEVER_FINISHED, f"still {job.raw_status} after {deployment.retention_s:.0f} s")
+        strange_for_s = now - (_strange_since(item) or now)
+        if not is_known(job.raw_status) and strange_for_s > deployment.max_render_s:
+            said = f"it says {job.raw_status!r}, which is no status known here, since {strange_for_s:.0f} s"
+            return end(failures.UNKNOWN_STATUS, said)
         age_s = max(now - _began_at(job, item, now), 0.0)
         sights = seen(_sights(item), age_s, job.progress)
         return Decision(
@@ -37,7 +48,10 @@ def decide(
                 "progress": job.progress or 0,
                 "missing": 0,
             },
-            {"sights": " ".join(f"{sight.age_s:.3f}:{sight.progress}" for sight in sights)},
+            {
+                "sights": " ".join(f"{sight.age_s:.3f}:{sight.progress}" for sight in sights),
+                "strange_since": "" if is_known(job.raw_status) else round((now - strange_for_s) * 1000),
+            },
             due_in_s=max(next_look(deployment.poll, age_s, renders, sights), job.poll_after_s or 0),
         )
     if job.status is RemoteStatus.SUCCEEDED and job.content_ids:
@@ -54,20 +68,24 @@ def decide(
             money="confirmed",
         )
     if job.status is RemoteStatus.SUCCEEDED:
-        return _ended("no_video", "the job succeeded without a video")
-    reason = job.failure_code or job.raw_status
-    return _ended(reason, job.failure_message or f"the remote job ended as {job.raw_status}")
+        return end(failures.NO_VIDEO, "the job succeeded without a video")
+    words = (job.failure_code, job.raw_status)
+    return end(failures.of_render(words), job.failure_message or f"the remote job ended as {job.raw_status}")
 
 
 def decide_error(error: ApiError, item: Item, deployment: Deployment, now: float) -> Decision:
     """What a failed look means: hardly ever anything (promise 21). A 404 counts after three in two minutes."""
+    late = now > _created_at(item, now) + deployment.retention_s
     if isinstance(error, Missing):
         gone, fields = missed(item, now)
         if gone:
-            return _ended("remote_missing", "the provider no longer knows the remote job")
+            failure = failures.EXPIRED_REMOTELY if late else failures.REMOTE_MISSING
+            message = f"the provider no longer knows the remote job: {error}"
+            return ended(failure, message, item, deployment, event=Event.FAILED, code=error.code)
         return Decision(Event.OBSERVED, fields, due_in_s=max(deployment.poll.every_s, AGAIN_S))
-    if now > _created_at(item, now) + deployment.retention_s:
-        return _ended("out_of_sight", f"no look succeeded until the provider deletes it; the last said: {error}")
+    if late:
+        message = f"no look succeeded until the provider deletes it; the last said: {error}"
+        return ended(failures.OUT_OF_SIGHT, message, item, deployment, event=Event.FAILED, code=error.code)
     log.warning("look.was_refused", status=error.status, error=str(error))
     wait = error.retry_after_s if isinstance(error, Throttled) else None
     return Decision(Event.OBSERVED, due_in_s=max(deployment.poll.every_s, min(wait or 0, LONGEST_S)))
@@ -98,18 +116,13 @@ def _began_at(job: RemoteJob, item: Item, now: float) -> float:
     return job.created_at or _created_at(item, now)
 
 
+def _strange_since(item: Item) -> float | None:
+    """Since when the provider says a status that nobody here knows (Unix seconds)."""
+    return instant(item.attempt.fields, "strange_since") if item.attempt else None
+
+
 def _sights(item: Item) -> list[Sight]:
     """The progress of earlier looks, as the attempt's field `sights` has it: `AGE:PERCENT`, apart by spaces."""
     kept = item.attempt.fields.get("sights", "") if item.attempt else ""
     pairs = (each.split(":") for each in kept.split())
     return [Sight(float(age), int(progress)) for age, progress in pairs]
-
-
-def _ended(reason: str, message: str) -> Decision:
-    """The job ended without a video; nobody says whether such jobs are billed, so its money stays unknown."""
-    return Decision(
-        Event.FAILED,
-        {"reason": reason, "message": message, "billed": "unknown"},
-        {"outcome": reason, "message": message},
-        money="unknown",
-    )

@@ -5,11 +5,11 @@ A listing or a gateway may lose sight of a job for a moment, and a finished vide
 
 from __future__ import annotations
 
+from orchestrator.failures import LOOK, LOOK_OVER_S
 from orchestrator.records import Item
 
-LOOKS, OVER_S = 3, 120.0
 #: Until the next look at a job that was not found.
-AGAIN_S = 60.0
+AGAIN_S = LOOK.pause_s(0)
 
 
 def missed(item: Item, now: float) -> tuple[bool, dict[str, object]]:
@@ -17,4 +17,4 @@ def missed(item: Item, now: float) -> tuple[bool, dict[str, object]]:
     looks = int(item.fields.get("missing") or 0) + 1
     since = float(item.fields.get("missing_since") or 0) / 1000 if looks > 1 else now
     fields: dict[str, object] = {"missing": looks, "missing_since": round(since * 1000)}
-    return looks >= LOOKS and now - since >= OVER_S, fields
+    return not LOOK.left(looks) and now - since >= LOOK_OVER_S, fields

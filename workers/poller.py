@@ -19,13 +19,16 @@ from orchestrator import looks
 from orchestrator.looks import Observed
 from orchestrator.records import Claim, Item
 from orchestrator.redis_connection import AWAY
-from orchestrator.states import State
+from orchestrator.states import Event, State
 from workers.look import decide, decide_error
 from workers.renewal import PART
 from workers.station import Station
-from workers.video_api import ApiError
+from workers.video_api import ApiError, RemoteJob, is_known
 
 log = structlog.get_logger("workers.poller")
+
+#: Status words that nobody knows, told once each; a server that makes up ever new ones does not fill the log.
+STRANGE_MOST = 50
 
 #: Looks at once at one deployment, as many as a client keeps connections: more cost more each.
 AT_ONCE = 8
@@ -49,6 +52,7 @@ class Poller:
         self._observed: list[tuple[Observed, float]] = []  # and when it is due again, by the loop's clock
         self._draining, self._left = False, list[Claim]()
         self._rounds: set[asyncio.Task[None]] = set()
+        self._strange: set[tuple[str, str]] = set()  # a deployment's status words that were told
         self._writing: asyncio.Task[None] | None = None
         self._keeping: asyncio.Task[None] | None = None
 
@@ -129,6 +133,7 @@ class Poller:
         except ApiError as error:
             decision = decide_error(error, item, line.deployment, clock())
         else:
+            self._tell_strange(job, line.deployment.name)
             decision = decide(job, item, line.deployment, clock(), renders=renders)
         if looks.is_quiet(decision):
             due_at = asyncio.get_running_loop().time() + (decision.due_in_s or 0)
@@ -136,7 +141,15 @@ class Poller:
             if self._writing is None or self._writing.done():
                 self._writing = asyncio.create_task(self._write())
         elif await station.store.apply(item.ref, item.version, decision):
-            station.wake(decision.due_in_s or 0)  # without a next look, its slot is free
+            station.wake((decision.event is Event.OBSERVED and decision.due_in_s) or 0)  # else its slot is free
+
+    def _tell_strange(self, job: RemoteJob, deployment: str) -> None:
+        """A status word that nobody here knows, once: it is taken for still rendering."""
+        word = (deployment, job.raw_status[:60])
+        if is_known(job.raw_status) or word in self._strange or len(self._strange) >= STRANGE_MOST:
+            return
+        self._strange.add(word)
+        log.warning("status.is_unknown", status=word[1])
 
     async def _write(self) -> None:
         """Write what was observed, some of it at once, until there is no more."""

@@ -6,6 +6,7 @@ import structlog
 
 from orchestrator import remote_ids
 from orchestrator.decision import Decision
+from orchestrator.failures import OUTCOME_UNKNOWN
 from orchestrator.records import Attempt, Item
 from orchestrator.settings import Deployment
 from orchestrator.states import Event, State
@@ -95,7 +96,7 @@ async def _look_again(station: Station, item: Item, finding: LookAgain) -> None:
 
 def held(message: str) -> Decision:
     """Settled as unknown: no slot, and its money counts as spent until a person or late evidence says."""
-    return Decision(Event.HELD, {"reason": "outcome_unknown", "message": message, "billed": "unknown"}, money="unknown")
+    return Decision(Event.HELD, OUTCOME_UNKNOWN.fields(message), money="unknown")
 
 
 async def now_of(store: Store) -> float:

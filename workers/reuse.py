@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import structlog
 
 from orchestrator.decision import Decision
+from orchestrator.failures import REUSE_MISSING
 from orchestrator.records import Item
 from orchestrator.states import Event
 from workers.delivery import second_name
@@ -38,7 +39,7 @@ async def reuse(sink: Sink, item: Item) -> Decision:
     except (NotThere, KeyError, TypeError, ValueError) as error:
         log.error("video.was_not_reusable", video=video, error=str(error))
         message = f"{video} was to be used again, and cannot be: {error}; retry renders a new video"
-        return Decision(Event.UNLINKED, {"reason": "reuse_missing", "message": message, "billed": "no"})
+        return Decision(Event.UNLINKED, REUSE_MISSING.fields(message))
     data = (json.dumps(known, ensure_ascii=False, indent=2) + "\n").encode()
     name = receipt_name(f"{item.ref.batch}/{item.ref.item}.mp4")
     if await _is_anothers(sink, name, known):  # of a video that was paid for: ours stands beside it, as videos do

@@ -16,6 +16,10 @@ local PASS_STEP = 1024                -- what one admission costs a batch of wei
 
 local ITEM_PAUSE = {'paused', 'paused_at', 'paused_by', 'paused_reason'}
 
+-- What a render left on its item: it means nothing for the next one.
+local OF_RENDER = {'expires_at', 'content_id', 'completed_at', 'remote_status', 'progress', 'missing', 'missing_since',
+                   'archive_tries', 'archiving_since'}
+
 -- Ended without a video; and not yet sent, so that what it is made from is still needed.
 local ENDED = {failed = true, cancelled = true, expired = true, held = true}
 local UNMADE = {waiting = true, admitted = true, creating = true}
@@ -76,11 +80,28 @@ local function hurry(batch, id, lane, source, place)
   redis.call('ZADD', P .. 'hurry:' .. lane, string.format('%.4f', expires_at + place % 4096 / 4096), batch .. '/' .. id)
 end
 
+-- What failed and is tried again by itself stands in 'later', by when it may join its queue; its batch knows how many do.
+local function put_off(batch, id)
+  local at = redis.call('HGET', item_key(batch, id), 'not_before')
+  if not at or tonumber(at) <= now_ms() then return false end
+  local new = redis.call('ZADD', P .. 'later', at, batch .. '/' .. id)
+  if new == 1 then redis.call('HINCRBY', batch_key(batch), 'later', 1) end
+  return true
+end
+
+local function put_off_no_more(batch, id)
+  redis.call('HDEL', item_key(batch, id), 'not_before')
+  if redis.call('ZREM', P .. 'later', batch .. '/' .. id) == 1 then
+    redis.call('HINCRBY', batch_key(batch), 'later', -1)
+  end
+end
+
 -- `in_bulk`: whoever queues many rows indexes their lanes at the end, once (`seal_batch.lua`).
 local function enqueue(batch, id, in_bulk)
   local i = redis.call('HMGET', item_key(batch, id), 'lane', 'priority', 'place', 'paused', 'source_id', 'source')
   if not i[1] or i[1] == '' then return end           -- parked: its source has not succeeded yet
   if i[4] then return end                             -- a person paused it
+  if put_off(batch, id) then return end
   local score = tonumber(i[3]) - tonumber(i[2]) * PRIORITY_STEP
   redis.call('ZADD', P .. 'queue:' .. i[1] .. ':' .. batch, string.format('%.0f', score), id)
   if i[5] then hurry(batch, id, i[1], i[6], tonumber(i[3])) end
@@ -152,9 +173,12 @@ local follow, hand_on
 -- name by name and value by value.
 local function move(batch, id, from, to, now, ...)
   local key = item_key(batch, id)
-  local i = redis.call('HMGET', key, 'attempt', 'deployment', 'expires_at', 'source', 'reused', 'paused', 'lane')
+  local i = redis.call('HMGET', key, 'attempt', 'deployment', 'expires_at', 'source', 'reused', 'paused', 'lane', 'not_before')
   local ref = batch .. '/' .. id
-  if from == 'waiting' and to ~= 'waiting' then unqueue(batch, id, i[7]) end
+  if from == 'waiting' and to ~= 'waiting' then
+    unqueue(batch, id, i[7])
+    if i[8] then put_off_no_more(batch, id) end
+  end
   if OPEN[from] and not OPEN[to] then
     redis.call('ZREM', open_key(i[2]), attempt_ref(batch, id, i[1]))
   end
@@ -169,7 +193,13 @@ local function move(batch, id, from, to, now, ...)
     redis.call('HSET', batch_key(batch), 'moved_at', now)
     redis.call('HINCRBY', batch_key(batch), 'n:' .. from, -1)
     redis.call('HINCRBY', batch_key(batch), 'n:' .. to, 1)
-    if to == 'waiting' then enqueue(batch, id) end
+    if to == 'waiting' then
+      if not UNMADE[from] then
+        redis.call('HDEL', key, unpack(OF_RENDER))
+        if i[4] then redis.call('SADD', P .. 'remixes:' .. batch .. '/' .. i[4], id) end
+      end
+      enqueue(batch, id)
+    end
     if i[6] then
       local waiting = (to == 'waiting' and 1 or 0) - (from == 'waiting' and 1 or 0)
       redis.call('HINCRBY', batch_key(batch), 'paused_items', waiting)

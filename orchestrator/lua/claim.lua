@@ -18,6 +18,21 @@ local function consider_first(set)
   if at and (not next_due or at < next_due) then next_due = at end
 end
 
+-- What failed and is tried again joins its queue when its pause is over. A time further off than any pause is a clock
+-- that stepped back.
+local later = P .. 'later'
+local function join_queue(ref)
+  local batch, id = string.match(ref, '^([^/]+)/(.+)$')
+  local waits = redis.call('HGET', item_key(batch, id), 'state') == 'waiting'
+  put_off_no_more(batch, id)
+  if waits then enqueue(batch, id) end
+end
+for _, ref in ipairs(redis.call('ZRANGEBYSCORE', later, now + request.furthest_ms, '+inf', 'LIMIT', 0, 100)) do
+  join_queue(ref)
+end
+for _, ref in ipairs(redis.call('ZRANGEBYSCORE', later, '-inf', now, 'LIMIT', 0, 100)) do join_queue(ref) end
+consider_first(later)
+
 local function room(step) return pool[step] and free[pool[step]] > 0 end
 
 -- Looks at a deployment's jobs take from a room of their own too ('polls NAME'), and from a bucket that all workers

@@ -20,8 +20,9 @@ local n = i[3]
 -- A person cancelled it meanwhile: then it does not wait again; and a video that is not wanted is not archived, unless
 -- another batch waits for it, which would pay for the same once more.
 local cancelled = (to == 'waiting' or (to == 'archiving' and from ~= to)) and cancel_of(batch, id)
+local INSTEAD = {rendering = 'failed', archiving = 'lost'}    -- of a new attempt
 if cancelled and to == 'waiting' then
-  event = 'cancelled'
+  event = INSTEAD[from] or 'cancelled'
 elseif cancelled == 'discard' and redis.call('SCARD', P .. 'links:' .. batch .. '/' .. id) == 0 then
   event = 'discarded'
 end
@@ -48,7 +49,13 @@ set_fields(key, patch.item)
 if n ~= '0' then set_fields(attempt_key(batch, id, n), patch.attempt) end
 learn_from(ARGV[5])
 if patch.money then settle(batch, id, n, patch.money) end
-local version = event == ARGV[5] and move(batch, id, from, to, now) or call_off(batch, id, from, event, now)
+if event == 'retried' then
+  -- It may be paid besides the attempt before.
+  redis.call('HINCRBY', batch_key(batch), 'estimated', tonumber(redis.call('HGET', key, 'price')) or 0)
+  redis.call('HSET', key, 'not_before', string.format('%.0f', now + (patch.due_in_ms or 0)))
+end
+local ends = event == 'cancelled' or event == 'discarded'
+local version = ends and call_off(batch, id, from, event, now) or move(batch, id, from, to, now)
 if patch.due_in_ms then
   local due = string.format('%.0f', now + patch.due_in_ms)
   if OPEN[to] then

@@ -95,6 +95,9 @@ class Deployment(Section):
     poll: Poll = Field(Poll(), description="when to look at a remote job: first_s, every_s, min_s, most_per_s")
     retention_s: float = Field(86400.0, description="seconds a video is kept, where no expiry is named", gt=0)
     price_per_second_usd: Decimal | None = Field(None, description="dollars a second of video", ge=0)
+    on_expired: Literal["hold", "rerender"] = Field(
+        "hold", description="when a finished video is lost: hold, or rerender (a new one, paid again, once)"
+    )
     create_timeout_s: float = Field(60.0, description="seconds that one create call may take in all", gt=0)
     settle_s: float = Field(10.0, description="seconds until an accepted create shows in the listing", gt=0)
     render_s: float | None = Field(None, description="seconds a render takes, for plans until some were seen", gt=0)

@@ -56,12 +56,24 @@ def test_a_server_that_fails_without_a_word_is_left_alone_longer_each_time(retry
     assert (decision.deployment["cool_ms"], decision.deployment["backoff"]) == (1_000, 60_000)
 
 
-@pytest.mark.parametrize("kind", [RefusalKind.INVALID, RefusalKind.MODERATED, RefusalKind.SOURCE_MISSING])
-def test_an_order_refused_for_what_it_is_fails_unbilled_in_the_servers_words(kind: RefusalKind) -> None:
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        (RefusalKind.INVALID, "invalid_request"),
+        (RefusalKind.MODERATED, "moderation_refused"),
+        (RefusalKind.SOURCE_MISSING, "source_missing"),
+    ],
+)
+def test_an_order_refused_for_what_it_is_fails_unbilled_in_the_servers_words(kind: RefusalKind, code: str) -> None:
     decision = decide(refused(kind), deployment())
     assert (decision.event, decision.money) == (Event.REFUSED, "none")
-    assert (decision.item["reason"], decision.item["message"]) == (str(kind), "the server's words")
+    assert (decision.item["reason"], decision.item["message"]) == (code, "the server's words")
     assert decision.deployment is None
+
+
+def test_the_field_that_the_server_blames_is_named_first() -> None:
+    decision = decide(dataclasses.replace(refused(RefusalKind.INVALID), field="size"), deployment())
+    assert decision.item["message"] == "size: the server's words"
 
 
 @pytest.mark.parametrize("kind", [RefusalKind.AUTH, RefusalKind.DEPLOYMENT_MISSING, RefusalKind.MODEL_RETIRED])

@@ -26,6 +26,7 @@ from workers.video_api.outcomes import (
     RemoteStatus,
     Unknown,
 )
+from workers.video_api.remote_job import is_known
 
 __all__ = [
     "Accepted",
@@ -49,4 +50,5 @@ __all__ = [
     "VideoApi",
     "boot_clock",
     "connect",
+    "is_known",
 ]

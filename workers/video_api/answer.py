@@ -66,6 +66,15 @@ class Answer:
         asked = _number(self.headers.get("openai-poll-after-ms", ""))
         return None if asked is None else min(asked / 1000, 3600.0)
 
+    def field(self) -> str | None:
+        """Which field of the request an error body blames (`error.param`, as OpenAI and Azure write it), if it does."""
+        body = self.document
+        if not isinstance(body, dict):
+            return None
+        inner = body.get("error")
+        named = (inner if isinstance(inner, dict) else body).get("param")
+        return named if isinstance(named, str) and named.strip() else None
+
     def error(self) -> tuple[str | None, str, frozenset[str]]:
         """(code, message, every code-like word) of an error body, whole, just as the server wrote them: to be shown,
         they go through `hide` and then through `brief`. The shapes in use:

@@ -102,7 +102,8 @@ class NotSent:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The server said no, and nothing was made. `status` is None when the order was refused before it was sent."""
+    """The server said no, and nothing was made. `status` is None when the order was refused before it was sent; `field`
+    is what the server says is wrong of the order, where it says so."""
 
     kind: RefusalKind
     status: int | None
@@ -110,6 +111,7 @@ class Refused:
     message: str
     request_id: str | None
     retry_after_s: float | None
+    field: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

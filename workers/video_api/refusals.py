@@ -6,20 +6,13 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from orchestrator.failures import MODERATION_WORDS
 from workers.video_api.answer import CODE_LIMIT, Answer, brief
 from workers.video_api.outcomes import Accepted, CreateOutcome, RefusalKind, Refused, RemoteJob, Unknown
 
 CERTAIN = frozenset({400, 401, 403, 404, 410, 413, 415, 422})
 """Statuses that say for certain that nothing was made. 429 only with a body that we know; all others are unknown."""
 
-_MODERATED = {
-    "moderation_blocked",
-    "content_policy_violation",
-    "content_filter",
-    "contentfilter",
-    "responsibleaipolicyviolation",
-    "input_moderation",
-}
 _OUT_OF_QUOTA = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
 _OUT_OF_QUOTA_TEXT = re.compile(r"exceeded your current quota|billing hard limit|out of call volume quota", re.I)
 # Azure: {"error": {"message": "Too many running tasks", "type": "video_generation_user_error", "code": null}}. The
@@ -65,7 +58,9 @@ def outcome_of(
     wait_s = answer.retry_after_s(now)
     if kind is None:
         return Unknown(f"HTTP {answer.status}: {message}", answer.status, answer.request_id, wait_s)
-    return Refused(kind, answer.status, code, message, answer.request_id, wait_s)
+    named = answer.field()
+    field = brief(hide(named), CODE_LIMIT) if named else None
+    return Refused(kind, answer.status, code, message, answer.request_id, wait_s, field)
 
 
 def _refusal(status: int, message: str, words: frozenset[str], *, remix: bool) -> RefusalKind | None:
@@ -74,7 +69,7 @@ def _refusal(status: int, message: str, words: frozenset[str], *, remix: bool) -
         return _throttle(message, words)
     if status not in CERTAIN:
         return None
-    if words & _MODERATED:
+    if words & MODERATION_WORDS:
         return RefusalKind.MODERATED
     # A 400 may quote the prompt, so its words decide nothing; a gateway's 403 does not.
     if words & _OUT_OF_QUOTA or (status == 403 and _OUT_OF_QUOTA_TEXT.search(message)):

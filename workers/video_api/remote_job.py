@@ -12,7 +12,27 @@ _ID_LIMIT = 2000
 _SUCCEEDED = {"completed", "succeeded", "complete", "success"}
 _FAILED = {"failed", "error", "failure"}
 _GONE = {"cancelled", "canceled", "expired", "deleted"}
+_RUNNING = {
+    "queued",
+    "pending",
+    "not_started",
+    "created",
+    "submitted",
+    "in_progress",
+    "in_queue",
+    "preprocessing",
+    "processing",
+    "running",
+    "rendering",
+    "generating",
+    "postprocessing",
+}
 _SORA_1_KEPT_S = 86400.0
+
+
+def is_known(word: str) -> bool:
+    """Whether a provider's status word is one that this program knows, of any server that speaks these APIs."""
+    return word.strip().lower() in _RUNNING | _SUCCEEDED | _FAILED | _GONE
 
 
 def status_of(word: str) -> RemoteStatus:
