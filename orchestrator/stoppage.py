@@ -44,6 +44,8 @@ async def stoppage(
         return None  # its items are being swept
     if (paused := pause_of(batch.fields)) is not None:
         return Stoppage("paused", f"paused {paused}: dailies resume {batch.name}", paused.at)
+    if int(batch.fields.get("later") or 0):
+        return None  # what failed is tried again by itself, after a pause
     views = {d.name: await deployment(store, d.name) for d in deployments}
     found: list[Stoppage] = []
     for lane in sorted({d.model for d in deployments} | {f"@{d.name}" for d in deployments}):

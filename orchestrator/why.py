@@ -9,6 +9,7 @@ from itertools import chain
 from orchestrator.explanation import FLOWING, Ahead, Door, Explanation, explain
 from orchestrator.gate_words import Gate, gate_of, opening, paused_words, when
 from orchestrator.keys import Ref
+from orchestrator.records import instant
 from orchestrator.settings import NO_BUDGETS, Budgets, Deployment
 from orchestrator.states import BatchState, State
 from orchestrator.stoppage import how_to_serve
@@ -63,6 +64,8 @@ async def why(
     if (asked := _asked_for(found)) is not None:
         gate, summary, resume = asked
         return Why(ref, found.state, gate, None, summary, since, resume=resume)
+    if (again := _tried_again(found)) is not None:
+        return Why(ref, found.state, "again", again[0], again[1], since)
     other = _waits_for(found)
     if other is not None:
         return await _after(store, found, *other, deployments, budgets, since, deepest)
@@ -88,6 +91,15 @@ def _asked_for(found: Explanation) -> tuple[str, str, str | None] | None:
         resume = f"if no submit of {batch.name} is under way any more, submit its manifest again"
         return "loading", "Its batch is still being submitted: nothing of it is sent before all of it is in.", resume
     return None
+
+
+def _tried_again(found: Explanation) -> tuple[float, str] | None:
+    """(until, summary) of one whose last attempt came to nothing, and whose next one waits for its pause to be over."""
+    at = instant(found.item, "not_before")
+    if at is None or at <= found.now or not found.item.get("lane"):
+        return None
+    told = found.item.get("message") or found.item.get("reason") or "no reason is known"
+    return at, f"Its last attempt came to nothing: {told}. It is queued again {when(at, found.now)}."
 
 
 def _waits_for(found: Explanation) -> tuple[str, Ref, str] | None:
