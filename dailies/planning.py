@@ -45,7 +45,7 @@ async def plan(settings: Settings, manifests: Sequence[Manifest], choices: Choic
         sink = await stack.enter_async_context(open_sink(settings.archive, os.environ))
         for manifest in manifests:
             name = await batch_of(store, manifest.name, new=choices.new)
-            hashes = await image_hashes(manifest.images)
+            hashes = await image_hashes(manifest.images, allow=settings.inputs.allow)
             surveyed.append(await survey(settings, store, sink, manifest, name, hashes, choices, earlier))
         return await _plans(settings, store, surveyed, at)
 

@@ -31,7 +31,10 @@ async def survey_all(session: Session, manifests: Sequence[Manifest], choices: C
     Raises UsageError where rows would be paid for twice and nobody said that they shall be.
     """
     names = [await batch_of(session.store, m.name, new=choices.new) for m in manifests]
-    images = [await store_images(m.images, session.archive(), n) for m, n in zip(manifests, names, strict=True)]
+    allow = session.settings.inputs.allow
+    images = [
+        await store_images(m.images, session.archive(), n, allow=allow) for m, n in zip(manifests, names, strict=True)
+    ]
     earlier: dict[str, str] | None = {} if len(manifests) > 1 else None
     surveyed = [
         await survey(session.settings, session.store, session.archive(), manifest, name, hashes, choices, earlier)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import warnings
 from contextlib import suppress
 from functools import lru_cache
@@ -59,18 +60,35 @@ def read_picture(path: Path, _changed_at: int, _size: int, _inode: int) -> Pictu
             while chunk := stream.read(_CHUNK):
                 digest.update(chunk)
             stream.seek(0)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of many pixels and odd metadata: neither is for the user's eyes
-                size, turned = _decoded(stream)
+            return _looked_into(stream, digest.hexdigest())
     except OSError as error:
-        if error.errno is not None:
-            return Picture(wrong=(f"cannot be read: {error.strerror}", "check its permissions"))
-        return Picture(wrong=_damaged(error))
+        return Picture(wrong=(f"cannot be read: {error.strerror}", "check its permissions"))
+
+
+def what_is_wrong(data: bytes) -> str | None:
+    """Why an image that is not on disk cannot be sent; None where it can."""
+    if not _is_picture(data[:16]):
+        return _no_picture(data[:16])[0]
+    found = _looked_into(io.BytesIO(data), "")
+    if found.wrong is not None:
+        return found.wrong[0]
+    return None if found.size[0] * found.size[1] <= MOST_PIXELS else "has far more pixels than any video"
+
+
+def _looked_into(stream: BinaryIO, sha256: str) -> Picture:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of many pixels and odd metadata: neither is for the user's eyes
+            size, turned = _decoded(stream)
     except Image.DecompressionBombError:
         return Picture(wrong=("has far more pixels than any video", "save it as small as the video shall be"))
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        return Picture(wrong=_damaged(error))
     except Exception as error:  # Pillow's readers raise whatever a damaged file makes them stumble over
         return Picture(wrong=_damaged(error))
-    return Picture(digest.hexdigest(), size, turned)
+    return Picture(sha256, size, turned)
 
 
 def _decoded(stream: BinaryIO) -> tuple[tuple[int, int], int]:

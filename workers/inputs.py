@@ -8,41 +8,45 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-import httpx
-
 from manifests import Item as ManifestItem
+from manifests.image import LARGEST
+from manifests.picture import what_is_wrong
+from workers.fetching import Fetcher, Unfetchable, shown
+from workers.reach import Reach
 from workers.sinks import Sink
 from workers.video_api import Image
-
-MAX_BYTES = 20 * 1024 * 1024
-_KINDS = ((b"\x89PNG", "png", "image/png"), (b"\xff\xd8\xff", "jpg", "image/jpeg"), (b"RIFF", "webp", "image/webp"))
 
 
 class InputUnusable(Exception):
     """An input image cannot be fetched or is no image that the API takes. The text names it and says why."""
 
 
-async def store_images(references: Iterable[str], sink: Sink, batch: str) -> dict[str, str]:
+async def store_images(
+    references: Iterable[str], sink: Sink, batch: str, *, allow: Sequence[str] = ()
+) -> dict[str, str]:
     """Put every image into the archive; reference → hex SHA-256 of its bytes.
 
-    One given by URL is fetched here, so that what is rendered is what was there at submit. Raises InputUnusable, and
-    ArchiveError where the archive cannot take it.
+    One given by URL is fetched here, so that what is rendered is what was there at submit. `allow`: what may be fetched
+    from besides public addresses (`workers.reach`). Raises InputUnusable, and ArchiveError where the archive cannot
+    take it.
     """
     hashes = {}
-    for reference in references:
-        data = await _bytes_of(reference)
-        _, _, content_type = _kind(data, reference)
-        hashes[reference] = hashlib.sha256(data).hexdigest()
-        await sink.write(_name(batch, hashes[reference]), data, content_type)
+    async with Fetcher(Reach(allow), most=LARGEST) as fetcher:
+        for reference in references:
+            data = await _bytes_of(reference, fetcher)
+            _, content_type = _kind(data, shown(reference))
+            hashes[reference] = hashlib.sha256(data).hexdigest()
+            await sink.write(_name(batch, hashes[reference]), data, content_type)
     return hashes
 
 
-async def image_hashes(references: Iterable[str]) -> dict[str, str]:
+async def image_hashes(references: Iterable[str], *, allow: Sequence[str] = ()) -> dict[str, str]:
     """Reference → hex SHA-256 of its bytes, with nothing kept. Raises InputUnusable."""
-    return {reference: hashlib.sha256(await _bytes_of(reference)).hexdigest() for reference in references}
+    async with Fetcher(Reach(allow), most=LARGEST) as fetcher:
+        return {each: hashlib.sha256(await _bytes_of(each, fetcher)).hexdigest() for each in references}
 
 
 def with_images(items: Iterable[ManifestItem], hashes: Mapping[str, str]) -> Iterator[ManifestItem]:
@@ -57,7 +61,7 @@ def with_images(items: Iterable[ManifestItem], hashes: Mapping[str, str]) -> Ite
 async def stored_image(sink: Sink, batch: str, sha256: str) -> Image:
     """The image as it was stored at submit. Raises ArchiveError when it cannot be read."""
     data = await sink.read(_name(batch, sha256))
-    _, extension, content_type = _kind(data, sha256)
+    extension, content_type = _kind(data, sha256)
     return Image(f"{sha256[:16]}.{extension}", content_type, data)
 
 
@@ -65,24 +69,35 @@ def _name(batch: str, sha256: str) -> str:
     return f"{batch}/inputs/{sha256}"
 
 
-def _kind(data: bytes, place: str) -> tuple[bytes, str, str]:
-    for kind in _KINDS:
-        if data.startswith(kind[0]):
-            return kind
+def _kind(data: bytes, place: str) -> tuple[str, str]:
+    """(extension, media type) by the first bytes."""
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "png", "image/png"
+    if data.startswith(b"\xff\xd8\xff"):
+        return "jpg", "image/jpeg"
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "webp", "image/webp"
     raise InputUnusable(f"{place} is not a jpeg, png or webp image")
 
 
-async def _bytes_of(reference: str) -> bytes:
-    if not reference.startswith(("http://", "https://")):
-        return await asyncio.to_thread(Path(reference).read_bytes)
+async def _bytes_of(reference: str, fetcher: Fetcher) -> bytes:
+    """A local image was looked at as the manifest was read; one from elsewhere is looked at here."""
+    if not reference.lower().startswith(("http://", "https://")):
+        return await asyncio.to_thread(_read, Path(reference))
     try:
-        async with httpx.AsyncClient(timeout=30) as web, web.stream("GET", reference) as answer:
-            answer.raise_for_status()
-            data = bytearray()
-            async for chunk in answer.aiter_bytes():
-                data += chunk
-                if len(data) > MAX_BYTES:
-                    raise InputUnusable(f"{reference} is over {MAX_BYTES >> 20} MiB")
-    except httpx.HTTPError as error:
-        raise InputUnusable(f"{reference} cannot be fetched: {error}") from error
-    return bytes(data)
+        data = await fetcher.fetch(reference)
+    except Unfetchable as error:
+        raise InputUnusable(f"{shown(reference)} cannot be fetched: {error}") from None
+    wrong = await asyncio.to_thread(what_is_wrong, data)
+    if wrong is not None:
+        raise InputUnusable(f"{shown(reference)} {wrong}")
+    return data
+
+
+def _read(path: Path) -> bytes:
+    """A file that may have changed since it was looked at."""
+    with path.open("rb") as stream:
+        data = stream.read(LARGEST + 1)
+    if len(data) > LARGEST:
+        raise InputUnusable(f"{path} is over {LARGEST >> 20} MiB")
+    return data

@@ -13,6 +13,7 @@ from manifests.rules import ModelRule
 from orchestrator.settings.archive import ArchiveSettings
 from orchestrator.settings.budgets import NO_BUDGETS, Budgets
 from orchestrator.settings.deployment import Auth, Deployment, Poll
+from orchestrator.settings.inputs import InputSettings
 from orchestrator.settings.quota import Quota, shared
 from orchestrator.settings.redis import RedisSettings
 
@@ -42,6 +43,7 @@ class Settings(BaseSettings):
     quotas: dict[str, Quota] = Field({}, description="quotas by name, for deployments that share one")
     deployments: tuple[Deployment, ...] = Field((), description="a list of model deployments")
     archive: ArchiveSettings = Field(ArchiveSettings(), description="url, auth and delete_remote")
+    inputs: InputSettings = Field(InputSettings(), description="allow")
 
     @model_validator(mode="before")
     @classmethod
@@ -93,4 +95,5 @@ class Settings(BaseSettings):
             confirm_over_usd=NEVER_USD,  # pretend money
             deployments=tuple(deployments),
             archive=ArchiveSettings(url="./archive-sandbox"),
+            inputs=self.inputs,
         )

@@ -6,13 +6,22 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
 
-BODY_LIMIT = 8 * 1024 * 1024
+from workers.video_api.decoding import decoded
+
+#: The largest body about one job (bytes): its prompt of 32,000 characters is not a quarter of it, however escaped. What
+#: JSON unfolds to in memory may be twenty times as much.
+BODY_LIMIT = 1024 * 1024
+#: The largest page of a listing (bytes).
+PAGE_LIMIT = 8 * 1024 * 1024
+#: So much of a body that refuses is read (bytes); the status says all that counts.
+REFUSAL_LIMIT = 256 * 1024
 MESSAGE_LIMIT = 500
 CODE_LIMIT = 100
 WAIT_CAP_S = 86400.0  # a Retry-After of a day was seen in the field; nothing longer is believed
@@ -107,21 +116,36 @@ def brief(text: str, limit: int = MESSAGE_LIMIT) -> str:
     return clean if len(clean) <= limit else clean[: limit - 1] + "…"
 
 
-async def read_answer(response: httpx.Response, hide: Callable[[str], str]) -> Answer:
-    """Reads a streamed response to its end. Raises OversizedBody past the limit, httpx.TransportError when cut off."""
+async def read_answer(
+    response: httpx.Response, hide: Callable[[str], str], *, limit: int = BODY_LIMIT
+) -> Answer:
+    """Reads a streamed response to its end; of one that refuses, no more than is worth reading.
+
+    Raises OversizedBody past `limit` (bytes), UndecodableBody, and httpx.TransportError when cut off.
+    """
+    refuses = not 200 <= response.status_code < 300
     declared = response.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > BODY_LIMIT:
+    if not refuses and declared.isdecimal() and int(declared) > limit:
         raise OversizedBody(f"the answer's body claims {declared} bytes")
     body = bytearray()
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) > BODY_LIMIT:
-            raise OversizedBody(f"the answer's body is larger than {BODY_LIMIT} bytes")
+    async with aclosing(decoded(response)) as chunks:
+        async for chunk in chunks:
+            body += chunk
+            if refuses and len(body) >= REFUSAL_LIMIT:
+                del body[REFUSAL_LIMIT:]
+                break
+            if len(body) > limit:
+                raise OversizedBody(f"the answer's body is larger than {limit} bytes")
     return answer_of(response.status_code, response.headers, bytes(body), hide)
 
 
 class OversizedBody(Exception):
     """More bytes than any JSON answer of these APIs has."""
+
+
+def head_of(response: httpx.Response, hide: Callable[[str], str]) -> Answer:
+    """Status and headers alone, before a body or without one."""
+    return answer_of(response.status_code, response.headers, b"", hide)
 
 
 def answer_of(status: int, headers: Mapping[str, str], body: bytes, hide: Callable[[str], str]) -> Answer:
@@ -160,17 +184,25 @@ def _code(found: Mapping[str, Any]) -> str | None:
 
 
 def _words(found: Mapping[str, Any]) -> list[str]:
-    words = []
+    words: list[str] = []
     for place in (found, found.get("inner_error"), found.get("innererror")):
         if isinstance(place, dict):
-            words += [str(place[name]).lower() for name in ("code", "type") if place.get(name)]
+            said = (place.get(name) for name in ("code", "type"))
+            words += [str(word).lower() for word in said if isinstance(word, str | int)]
     return words
 
 
 def _detail(detail: list[Any] | dict[str, Any]) -> str:
-    """FastAPI's list of validation problems as one sentence; anything else as JSON."""
-    if isinstance(detail, list) and detail and all(isinstance(problem, dict) for problem in detail):
-        return "; ".join(
-            f"{'.'.join(str(step) for step in problem.get('loc', ()))}: {problem.get('msg', '')}" for problem in detail
-        )
-    return json.dumps(detail)
+    """FastAPI's list of validation problems as one sentence; anything else as JSON, unless it is nested too deeply."""
+    try:
+        if isinstance(detail, list) and detail and all(isinstance(problem, dict) for problem in detail):
+            return "; ".join(f"{_place(problem.get('loc'))}: {problem.get('msg', '')}" for problem in detail[:20])
+        return json.dumps(detail)
+    except RecursionError:
+        return "nested too deeply to be shown"
+
+
+def _place(loc: object) -> str:
+    """`query.limit` of `["query", "limit"]`."""
+    steps = loc if isinstance(loc, list) else [loc]
+    return ".".join(str(step) for step in steps if isinstance(step, str | int))

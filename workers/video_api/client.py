@@ -10,6 +10,7 @@ import httpx
 
 from workers.credentials import Credential
 from workers.video_api.content import Content
+from workers.video_api.download import DOWNLOAD_TIMEOUT_S, VIDEO_LIMIT
 from workers.video_api.generation_jobs import GenerationJobsClient
 from workers.video_api.outcomes import CreateOutcome, Order, RemoteJob
 from workers.video_api.videos import VideosClient
@@ -45,13 +46,23 @@ def connect(
     *,
     create_timeout_s: float,
     read_timeout_s: float,
+    download_timeout_s: float = DOWNLOAD_TIMEOUT_S,
+    video_limit: int = VIDEO_LIMIT,
 ) -> VideoApi:
     """A client of one endpoint. No connection is made yet; close it with `aclose` or `async with`.
 
     `create_timeout_s` bounds a whole create; `read_timeout_s` a whole question and, in a download, each wait for more
-    bytes. Raises ValueError for an endpoint that is no http(s) URL.
+    bytes; `download_timeout_s` all these waits together, and `video_limit` its bytes. Raises ValueError for an endpoint
+    that is no http(s) URL.
     """
-    wire = Wire(base_of(endpoint), credential, create_timeout_s=create_timeout_s, read_timeout_s=read_timeout_s)
+    wire = Wire(
+        base_of(endpoint),
+        credential,
+        create_timeout_s=create_timeout_s,
+        read_timeout_s=read_timeout_s,
+        download_timeout_s=download_timeout_s,
+        video_limit=video_limit,
+    )
     return VideosClient(wire) if api == "videos" else GenerationJobsClient(wire)
 
 

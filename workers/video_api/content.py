@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from workers.video_api.answer import answer_of, brief
+from workers.video_api.answer import answer_of, brief, head_of
+from workers.video_api.decoding import is_encoded
 from workers.video_api.errors import BadAnswer
 from workers.video_api.wire import Wire
 
@@ -32,10 +34,10 @@ async def open_content(wire: Wire, path: str, params: Mapping[str, str]) -> Asyn
 
     (A JSON error was once saved as .mp4 that way: BerriAI/litellm#16672.)
     """
-    async with wire.download(path, params) as response:
-        head = wire.head_of(response)
-        content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        chunks = wire.chunks(response)
+    async with wire.downloads.open(wire.base + path, params) as response:
+        head = head_of(response, wire.credential.hide)
+        content_type = _media_type(response.headers.get("content-type", ""))
+        chunks = wire.downloads.chunks(response)
         if content_type.startswith("text/") or content_type.endswith("json"):
             peek = b""
             async for chunk in chunks:
@@ -49,11 +51,21 @@ async def open_content(wire: Wire, path: str, params: Mapping[str, str]) -> Asyn
                 status=200,
                 request_id=head.request_id,
             )
-        encoded = response.headers.get("content-encoding", "identity") != "identity"
-        length = response.headers.get("content-length", "")
+        declared = "" if is_encoded(response) else response.headers.get("content-length", "")
+        length = int(declared) if declared.isdecimal() else None
+        if length is not None and length > wire.downloads.most:
+            raise BadAnswer(
+                f"The download claims {length} bytes, which no video has.", status=200, request_id=head.request_id
+            )
         yield Content(
-            length=int(length) if length.isdigit() and not encoded else None,
+            length=length,
             content_type=content_type,
             request_id=head.request_id,
             chunks=chunks,
         )
+
+
+def _media_type(header: str) -> str:
+    """`video/mp4` of `Video/MP4; codecs=…`; empty where the header is none, so that it can stand in ours."""
+    found = header.partition(";")[0].strip().lower()
+    return found if re.fullmatch(r"[a-z0-9!#$&^_.+-]{1,60}/[a-z0-9!#$&^_.+-]{1,60}", found) else ""

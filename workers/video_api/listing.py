@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+from workers.video_api.answer import PAGE_LIMIT
 from workers.video_api.errors import BadAnswer
 from workers.video_api.outcomes import RemoteJob
 from workers.video_api.wire import Wire
@@ -37,7 +38,7 @@ async def jobs_since(
     """
     seen: set[str] = set()
     while True:
-        answer = await wire.ask("GET", path, params)
+        answer = await wire.ask("GET", path, params, limit=PAGE_LIMIT)
         if not answer.ok:
             raise wire.error_of(answer)
         page = answer.document.get("data") if isinstance(answer.document, dict) else None

@@ -1,13 +1,61 @@
-"""Redirects of a download: what may be followed, with what, and what of it may be logged."""
+"""Redirects of a download: what may be followed, with what, where to, and what of it may be logged."""
 
 from __future__ import annotations
 
+import ipaddress
 import logging
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
+from workers.reach import Forbidden, Reach, get_at, is_network, is_public, resolve
 from workers.video_api.answer import Answer
 from workers.video_api.errors import BadAnswer
+
+_LOOPBACK = ("127.0.0.0/8", "::1/128")
+_PRIVATE = ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+
+
+class Strangers:
+    """Hosts that an endpoint redirects to: asked without a key, and not further inside than the endpoint itself is. An
+    endpoint of the provider's leads to public addresses, one in our network to that network too, and only one on this
+    machine to this machine. None leads to the metadata service of a cloud."""
+
+    def __init__(self, client: httpx.AsyncClient, origin: httpx.URL) -> None:
+        """`client`: for what a proxy of the environment connects to in our place."""
+        self._through_proxy, self._origin = client, origin
+        self._direct = httpx.AsyncClient(
+            trust_env=False,
+            timeout=client.timeout,
+            limits=httpx.Limits(max_keepalive_connections=0),
+            headers=client.headers,
+        )
+
+    async def aclose(self) -> None:
+        await self._direct.aclose()
+
+    async def get(self, url: httpx.URL) -> httpx.Response:
+        """A streamed answer. Raises Forbidden, OSError and httpx.HTTPError."""
+        host, reach = url.raw_host.decode("ascii"), await self._reach()
+        if url.scheme in getproxies() and not proxy_bypass(host):
+            if is_network(host) and not reach.takes(host):
+                raise Forbidden(f"The download is redirected to {host}, which is no public address")
+            return await self._through_proxy.send(self._through_proxy.build_request("GET", url), stream=True)
+        try:
+            addresses = await reach.addresses(host, _port(url) or 0)
+        except Forbidden as error:
+            raise Forbidden(f"The download is redirected, and {error}") from None
+        return await get_at(self._direct, url, addresses)
+
+    async def _reach(self) -> Reach:
+        try:
+            found = await resolve(self._origin.raw_host.decode("ascii"), _port(self._origin) or 0)
+        except OSError:  # known to a proxy alone
+            found = []
+        addresses = [ipaddress.ip_address(each.partition("%")[0]) for each in found]
+        if not addresses or all(map(is_public, addresses)):
+            return Reach()
+        return Reach((*_PRIVATE, *_LOOPBACK) if any(each.is_loopback for each in addresses) else _PRIVATE)
 
 
 def target_of(url: httpx.URL, response: httpx.Response, head: Answer) -> httpx.URL:
@@ -27,8 +75,11 @@ def target_of(url: httpx.URL, response: httpx.Response, head: Answer) -> httpx.U
 
 def origin_of(url: httpx.URL) -> tuple[str, str, int | None]:
     """What has to be the same for a key to go along."""
-    port = url.port or {"http": 80, "https": 443}.get(url.scheme)
-    return url.scheme, url.host, port
+    return url.scheme, url.host, _port(url)
+
+
+def _port(url: httpx.URL) -> int | None:
+    return url.port or {"http": 80, "https": 443}.get(url.scheme)
 
 
 def _without_query(record: logging.LogRecord) -> bool:
