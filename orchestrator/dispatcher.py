@@ -28,6 +28,7 @@ POOLS: Mapping[str, str] = {
     "probe": "steps",
     "reconcile": "steps",
     "sweep": "steps",
+    "watch": "steps",
     "poll": "polls",
     "archive": "archive",
     "report": "archive",

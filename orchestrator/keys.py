@@ -39,6 +39,8 @@ class Keys:
         "members:*",
         "remote:*",
         "known:*",
+        "asked:*",
+        "listing:*",
         "virtual:*",
         "timings:*",
         "turns",
@@ -107,6 +109,14 @@ class Keys:
     def known(self, scope: str) -> str:
         """Sorted set: the newest remote ids known there → created_at, Unix seconds."""
         return f"{self.prefix}known:{scope}"
+
+    def asked(self, scope: str) -> str:
+        """Sorted set: attempts whose create was not answered, held ones too → when their intent was written, ms."""
+        return f"{self.prefix}asked:{scope}"
+
+    def listing(self, scope: str) -> str:
+        """Hash: what is known of a place's list: whether there is one, and whether jobs show their prompts."""
+        return f"{self.prefix}listing:{scope}"
 
     def fetch(self, deployment: str) -> str:
         """Set: items whose finished video is still to be fetched from a deployment."""

@@ -46,6 +46,7 @@ _NAMES = (
     "submit",
     "sweep",
     "transition",
+    "watch",
 )
 
 

@@ -44,6 +44,7 @@ class Event(StrEnum):
     UNCERTAIN = "uncertain"  # the outcome of the create is unknown: only reconcile moves it
     ACCEPTED = "accepted"  # a remote id is known, by the answer
     ADOPTED = "adopted"  # a remote id is known, by the provider's listing
+    ATTACHED = "attached"  # a remote id is known, by a person's word
     DISOWNED = "disowned"  # its remote job, adopted by a guess, turned out to be another item's
     RESENT = "resent"  # the listing proves that no remote job came of the create
     HELD = "held"  # nobody can tell what came of the create
@@ -79,8 +80,19 @@ TABLE: dict[Event, dict[State, State]] = {
         S.WAITING: S.RENDERING,
         S.ADMITTED: S.RENDERING,
         S.CANCELLED: S.RENDERING,
+        # It had another job, which was only guessed to be its own.
+        S.RENDERING: S.RENDERING,
+        S.ARCHIVING: S.RENDERING,
     },
     E.ADOPTED: {S.CREATING: S.RENDERING, S.HELD: S.RENDERING},
+    E.ATTACHED: {
+        S.WAITING: S.RENDERING,
+        S.CREATING: S.RENDERING,
+        S.HELD: S.RENDERING,
+        S.FAILED: S.RENDERING,
+        S.CANCELLED: S.RENDERING,
+        S.EXPIRED: S.RENDERING,
+    },
     E.DISOWNED: {S.RENDERING: S.CREATING, S.ARCHIVING: S.CREATING},
     E.RESENT: {S.CREATING: S.WAITING},
     E.HELD: {S.CREATING: S.HELD},

@@ -26,7 +26,9 @@ REPLICA_WAIT_MS = 1000
 #: Of looks: no deployment has a ceiling.
 NO_CEILINGS: Mapping[str, Mapping[str, float]] = {}
 
-How = Literal["answer", "prompt", "time"]
+#: How an id is known, the better evidence first: the create's answer, a person's word, the listed prompt, the time.
+How = Literal["answer", "hand", "prompt", "time"]
+_TELLS: Mapping[How, Event] = {"answer": Event.ACCEPTED, "hand": Event.ATTACHED}
 
 
 class Store:
@@ -126,10 +128,22 @@ class Store:
         fields: Mapping[str, object],
         due_in_s: float,
         version: int | None = None,
+        hides_prompts: bool | None = None,
+        place: Mapping[str, object] | None = None,
+        begin: bool = False,
     ) -> tuple[str, int | str]:
         """Record whose a remote id is. Answers ("accepted", version), ("taken", owner), ("stale", version) or
-        ("orphan", 0). An answer needs no version: it is evidence, not a decision."""
-        event = Event.ACCEPTED if how == "answer" else Event.ADOPTED
+        ("orphan", 0). An answer needs no version: it is evidence, not a decision.
+
+        `hides_prompts`: what the answer says of the server. `place`: {deployment, scope, fingerprint, price} of the
+        attempt, for a ledger that has lost it; with `begin` the attempt is a new one, which a person begins.
+        """
+        event = _TELLS.get(how, Event.ADOPTED)
+        told: dict[str, object] = {"attempt": dict(fields), "due_in_ms": round(due_in_s * 1000)}
+        if hides_prompts is not None:
+            told["hides_prompts"] = hides_prompts
+        if place is not None:
+            told |= {"place": dict(place), "begin": begin}
         answer, detail = await self.scripts.run(
             "accept",
             ref.batch,
@@ -139,7 +153,7 @@ class Store:
             how,
             "" if version is None else version,
             str(event),
-            {"attempt": dict(fields), "due_in_ms": round(due_in_s * 1000)},
+            told,
         )
         word = answer.decode()
         if word == "accepted":

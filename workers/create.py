@@ -9,7 +9,7 @@ import stamina
 import structlog
 from redis.exceptions import RedisError
 
-from orchestrator.admission import pace
+from orchestrator.admission import pace, scope
 from orchestrator.decision import Decision
 from orchestrator.failures import (
     CREATE,
@@ -20,6 +20,7 @@ from orchestrator.failures import (
     SOURCE_MISSING,
     Failure,
 )
+from orchestrator.in_hand import shape
 from orchestrator.polling import first_look
 from orchestrator.records import Item
 from orchestrator.settings import Deployment
@@ -76,6 +77,7 @@ async def create(station: Station, item: Item) -> None:
             "endpoint": line.deployment.endpoint,
             "wire_name": line.deployment.deployment,
             "fingerprint": item.spec.fingerprint,
+            "shape": shape(item.spec),
         },
         pace=pace(line.deployment),
         due_in_s=2 * line.deployment.create_timeout_s + line.deployment.settle_s,
@@ -129,6 +131,12 @@ async def _record(station: Station, item: Item, outcome: Accepted, deployment: D
                     how="answer",
                     fields=fields,
                     due_in_s=due_in_s,
+                    hides_prompts=outcome.job.prompt is None,
+                    place={
+                        "deployment": deployment.name,
+                        "scope": scope(deployment),
+                        "fingerprint": item.spec.fingerprint,
+                    },
                 )
             except away as error:
                 if attempt.num == 1:

@@ -6,111 +6,126 @@ import structlog
 
 from orchestrator import remote_ids
 from orchestrator.decision import Decision
-from orchestrator.failures import OUTCOME_UNKNOWN
 from orchestrator.records import Attempt, Item
 from orchestrator.settings import Deployment
 from orchestrator.states import Event, State
-from orchestrator.store import Store
-from workers.evidence import ROUNDING_S, Adopt, Finding, Hold, Listing, LookAgain, Reading, Resend, decide
+from workers.candidates import shown
+from workers.evidence import Adopt, Finding, Hold, Listing, LookAgain, Resend, decide, without_list
+from workers.places import listing, tells_no_list
+from workers.places import now_of as now_of
 from workers.station import Station
-from workers.video_api import ApiError, VideoApi
+from workers.video_api import ApiError
 
 log = structlog.get_logger("workers.reconcile")
 
-#: How far before the intent a job with the same prompt is still looked for (seconds).
-REACH_S = 600.0
 #: An item that goes out again; once is enough.
 _RESENT = {"resent": 1, "reason": "", "message": ""}
 
 
-async def reconcile(station: Station, item: Item) -> None:
-    """Settle an item whose create has an unknown outcome, or look again later.
+async def reconcile(station: Station, item: Item) -> Finding | None:
+    """Settle an item whose create has an unknown outcome, or look again later; what was found, None where nothing is to
+    be settled or nothing could be asked.
 
     An outcome that stays unknown for `max_render_s` since nothing can be listed is held: by then the remote job, if
-    any, has ended.
+    any, has ended. One that is held already can only be adopted.
     """
     attempt = item.attempt
-    if item.state is not State.CREATING or attempt is None or attempt.intent_at is None:
-        return
+    if item.state not in (State.CREATING, State.HELD) or attempt is None or attempt.intent_at is None:
+        return None
+    if own := await remote_ids.orphan_of(station.store, item):
+        found = await _take_own(station, item, own)
+        if found is not None:
+            return found
     line, store = station.line(item), station.store
     try:
-        listing = await _listing(store, line.api, item, attempt, attempt.intent_at)
+        listed = await listing(station, line, item, attempt, attempt.intent_at)
     except ApiError as error:
-        await _not_listed(station, item, line.deployment, attempt.intent_at, error)
-        return
-    finding: Finding | None = decide(item, listing, line.deployment)
-    log.info("outcome.reconciled", finding=type(finding).__name__, listed=len(listing.jobs))
-    if isinstance(finding, Adopt):
-        finding = await _adopt(station, item, listing, finding)
-    if isinstance(finding, LookAgain):
-        await _look_again(station, item, finding)
-    elif isinstance(finding, Resend):
-        decision = Decision(Event.RESENT, _RESENT, {"outcome": "no_remote_job"}, money="none")
-        await store.apply(item.ref, item.version, decision)
-    elif isinstance(finding, Hold):
-        await store.apply(item.ref, item.version, held(finding.message))
+        if not await tells_no_list(store, attempt.scope, error):
+            return await _not_listed(station, item, line.deployment, attempt.intent_at, error)
+        finding = without_list(item, line.deployment, await now_of(store), str(error))
+    else:
+        finding = decide(item, listed, line.deployment)
+        log.info("outcome.reconciled", finding=type(finding).__name__, listed=len(listed.jobs))
+        if isinstance(finding, Adopt):
+            finding = await _adopt(station, item, attempt, listed, finding)
+    await _carry_out(station, item, finding)
     station.wake(0)
+    return finding
 
 
-async def _listing(store: Store, api: VideoApi, item: Item, attempt: Attempt, intent_at: float) -> Listing:
-    """The provider's list, and what the ledger knows of it: the newest known job before, the owners after, so that a
-    create that ends meanwhile neither makes the list look old nor its job look free."""
-    newest = await remote_ids.newest(store, attempt.scope)
-    clock = Reading(await now_of(store), await api.server_time(), await now_of(store))
-    since = min(clock.span(intent_at)[0] - REACH_S, newest[1] if newest else clock.now) - ROUNDING_S
-    jobs = tuple([job async for job in api.list(since=since)])
-    owners = await remote_ids.owners(store, attempt.scope, [job.remote_id for job in jobs])
-    orphans = await store.read(store.keys.orphans)
-    left = {name for name, owner in orphans.items() if owner.rpartition("#")[0] == str(item.ref)}
-    orphan = next((job.remote_id for job in jobs if f"{attempt.scope} {job.remote_id}" in left), None)
-    return Listing(jobs, owners, newest[0] if newest else None, orphan, clock)
+async def _take_own(station: Station, item: Item, own: remote_ids.Orphan) -> Adopt | None:
+    """An earlier create of the item has a job after all, which only came too late: another would be one too many."""
+    _, _, number = own.owner.rpartition("#")
+    word, _ = await station.store.accept(
+        item.ref, int(number), own.remote_id, how="answer", fields={}, due_in_s=0, version=item.version
+    )
+    log.info("orphan.went_home", remote_id=own.remote_id, word=word)
+    station.wake(0)
+    return Adopt(own.remote_id, "answer") if word == "accepted" else None
 
 
-async def _adopt(station: Station, item: Item, listing: Listing, finding: Adopt) -> Hold | LookAgain | None:
-    """Record whose the job is; what to do instead where the ledger says that it cannot be this item's."""
-    job = next(job for job in listing.jobs if job.remote_id == finding.remote_id)
+async def _adopt(
+    station: Station, item: Item, attempt: Attempt, listed: Listing, finding: Adopt
+) -> Adopt | LookAgain:
+    """Record whose the job is; what to do instead where the ledger says that it is another's by now."""
+    job = next(job for job in listed.jobs if job.remote_id == finding.remote_id)
     word, _ = await station.store.accept(
         item.ref,
-        item.attempts,
+        attempt.number,
         finding.remote_id,
         how=finding.how,
-        fields={"created_at": job.created_at or listing.clock.now},
+        fields={"created_at": job.created_at or listed.clock.now},
         due_in_s=0,
         version=item.version,
     )
-    if word in ("accepted", "stale"):
-        return None
-    if finding.how == "prompt" and word == "taken":
-        return LookAgain(1.0)  # another item was faster
-    return Hold(f"an earlier create of this item made the job {finding.remote_id}, which it cannot take: {word}")
+    return finding if word in ("accepted", "stale") else LookAgain(1.0)
 
 
-async def _look_again(station: Station, item: Item, finding: LookAgain) -> None:
-    if finding.absent_since is None:
-        await station.store.renew(item.ref, item.version, finding.in_s)
+async def _carry_out(station: Station, item: Item, finding: Finding) -> None:
+    store = station.store
+    if isinstance(finding, Adopt):
+        return
+    if item.state is State.HELD:  # it has no slot to keep, and only a person sends it again
+        return
+    if isinstance(finding, LookAgain):
+        if finding.absent_since is None:
+            await store.renew(item.ref, item.version, finding.in_s)
+        else:
+            seen = Decision(Event.UNCERTAIN, attempt={"absent_since": finding.absent_since}, due_in_s=finding.in_s)
+            await store.apply(item.ref, item.version, seen)
+        station.wake(finding.in_s)
+    elif isinstance(finding, Resend):
+        await store.apply(item.ref, item.version, _resent(finding))
     else:
-        seen = Decision(Event.UNCERTAIN, attempt={"absent_since": finding.absent_since}, due_in_s=finding.in_s)
-        await station.store.apply(item.ref, item.version, seen)
-    station.wake(finding.in_s)
+        await store.apply(item.ref, item.version, held(finding))
 
 
-def held(message: str) -> Decision:
-    """Settled as unknown: no slot, and its money counts as spent until a person or late evidence says."""
-    return Decision(Event.HELD, OUTCOME_UNKNOWN.fields(message), money="unknown")
+def _resent(finding: Resend) -> Decision:
+    if finding.proven:
+        return Decision(Event.RESENT, _RESENT, {"outcome": "no_remote_job"}, money="none")
+    log.warning("create.may_be_paid_twice", reason="no list tells what came of it, and on_unknown is retry")
+    return Decision(Event.RESENT, _RESENT, {"outcome": "given_up"}, money="unknown")
 
 
-async def now_of(store: Store) -> float:
-    """The ledger's clock, Unix seconds: intents are written in it."""
-    seconds, microseconds = await store.redis.time()
-    return int(seconds) + int(microseconds) / 1_000_000
+def held(finding: Hold) -> Decision:
+    """Settled as unknown: no slot, and its money counts as spent until a person or late evidence says. What it may be
+    is named: ids and times of the jobs that nobody could tell from it."""
+    fields: dict[str, object] = {"reason": "outcome_unknown", "message": finding.message, "billed": "unknown"}
+    if finding.candidates:
+        fields["candidates"] = shown(finding.candidates)
+    return Decision(Event.HELD, fields, money="unknown")
 
 
 async def _not_listed(
     station: Station, item: Item, deployment: Deployment, intent_at: float, error: ApiError
-) -> None:
+) -> Hold | None:
+    found: Hold | None = None
     if await now_of(station.store) - intent_at > deployment.max_render_s:
-        await station.store.apply(item.ref, item.version, held(f"the provider's jobs cannot be listed: {error}"))
-        station.wake(0)
-        return
-    log.warning("listing.failed", error=str(error), status=error.status)
-    await station.store.renew(item.ref, item.version, min(60.0, station.claim_s * 2))
+        found = Hold(f"the provider's jobs cannot be listed: {error}")
+        await _carry_out(station, item, found)
+    else:
+        log.warning("listing.failed", error=str(error), status=error.status)
+        if item.state is State.CREATING:
+            await station.store.renew(item.ref, item.version, min(60.0, station.claim_s * 2))
+    station.wake(0)
+    return found

@@ -33,12 +33,14 @@ from workers.renewal import ClaimLost, kept
 from workers.report import report
 from workers.sinks import Sink
 from workers.station import Line, Station
+from workers.watch import watch
 
 log = structlog.get_logger("workers.worker")
 
 STEPS = ("create", "poll", "archive", "reconcile")
-#: Steps that come with another: who creates probes stopped deployments and sweeps, who archives reports.
-ON_QUEUE_OF = {"probe": "create", "sweep": "create", "report": "archive"}
+#: Steps that come with another: who creates probes stopped deployments and sweeps, who archives reports, who reconciles
+#: looks at jobs that no item could take.
+ON_QUEUE_OF = {"probe": "create", "sweep": "create", "report": "archive", "watch": "reconcile"}
 #: A large video over a slow line; the claim is renewed while it runs.
 ARCHIVE_TIMEOUT_S = 3600.0
 #: Looks that are under way may take so long to end when the worker stops (seconds).
@@ -46,7 +48,7 @@ LOOKS_S = 30.0
 #: And the dispatcher's last round, and each of what is cancelled then, so long.
 ROUND_S = 5.0
 
-ItemStep = Callable[[Station, Item], Awaitable[None]]
+ItemStep = Callable[[Station, Item], Awaitable[object]]
 
 
 class Worker:
@@ -84,7 +86,8 @@ class Worker:
             }
             self._open("create", creating, STEP_SLOTS, 2 * slowest + 60)
         if "reconcile" in steps:
-            self._open("reconcile", {"reconcile": self._item_step(reconcile)}, STEP_SLOTS, 2 * slowest + 60)
+            settling = {"reconcile": self._item_step(reconcile), "watch": self._guarded(self._watch)}
+            self._open("reconcile", settling, STEP_SLOTS, 2 * slowest + 60)
         if "archive" in steps:
             paper = {"archive": self._item_step(archive), "report": self._guarded(self._report)}
             self._open("archive", paper, ARCHIVE_SLOTS, ARCHIVE_TIMEOUT_S)
@@ -188,6 +191,9 @@ class Worker:
         if line is None:
             raise Elsewhere
         await probe(self._store, line, claim.version, claim_s=self._station.claim_s)
+
+    async def _watch(self, claim: Claim) -> None:
+        await watch(self._station, claim)
 
     async def _sweep(self, claim: Claim) -> None:
         await sweep(self._store, claim.ref.batch)

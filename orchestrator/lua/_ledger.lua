@@ -36,6 +36,7 @@ local function attempt_ref(batch, id, n) return batch .. '/' .. id .. '#' .. n e
 local function attempt_key(batch, id, n) return P .. 'attempt:' .. attempt_ref(batch, id, n) end
 local function batch_key(batch) return P .. 'batch:' .. batch end
 local function open_key(deployment) return P .. 'open:' .. deployment end
+local function asked_key(scope) return P .. 'asked:' .. scope end
 
 local function set_fields(key, fields)
   local flat = {}
@@ -186,6 +187,11 @@ local function move(batch, id, from, to, now, ...)
     redis.call('ZREM', P .. 'archive:ready', ref)
     redis.call('ZREM', P .. 'archive:due', ref)
     redis.call('SREM', P .. 'fetch:' .. i[2], ref)
+  end
+  -- A create whose answer is not known may be that which made any job of its time: 'asked:SCOPE'.
+  if (from == 'creating' or from == 'held') and to ~= 'creating' and to ~= 'held' then
+    local scope = redis.call('HGET', attempt_key(batch, id, i[1]), 'scope')
+    if scope then redis.call('ZREM', asked_key(scope), attempt_ref(batch, id, i[1])) end
   end
   local version = redis.call('HINCRBY', key, 'v', 1)
   redis.call('HSET', key, 'state', to, 'changed_at', now, ...)

@@ -74,7 +74,17 @@ for _, deployment in ipairs(request.deployments) do
     local batch, id, n = string.match(ref, '^([^/]+)/(.+)#(%d+)$')
     local i = redis.call('HMGET', item_key(batch, id), 'state', 'attempt')
     local step = i[2] == n and STEP[i[1]]
-    if not step then
+    -- A job that its item cannot take holds a slot all the same, until it has ended.
+    local orphan = not step and redis.call('HGET', P .. 'attempt:' .. ref, 'orphan') == 'rendering'
+    if orphan then
+      if room('watch') then
+        free[pool.watch] = free[pool.watch] - 1
+        local number = redis.call('HINCRBY', item_key(batch, id), 'watch_v', 1)
+        redis.call('HSET', P .. 'attempt:' .. ref, 'watch_v', number)
+        redis.call('ZADD', open, string.format('%.0f', now + allowance), ref)
+        claims[#claims + 1] = {'watch', batch, id, number, tonumber(n)}
+      end
+    elseif not step then
       redis.call('ZREM', open, ref)
     elseif step == 'poll' and may_look() or step ~= 'poll' and room(step) then
       redis.call('ZADD', open, take(step, batch, id, tonumber(n)), ref)

@@ -2,7 +2,7 @@
 --
 -- ARGV  2 batch, 3 item, 4 version, 5 {interval_ms, burst, slack_ms, margin, due_in_ms, attempt = {…}}
 -- Returns {'intended', version}; {'deferred', version, due again in ms} when it would follow the last create too closely
--- (many may have been admitted before a slow step); {'returned', version} when the batch was paused, the
+-- (many may have been admitted before a slow step), or one that could not be told from it; {'returned', version} when the batch was paused, the
 -- deployment stopped or cooled, the archive closed, or a window ended meanwhile; {'cancelled', version} when a person
 -- took it back; {'stale', version} when somebody else has it.
 
@@ -30,6 +30,27 @@ if cancelled or closed then
   if cancelled then return {'cancelled', call_off(batch, id, from, 'cancelled', now)} end
   return {'returned', move(batch, id, from, TABLE.returned[from], now)}
 end
+-- Where jobs are listed without their prompts, only size, seconds and time tell whose one is: creates that have the first
+-- two in common follow one another. Once the answer of the other is known, or nobody waits for it any more.
+local MOST_ASKED, SOON_MS, LATEST_MS = 1000, 250, 5000
+local scope = redis.call('HGET', attempt_key(batch, id, n), 'scope') or ''
+local function alike_in_hand()
+  for _, ref in ipairs(redis.call('ZREVRANGE', asked_key(scope), 0, MOST_ASKED - 1)) do
+    local obatch, oid, on = string.match(ref, '^([^/]+)/(.+)#(%d+)$')
+    local o = redis.call('HMGET', item_key(obatch, oid), 'state', 'attempt')
+    if o[1] == 'creating' and o[2] == on and ref ~= attempt_ref(batch, id, n)
+        and redis.call('HGET', attempt_key(obatch, oid, on), 'shape') == request.attempt.shape then
+      return redis.call('ZSCORE', asked_key(scope), ref)
+    end
+  end
+end
+local hides = redis.call('HMGET', P .. 'listing:' .. scope, 'lists_hide', 'answers_hide')
+local since = (hides[1] or hides[2]) == '1' and alike_in_hand()
+if since then
+  local wait = math.floor(math.max(SOON_MS, math.min((now - tonumber(since)) / 2, LATEST_MS)))
+  redis.call('ZADD', open_key(i[4]), string.format('%.0f', now + wait), attempt_ref(batch, id, n))
+  return {'deferred', move(batch, id, from, TABLE.deferred[from], now), wait}
+end
 local q = redis.call('HMGET', qkey, 'sent_tat', 'learned_per_minute')
 local interval = interval_of_pace(request.interval_ms, q[2], request.margin)
 if interval > 0 then
@@ -42,6 +63,8 @@ if interval > 0 then
 end
 set_fields(attempt_key(batch, id, n), request.attempt)
 redis.call('HSET', attempt_key(batch, id, n), 'intent_at', now)
+redis.call('ZADD', asked_key(scope), now, attempt_ref(batch, id, n))
+redis.call('ZREMRANGEBYSCORE', asked_key(scope), '-inf', now - UNHURRIED_MS)
 settle(batch, id, n, 'unknown')
 redis.call('ZADD', open_key(i[4]), string.format('%.0f', now + request.due_in_ms), attempt_ref(batch, id, n))
 return {'intended', move(batch, id, from, TABLE.intended[from], now)}

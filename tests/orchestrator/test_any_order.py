@@ -105,7 +105,11 @@ class Night:
         await self._recount_queues(waiting, free=batch.state is BatchState.RUNNING and "cancel" not in batch.fields)
         await self._recount_money(items)
         slots = await self.store.redis.zrange(self.store.keys.open("east"), 0, -1)
-        assert sorted(s.decode() for s in slots) == sorted(f"{i.ref}#{i.attempts}" for i in items if i.state in OPEN)
+        taken = [f"{i.ref}#{i.attempts}" for i in items if i.state in OPEN]
+        for each in items:
+            attempts = await views.attempts(self.store, each)
+            taken += [f"{each.ref}#{a.number}" for a in attempts if a.fields.get("orphan") == "rendering"]
+        assert sorted(s.decode() for s in slots) == sorted(taken)
 
     async def _recount_queues(self, waiting: list[Item], *, free: bool) -> None:
         prefix, redis = self.store.keys.prefix, self.store.redis

@@ -7,11 +7,25 @@ from typing import Any
 
 import pytest
 
+from orchestrator.in_hand import Rival
 from orchestrator.keys import Ref
 from orchestrator.records import Attempt, Item, Spec
 from orchestrator.states import State
 from tests.ledger import deployment
-from workers.evidence import Adopt, Finding, Hold, Listing, LookAgain, Reading, Resend, decide
+from workers.candidates import named
+from workers.evidence import (
+    Adopt,
+    Finding,
+    Hold,
+    Listing,
+    LookAgain,
+    Reading,
+    Resend,
+    decide,
+    may_matter,
+    without_list,
+)
+from workers.reconcile import held
 from workers.video_api import RemoteJob, RemoteStatus
 
 INTENT = 1_790_000_000.0
@@ -40,14 +54,14 @@ def find(
     item: Item | None = None,
     at: float = LATE,
     newest: str | None = "video_known",
-    orphan: str | None = None,
     clock: Reading | None = None,
     owners: dict[str, str] | None = None,
+    rivals: tuple[Rival, ...] = (),
     **settings: Any,
 ) -> Finding:
     """`at`: when both clocks showed it that the list was asked for."""
     belongs = {"video_known": "b/z#1", **(owners or {})}
-    listing = Listing(jobs, belongs, newest, orphan, clock or Reading(at, at, at))
+    listing = Listing(jobs, belongs, newest, clock or Reading(at, at, at), rivals)
     return decide(item or unknown(), listing, deployment(**settings))
 
 
@@ -84,10 +98,6 @@ def test_of_several_takes_of_one_prompt_the_nearest_in_time_is_adopted() -> None
     assert find(listed("video_2", created_at=INTENT + 9), listed("video_1"), KNOWN) == Adopt("video_1", "prompt")
 
 
-def test_what_an_earlier_attempt_of_the_item_left_is_its_own() -> None:
-    assert find(KNOWN, orphan="video_0", at=INTENT + 1) == Adopt("video_0", "answer")
-
-
 def test_a_job_that_belongs_to_another_attempt_is_never_adopted() -> None:
     mine = unknown(attempt=ABSENT)
     assert find(listed("video_1"), KNOWN, item=mine, owners={"video_1": "b/c#1"}) == Resend()
@@ -100,7 +110,8 @@ def test_a_job_that_belongs_to_another_attempt_is_never_adopted() -> None:
         {"seconds": 8},
         {"created_at": INTENT - 500},
         {"created_at": INTENT + 500},
-        {"prompt": None},
+        {"prompt": None, "created_at": INTENT - 3},
+        {"prompt": None, "size": "720x1280"},
         {"prompt": "a paper boat, cinematic, 35 mm"},
         {"prompt": None, "created_at": None},
         {"prompt": "another", "created_at": INTENT - 50},
@@ -109,9 +120,12 @@ def test_a_job_that_belongs_to_another_attempt_is_never_adopted() -> None:
     ids=str,
 )
 def test_while_a_job_that_may_be_ours_belongs_to_nobody_nothing_is_sent_again(other: dict[str, Any]) -> None:
-    """Of another shape or time, without a prompt, or with one that the provider wrote anew: who knows?"""
+    """Of another shape or time, without a prompt, or with one that the provider wrote anew: who knows? Promises 9 and
+    11: it is named, with its time."""
     for settings in ({}, {"shared": True}):
-        assert isinstance(find(listed("video_1", **other), KNOWN, item=unknown(attempt=ABSENT), **settings), Hold)
+        found = find(listed("video_1", **other), KNOWN, item=unknown(attempt=ABSENT), **settings)
+        assert isinstance(found, Hold)
+        assert [job.remote_id for job in found.candidates] == ["video_1"]
 
 
 def test_a_free_job_of_quite_another_time_and_prompt_is_not_ours() -> None:
@@ -190,3 +204,115 @@ def test_a_remix_is_known_by_its_prompt_alone() -> None:
     remix = dataclasses.replace(mine, spec=dataclasses.replace(mine.spec, remix_of="video_0"))
     other_shape = listed("video_1", size="720x1280", seconds=12)
     assert find(other_shape, KNOWN, item=remix) == Adopt("video_1", "prompt")
+
+
+def rival(prompt: str = "another", *, after_s: float = 5.0, **more: Any) -> Rival:
+    """Another create that nobody knows the answer of, so long after ours."""
+    spec = dataclasses.replace(unknown(prompt).spec, **{"fingerprint": "v1:y", **more})
+    return Rival("b/r#1", spec, INTENT + after_s)
+
+
+NAMELESS = listed("video_1", prompt=None)
+
+
+def test_where_prompts_are_hidden_the_only_job_of_our_time_and_shape_is_adopted_by_its_time() -> None:
+    """Promise 9."""
+    assert find(NAMELESS, KNOWN) == Adopt("video_1", "time")
+
+
+def test_a_window_is_two_seconds_wider_than_the_create_at_either_end_and_no_more() -> None:
+    """Promise 9: by time alone, on the provider's clock."""
+    earliest, latest = INTENT - 2, INTENT + 1 + 2 * 60 + 2
+    for at in (earliest, latest):
+        assert find(listed("video_1", prompt=None, created_at=at), KNOWN) == Adopt("video_1", "time")
+    for at in (earliest - 1, latest + 1):
+        assert isinstance(find(listed("video_1", prompt=None, created_at=at), KNOWN), Hold)
+
+
+def test_no_job_is_adopted_by_time_while_another_create_of_its_shape_has_no_answer() -> None:
+    """Promise 9."""
+    assert isinstance(find(NAMELESS, KNOWN, rivals=(rival(),), at=INTENT + PATIENCE), LookAgain)
+    found = find(NAMELESS, KNOWN, rivals=(rival(),))
+    assert isinstance(found, Hold)
+    assert "another create of that time has no answer either" in found.message
+    assert find(NAMELESS, KNOWN, rivals=(rival(size="720x1280"), rival(seconds=12))) == Adopt("video_1", "time")
+    assert find(NAMELESS, KNOWN, rivals=(rival(after_s=-600),)) == Adopt("video_1", "time")
+
+
+def test_no_job_is_adopted_by_time_where_other_programs_create_too() -> None:
+    """Promise 9."""
+    assert isinstance(find(NAMELESS, KNOWN, shared=True), Hold)
+
+
+def test_of_two_nameless_jobs_none_is_adopted() -> None:
+    """Promise 9: which of the two was it?"""
+    assert isinstance(find(NAMELESS, listed("video_2", prompt=None), KNOWN), Hold)
+    worded = listed("video_2", prompt="a boat, cinematic")
+    assert isinstance(find(NAMELESS, worded, KNOWN), Hold)
+
+
+def test_a_job_whose_prompt_is_shown_is_never_adopted_by_its_time() -> None:
+    """Promise 9: a prompt that is not ours speaks against it."""
+    assert isinstance(find(listed("video_1", prompt="another"), KNOWN), Hold)
+
+
+def test_the_same_words_with_another_picture_are_another_order() -> None:
+    """Promise 9: a sheet may ask "turn it slowly" of a hundred pictures, and the list shows none of them."""
+    film = rival("a paper boat")
+    assert isinstance(find(listed("video_1"), KNOWN, rivals=(film,), at=INTENT + PATIENCE), LookAgain)
+    found = find(listed("video_1"), listed("video_2"), KNOWN, rivals=(film,))
+    assert isinstance(found, Hold)
+    assert {job.remote_id for job in found.candidates} == {"video_1", "video_2"}
+    take = rival("a paper boat", fingerprint="v1:x")
+    assert find(listed("video_1"), KNOWN, rivals=(take,)) == Adopt("video_1", "prompt")
+    assert find(listed("video_1"), KNOWN, rivals=(rival("a paper boat", after_s=900),)) == Adopt("video_1", "prompt")
+
+
+def test_a_remix_of_somebody_is_no_plain_create_of_ours() -> None:
+    """Promise 9."""
+    assert isinstance(find(listed("video_1", remixed_from="video_0"), KNOWN), Hold)
+
+
+def test_the_listing_says_who_is_held_for_which_jobs_newest_first_and_not_without_end() -> None:
+    """Promise 11: candidates are named with their times."""
+    jobs = [listed(f"video_{n}", prompt=None, created_at=INTENT + n) for n in range(50)]
+    found = find(*jobs, KNOWN)
+    assert isinstance(found, Hold)
+    told = named({"candidates": str(held(found).item["candidates"])})
+    assert len(told) == 20
+    assert told[0] == {"id": "video_49", "created_at": INTENT + 49, "status": "queued", "size": "1280x720", "seconds": 4}
+
+
+def test_a_server_without_a_list_is_not_asked_again_and_again() -> None:
+    """Promise 10: nothing is sent again where nothing can be proven, unless a person has chosen to pay twice."""
+    mine = unknown()
+    early = without_list(mine, deployment(), INTENT + PATIENCE - 1, "HTTP 404")
+    assert isinstance(early, LookAgain)
+    assert isinstance(without_list(mine, deployment(), INTENT + PATIENCE, "HTTP 404"), Hold)
+    paying = deployment(on_unknown="retry")
+    assert isinstance(without_list(mine, paying, INTENT + PATIENCE - 1, "HTTP 404"), LookAgain)
+    assert without_list(mine, paying, INTENT + PATIENCE, "HTTP 404") == Resend(proven=False)
+    again = unknown(resent="1")
+    assert isinstance(without_list(again, paying, INTENT + PATIENCE, "HTTP 404"), Hold)
+
+
+def test_a_list_that_never_shows_what_we_know_is_no_list_either() -> None:
+    """Promise 10: an empty listing proves nothing by itself."""
+    mine = unknown(attempt=ABSENT)
+    assert find(item=mine, on_unknown="retry") == Resend(proven=False)
+    assert isinstance(find(item=unknown(attempt=ABSENT, resent="1"), on_unknown="retry"), Hold)
+    assert isinstance(find(listed("video_1", prompt=None, size="720x1280"), on_unknown="retry"), Hold)
+
+
+def test_of_a_long_list_only_what_may_be_ours_is_kept() -> None:
+    """Promise 8: bounded memory, however many others there are."""
+    clock = Reading(LATE, LATE, LATE)
+
+    def kept(**more: Any) -> bool:
+        return may_matter(listed("video_1", **more), unknown(), clock, deployment())
+
+    assert kept(created_at=INTENT - 500)  # of our prompt
+    assert kept(prompt="another")
+    assert kept(prompt=None, created_at=None)
+    assert not kept(prompt="another", created_at=INTENT - 500)
+    assert not kept(prompt=None, created_at=INTENT + 500)

@@ -49,7 +49,8 @@ class RemoteJob:
     """A job as the provider shows it, normalised. Instants are Unix seconds; None is what the server left out.
 
     `content_ids` name what can be downloaded once it succeeded: the generations of Sora 1 (perhaps fewer than were
-    ordered, even none), the video itself for Sora 2. `poll_after_s` is how long the server asks to be left alone.
+    ordered, even none), the video itself for Sora 2. `poll_after_s` is how long the server asks to be left alone;
+    `remixed_from` the remote id of what it was made from.
     """
 
     remote_id: str
@@ -67,6 +68,7 @@ class RemoteJob:
     failure_message: str | None = None
     content_ids: tuple[str, ...] = ()
     poll_after_s: float | None = None
+    remixed_from: str | None = None
 
 
 class RefusalKind(StrEnum):

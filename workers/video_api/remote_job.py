@@ -73,6 +73,7 @@ def read_video(document: Any, *, poll_after_s: float | None = None) -> RemoteJob
         failure_message=message,
         content_ids=(remote_id,) if status is RemoteStatus.SUCCEEDED else (),
         poll_after_s=poll_after_s,
+        remixed_from=_text(document.get("remixed_from_video_id")),
     )
 
 
