@@ -50,6 +50,7 @@ class Keys:
         "window:*",
         "budget:*",
         "orphans",
+        "abandoned:*",
         "prints",
         "same:*",
     )

@@ -123,7 +123,7 @@ async def _items(store: Store, batch: str, action: Action, word: Word, chosen: C
     request = {
         **word.fields(),
         "action": str(action),
-        "patterns": [_pattern(key) for key in chosen.keys],
+        "patterns": [pattern_of(key) for key in chosen.keys],
         "states": {str(state): True for state in chosen.states},
     }
     while True:
@@ -138,7 +138,7 @@ async def _items(store: Store, batch: str, action: Action, word: Word, chosen: C
     return Done(BatchState(state.decode()), swept, unmatched=unmatched)
 
 
-def _pattern(key: str) -> str:
+def pattern_of(key: str) -> str:
     """A key as people write it, in the letters of the ledger: `Åre 42/*` is `Are-42-*`."""
     runs = ("".join(run) for _, run in groupby(key.strip(), lambda letter: letter in "*?~"))
     # `safe` takes off what cannot stand at a key's ends; beside a wildcard it can.

@@ -20,6 +20,7 @@ _MORE = {
     "explain": (*_DESK, "_lanes"),
     "intend": _DESK,
     "judge": (*_QUOTA, "_learning"),
+    "sweep": ("_revival",),
     "transition": (*_QUOTA, "_learning"),
 }
 _NAMES = (

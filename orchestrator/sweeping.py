@@ -41,8 +41,13 @@ class Swept:
     @classmethod
     def parse(cls, counts: Mapping[str, int]) -> Swept:
         """From what `sweep.lua` counted."""
-        hits = {int(name.removeprefix("hit:")): n for name, n in counts.items() if name.startswith("hit:")}
-        return cls(**{name: n for name, n in counts.items() if not name.startswith("hit:")}, hits=hits)
+        own = {name: n for name, n in counts.items() if name in cls.__slots__}
+        return cls(**own, hits=hits_of(counts))
+
+
+def hits_of(counts: Mapping[str, int]) -> dict[int, int]:
+    """How many each pattern chose, by its place."""
+    return {int(name.removeprefix("hit:")): n for name, n in counts.items() if name.startswith("hit:")}
 
 
 async def sweep(store: Store, batch: str, *, chunk: int = CHUNK) -> Swept | None:
@@ -50,6 +55,12 @@ async def sweep(store: Store, batch: str, *, chunk: int = CHUNK) -> Swept | None
 
     Any number may do it at once: each part is one script.
     """
+    counts = await counted(store, batch, chunk=chunk)
+    return None if counts is None else Swept.parse(counts)
+
+
+async def counted(store: Store, batch: str, *, chunk: int = CHUNK) -> dict[str, int] | None:
+    """The same, with all that `sweep.lua` counted."""
     while True:
         answer = await store.scripts.run("sweep", batch, chunk, round(LEASE_S * 1000))
         if answer is None:
@@ -58,4 +69,4 @@ async def sweep(store: Store, batch: str, *, chunk: int = CHUNK) -> Swept | None
         if done:
             counts = {name.decode(): int(n) for name, n in zip(told[::2], told[1::2], strict=True)}
             log.info("batch.swept", batch=batch, action=action.decode(), **counts)
-            return Swept.parse(counts)
+            return counts

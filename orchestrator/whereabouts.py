@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from orchestrator.clock import local
 from orchestrator.explanation import Explanation
+from orchestrator.failures import TABLE
 from orchestrator.records import Fields, instant
 from orchestrator.settings import Deployment
 from orchestrator.states import State
@@ -55,6 +56,8 @@ async def _whereabouts(
     if state is State.ARCHIVED:
         return Whereabouts(f"It is done: the video is in the archive, at {found.item.get('url', 'its place')}.")
     again = f"dailies show {ref.batch} {ref.item} has its whole story"
+    if (known := TABLE.get(found.item.get("reason", ""))) is not None:
+        again += f"; {known.mend.replace('`', '')}"
     if state is State.HELD:
         return Whereabouts(f"It is held, since nobody can tell whether it was made: {told}.", resume=again)
     if state is State.CANCELLED:

@@ -165,9 +165,12 @@ end
 -- The items made from an item that still need it.
 local function remixes_of(batch, id) return P .. 'remixes:' .. batch .. '/' .. id end
 
-local abandoned = {}    -- items that failed with their source, to be told
+-- The items that failed only because this one ended without a video.
+local function abandoned_key(batch, id) return P .. 'abandoned:' .. batch .. '/' .. id end
+
+local abandoned, brought_back = {}, {}    -- items that failed with their source, and that wait again with it, to be told
 -- Defined below: what a change of state means for the items made from this one, and for those that are the same.
-local follow, hand_on
+local follow, bring_back, hand_on
 
 -- Moves an item from one state to another with all that hangs on it: queue, slot, archive order, counters,
 -- the items made from it, and the batch's end. Every move adds one to the version. More fields of the item may be given,
@@ -216,6 +219,7 @@ local function move(batch, id, from, to, now, ...)
       redis.call('ZADD', P .. 'archive:ready', i[3] or now + UNHURRIED_MS, ref)
       if not i[5] then redis.call('SADD', P .. 'fetch:' .. i[2], ref) end
     end
+    if ENDED[from] and not ENDED[to] then bring_back(batch, id, now) end
     -- Until a remix is made, its source must stay at the provider.
     if i[4] and not UNMADE[to] then redis.call('SREM', remixes_of(batch, i[4]), id) end
     if to == 'archiving' or not STILL_MOVES[to] then follow(batch, id, to, now) end
@@ -269,6 +273,7 @@ follow = function(batch, id, to, now)
       call_off(batch, remix, r[1], 'cancelled', now)
     elseif ENDED[to] and after then
       redis.call('HSET', remix_key, 'reason', 'source_' .. to)
+      redis.call('SADD', abandoned_key(batch, id), remix)
       move(batch, remix, r[1], after, now)
       abandoned[#abandoned + 1] = remix
     elseif not ENDED[to] and r[1] == 'waiting' and r[2] == '' then
@@ -276,4 +281,22 @@ follow = function(batch, id, to, now)
       enqueue(batch, remix)
     end
   end
+end
+
+-- A source that ended without a video may be made after all: what failed only for that waits for it again.
+bring_back = function(batch, id, now)
+  local left = abandoned_key(batch, id)
+  for _, remix in ipairs(redis.call('SMEMBERS', left)) do
+    local key = item_key(batch, remix)
+    local r = redis.call('HMGET', key, 'state', 'reason')
+    local back = TABLE.revived[r[1]]
+    if back and string.match(r[2] or '', '^source_') then
+      redis.call('HDEL', key, 'reason', 'message')
+      redis.call('HSET', key, 'lane', '')
+      redis.call('SADD', remixes_of(batch, id), remix)
+      move(batch, remix, r[1], back, now)
+      brought_back[#brought_back + 1] = remix
+    end
+  end
+  redis.call('DEL', left)
 end

@@ -58,6 +58,7 @@ local function link(batch, id, source, now)
   local s = redis.call('HMGET', item_key(sbatch, sid), 'file', 'deployment', 'remote_id')
   local place = string.match(s[1], '^%.%./(.+)$') or sbatch .. '/' .. s[1]
   redis.call('HINCRBY', bkey, 'estimated', 0 - (tonumber(redis.call('HGET', key, 'price')) or 0))
+  redis.call('HSET', key, 'listed', redis.call('HGET', key, 'price') or '')
   redis.call('HSET', key, 'price', 0, 'reused', place, 'deployment', s[2], 'remote_id', s[3])
   move(batch, id, 'waiting', TABLE.linked.waiting, now)
 end

@@ -18,7 +18,7 @@ for _, id in ipairs(redis.call('ZRANGE', order, 0, tonumber(ARGV[3]) - 1)) do
   end
   hand_on(batch, id, false, now_ms())
   drop_print(redis.call('HGET', key, 'fingerprint'), batch .. '/' .. id)
-  redis.call('DEL', key, remixes_of(batch, id))
+  redis.call('DEL', key, remixes_of(batch, id), abandoned_key(batch, id))
   redis.call('HDEL', P .. 'specs:' .. batch, id)
   redis.call('ZREM', order, id)
 end

@@ -20,7 +20,10 @@ local counts = {new = 0, changed = 0, unchanged = 0, updated = 0}
 -- Lets go of the source of an item's former content.
 local function detach(id)
   local source = redis.call('HGET', item_key(batch, id), 'source')
-  if source then redis.call('SREM', remixes_of(batch, source), id) end
+  if source then
+    redis.call('SREM', remixes_of(batch, source), id)
+    redis.call('SREM', abandoned_key(batch, source), id)
+  end
   redis.call('HDEL', item_key(batch, id), 'source', 'source_id', 'twin', 'pin')
 end
 
@@ -29,8 +32,8 @@ end
 local function attach(id, source_key)
   local source = redis.call('HGET', item_key(batch, source_key), 'latest') or source_key
   local s = redis.call('HMGET', item_key(batch, source), 'state', 'deployment', 'remote_id')
-  if ENDED[s[1]] then return '', s[1] end
   redis.call('HSET', item_key(batch, id), 'source', source)
+  if ENDED[s[1]] then return '', s[1] end
   redis.call('SADD', remixes_of(batch, source), id)
   if s[1] ~= 'archiving' and s[1] ~= 'archived' then return '', nil end
   redis.call('HSET', item_key(batch, id), 'source_id', s[3])
@@ -71,6 +74,7 @@ end
 
 local function abandon(id, ended)
   redis.call('HSET', item_key(batch, id), 'reason', 'source_' .. ended)
+  redis.call('SADD', abandoned_key(batch, redis.call('HGET', item_key(batch, id), 'source')), id)
   move(batch, id, 'waiting', TABLE.abandoned.waiting, now)
 end
 

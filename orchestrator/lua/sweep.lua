@@ -1,11 +1,16 @@
--- Does, for a part of a batch's items, what a person asked: pauses, resumes or cancels those that were chosen.
+-- Does, for a part of a batch's items, what a person asked: pauses, resumes, cancels or makes again those that were chosen.
 --
 -- ARGV  2 batch, 3 how many items to look at, 4 ms until somebody else may go on with it
 -- The request: {action = pause, resume or cancel, by, reason, cancel = 'keep' or 'discard',
+--               codes = {reason = true} (any when empty), before = ms: only what ended until then; double = also what is
+--               held; dry = only count: all four for action = retry,
 --               whole = true, or patterns = ['mug-*', …] (any when empty) and states = {state = true} (any when empty)}
 -- Returns {1 when all is done, else 0, action, name, count, …}: what came of it so far; nil when nothing was asked of the
 -- batch lately. The counts: chosen; done; going_on: chosen, sent and not ended; already: as asked before; ended, or
--- cancelling: too late to pause it; failed: remixes of what was cancelled; hit:N: chosen by the Nth pattern.
+-- cancelling: too late to pause it; failed: remixes of what was cancelled; hit:N: chosen by the Nth pattern. Of a retry
+-- also brought_back: remixes that wait with their source again; held, sourceless: left as they are, since they may be
+-- paid twice, or what they are made from has ended; cost in micro-dollars, unpriced of them with no known price; again and
+-- again_cost: of those that may be paid a second time.
 --
 -- It goes by the manifest's order, behind the last item that was looked at, so that rows may come and go meanwhile.
 
@@ -21,7 +26,7 @@ end
 local request = cjson.decode(s[1])
 
 local counts = {}
-local function count(name) counts[name] = (counts[name] or 0) + 1 end
+local function count(name, by) counts[name] = (counts[name] or 0) + (by or 1) end
 
 local function answer(done)
   local told, so_far = {done, request.action}, {}
@@ -50,6 +55,7 @@ for n, text in ipairs(request.patterns or {}) do
   patterns[n] = '^' .. string.gsub(string.gsub(plain, '%*', '.*'), '%?', '.') .. '$'
 end
 local any_state = request.whole or next(request.states) == nil
+local codes = request.codes and next(request.codes) and request.codes
 
 local function named(id)
   if #patterns == 0 then return true end
@@ -108,15 +114,35 @@ local function cancel(id, key, state, i)
   end
 end
 
+local function retry(id, key, state)
+  if state == 'held' and not request.double then return count('held') end
+  local found = revival_of(batch, id)
+  if found.waits_for and not request.dry then return count('sourceless') end
+  count('cost', found.price or 0)
+  if not found.price then count('unpriced') end
+  if found.again then
+    count('again')
+    count('again_cost', found.price or 0)
+  end
+  if found.waits_for then return count('sourceless') end    -- it comes back with its source, if that does
+  if not request.dry then revive(batch, id, state, found, now) end
+  count('done')
+end
+
 local ACT = {pause = pause, resume = resume, cancel = cancel}
 local GOES_ON = {creating = true, rendering = true, archiving = true}
 
 local function treat(id)
   local key = item_key(batch, id)
-  local i = redis.call('HMGET', key, 'state', 'attempt', 'v', 'lane', 'paused', 'cancel')
+  local i = redis.call('HMGET', key, 'state', 'attempt', 'v', 'lane', 'paused', 'cancel', 'reason', 'changed_at')
   local state = i[1]
-  if not state or not (any_state or request.states[state]) or not named(id) then return end
+  if not state or not (any_state or request.states[state]) then return end
+  if codes and not codes[i[7]] or not named(id) then return end
   count('chosen')
+  if request.action == 'retry' then
+    if not ENDED[state] or tonumber(i[8]) > request.before then return count(state == 'archived' and 'ended' or 'going_on') end
+    return retry(id, key, state)
+  end
   if state == 'archived' or ENDED[state] then
     count(state == 'cancelled' and request.action == 'cancel' and 'already' or 'ended')
   elseif i[6] and request.action ~= 'cancel' then
@@ -138,6 +164,7 @@ local ids = redis.call('ZRANGE', order, from, from + most - 1, 'WITHSCORES')
 for n = 1, #ids, 2 do treat(ids[n]) end
 for lane in pairs(lanes) do index_batch(batch, lane) end
 for name, number in pairs(counts) do redis.call('HINCRBY', skey, 'n:' .. name, number) end
+if #brought_back > 0 then redis.call('HINCRBY', skey, 'n:brought_back', #brought_back) end
 if #abandoned > 0 then redis.call('HINCRBY', skey, 'n:failed', #abandoned) end
 
 if #ids == 2 * most then
