@@ -26,9 +26,9 @@ class Fetcher:
     """Fetches images; `async with` closes its connections. Environment proxies carry only what goes to a host that is
     allowed by name: of all else they would resolve and connect in our place, unchecked."""
 
-    def __init__(self, reach: Reach, *, most: int, total_s: float = TOTAL_S) -> None:
-        """`most`: the largest image (bytes). `total_s`: the longest that one may take."""
-        self._reach, self._most, self._total_s = reach, most, total_s
+    def __init__(self, reach: Reach, *, most: int) -> None:
+        """`most`: the largest image (bytes)."""
+        self._reach, self._most = reach, most
         tls = httpx.create_ssl_context()
 
         def client(*, trust_env: bool) -> httpx.AsyncClient:
@@ -45,13 +45,13 @@ class Fetcher:
     async def fetch(self, reference: str) -> bytes:
         """The bytes of one image. Raises Unfetchable."""
         try:
-            async with asyncio.timeout(self._total_s):
+            async with asyncio.timeout(TOTAL_S):
                 return await self._followed(httpx.URL(reference))
         except Forbidden as error:
             mend = "name it, or its network, under inputs.allow if it is yours"
             raise Unfetchable(f"{error}; {mend}") from None
         except TimeoutError:
-            raise Unfetchable(f"it was not there after {self._total_s:.0f} seconds") from None
+            raise Unfetchable(f"it was not there after {TOTAL_S:.0f} seconds") from None
         except (httpx.HTTPError, UndecodableBody, OSError) as error:
             raise Unfetchable(str(error) or type(error).__name__) from None
         except (httpx.InvalidURL, UnicodeError, ValueError):
