@@ -15,6 +15,7 @@ from dailies.lifecycle_commands import cancel, pause, resume
 from dailies.manifest_commands import plan, run, submit, validate
 from dailies.options import Config
 from dailies.printing import end, read_settings
+from dailies.retry_commands import retry
 from orchestrator import logs
 
 app = typer.Typer(
@@ -54,7 +55,7 @@ def worker(
     end(lambda: serving.work(read_settings(config, sandbox=False), only))
 
 
-for _command in (status, show, results, pause, resume, cancel):
+for _command in (status, show, results, pause, resume, cancel, retry):
     app.command()(_command)
 app.command("set")(set_batch)
 app.add_typer(deployment_commands.app, name="deployments")

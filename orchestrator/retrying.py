@@ -1,6 +1,7 @@
 """Retry: what ended without a video is made after all, since a person wants it; the same content, its next attempt.
 
-It is swept like a pause or a cancel (`sweeping.py`), twice: first only counted, so that a person knows what it may cost.
+It is swept like a pause or a cancel (`sweeping.py`), twice: first only counted, so that a person knows what it may
+cost.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ class Wish:
     """Which items: `chosen`, and of any of these reasons (`failures.TABLE`; empty is any). `double`: also what is held,
     though it may be made and paid twice."""
 
-    chosen: Chosen = Chosen()
+    chosen: Chosen = field(default_factory=Chosen)
     codes: Sequence[str] = ()
     double: bool = False
 

@@ -210,7 +210,8 @@ async def test_what_could_not_be_used_again_is_rendered_at_its_own_price(store: 
     """It cost nothing as long as another batch's video was to be taken."""
     await submit(store, [item("a")])
     ref = Ref("spring", "a")
-    linked = {"price": 0, "listed": PRICE, "reused": "other/a.mp4", "state": "archiving", "lane": "", "deployment": "east"}
+    linked = {"price": 0, "listed": PRICE, "reused": "other/a.mp4", "state": "archiving", "lane": ""}
+    linked["deployment"] = "east"
     await store.redis.zrem(f"{store.keys.prefix}queue:sora-2:spring", "a")
     await store.redis.hset(store.keys.item(ref), mapping=linked)
     await store.redis.hincrby(store.keys.batch("spring"), "n:waiting", -1)
