@@ -45,7 +45,8 @@ local function alike_in_hand()
   end
 end
 local hides = redis.call('HMGET', P .. 'listing:' .. scope, 'lists_hide', 'answers_hide')
-local since = (hides[1] or hides[2]) == '1' and alike_in_hand()
+local told = hides[1] and hides[1] ~= '' and hides[1] or hides[2]      -- '': it was empty so far
+local since = told == '1' and alike_in_hand()
 if since then
   local wait = math.floor(math.max(SOON_MS, math.min((now - tonumber(since)) / 2, LATEST_MS)))
   redis.call('ZADD', open_key(i[4]), string.format('%.0f', now + wait), attempt_ref(batch, id, n))
