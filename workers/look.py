@@ -27,13 +27,15 @@ def decide(
     job: RemoteJob, item: Item, deployment: Deployment, now: float, *, renders: Sequence[float] = ()
 ) -> Decision:
     """What a look at a remote job means. `now` in Unix seconds; `renders`: the last ones of its kind, ascending."""
-    created = job.created_at or _created_at(item, now)
+    created = _made_at(job, item, deployment, now)
 
     def end(failure: Failure, message: str) -> Decision:
         return ended(failure, message, item, deployment, event=Event.FAILED, code=job.failure_code or job.raw_status)
 
     if job.status is RemoteStatus.RUNNING:
-        if now > created + deployment.retention_s:
+        # By our own clock: a server that makes its jobs ever younger, or a century old, must neither keep a slot nor
+        # lose a video by it.
+        if now > _created_at(item, now) + deployment.retention_s:
             return end(failures.NEVER_FINISHED, f"still {job.raw_status} after {deployment.retention_s:.0f} s")
         strange_for_s = now - (_strange_since(item) or now)
         if not is_known(job.raw_status) and strange_for_s > deployment.max_render_s:
@@ -105,6 +107,12 @@ def expiry(job: RemoteJob, deployment: Deployment, created: float, completed: fl
 
 def _created_at(item: Item, now: float) -> float:
     return (item.attempt.intent_at if item.attempt else None) or now
+
+
+def _made_at(job: RemoteJob, item: Item, deployment: Deployment, now: float) -> float:
+    """When the provider says that the job was made; of one so long before its intent that it would be gone, ours."""
+    ours = _created_at(item, now)
+    return ours if job.created_at is None or job.created_at < ours - deployment.retention_s else job.created_at
 
 
 def _began_at(job: RemoteJob, item: Item, now: float) -> float:

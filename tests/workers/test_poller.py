@@ -95,6 +95,19 @@ def test_a_job_of_unknown_status_is_followed_until_its_retention_is_over() -> No
     assert (late.event, late.item["reason"]) == (Event.FAILED, "never_finished")
 
 
+@pytest.mark.parametrize("created_at", [1.0, NOW - 30 * DAY, NOW + 3000 * DAY])
+def test_a_server_that_is_wrong_about_the_time_neither_loses_a_video_nor_keeps_a_slot(created_at: float) -> None:
+    running = job(RemoteStatus.RUNNING, created_at=created_at)
+    assert decide(running, rendering(), deployment(), NOW + 60).event is Event.OBSERVED
+    assert decide(running, rendering(), deployment(), NOW + DAY + 1).event is Event.FAILED
+
+
+def test_a_time_of_creation_long_before_the_intent_makes_no_video_expire() -> None:
+    done = job(RemoteStatus.SUCCEEDED, created_at=1.0, content_ids=("video_1",))
+    decision = decide(done, rendering(), deployment(), NOW + 61)
+    assert decision.item["expires_at"] == round((NOW + DAY) * 1000)
+
+
 @pytest.mark.parametrize("error", [Denied("wrong key", status=401), ServerFault("oops", status=503)])
 def test_a_refused_or_broken_look_never_ends_an_item(error: Exception) -> None:
     decision = decide_error(error, rendering(), deployment(), NOW)  # type: ignore[arg-type]

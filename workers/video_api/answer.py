@@ -159,7 +159,7 @@ def answer_of(status: int, headers: Mapping[str, str], body: bytes, hide: Callab
     except (ValueError, RecursionError):
         document = None
     found = next((headers[name] for name in _REQUEST_IDS if headers.get(name)), None)
-    request_id = hide(found)[:200] if found else None
+    request_id = brief(hide(found), 200) or None if found else None
     return Answer(status, headers, document, text if document is None else "", request_id)
 
 

@@ -6,9 +6,14 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from workers.video_api.answer import brief
 from workers.video_api.outcomes import RemoteJob, RemoteStatus
 
 _ID_LIMIT = 2000
+#: A status word, a model, a size; a prompt, so that it can be compared; the videos of one job.
+_WORD_LIMIT, _PROMPT_LIMIT, _MOST_VIDEOS = 100, 100_000, 10
+#: The end of the year 9999 (Unix seconds): later is no time of any calendar, but often one in milliseconds.
+_LAST_INSTANT = 253_402_300_799.0
 _SUCCEEDED = {"completed", "succeeded", "complete", "success"}
 _FAILED = {"failed", "error", "failure"}
 _GONE = {"cancelled", "canceled", "expired", "deleted"}
@@ -54,20 +59,20 @@ def read_video(document: Any, *, poll_after_s: float | None = None) -> RemoteJob
     if remote_id is None:
         return None
     deleted = document.get("object") == "video.deleted" or document.get("deleted") is True
-    raw = "deleted" if deleted else _text(document.get("status")) or ""
+    raw = "deleted" if deleted else _word(document.get("status")) or ""
     status = status_of(raw)
     code, message = _error(document.get("error"))
     return RemoteJob(
         remote_id=remote_id,
         status=status,
         raw_status=raw,
-        progress=_whole(document.get("progress")),
+        progress=_percent(document.get("progress")),
         created_at=_instant(document.get("created_at")),
         completed_at=_instant(document.get("completed_at")),
         expires_at=_instant(document.get("expires_at")),
         prompt=_text(document.get("prompt")),
-        model=_text(document.get("model")),
-        size=_text(document.get("size")),
+        model=_word(document.get("model")),
+        size=_word(document.get("size")),
         seconds=_whole(document.get("seconds")),
         failure_code=code,
         failure_message=message,
@@ -86,27 +91,27 @@ def read_generation_job(document: Any, *, poll_after_s: float | None = None) -> 
     remote_id = usable_id(document)
     if remote_id is None:
         return None
-    raw = _text(document.get("status")) or ""
+    raw = _word(document.get("status")) or ""
     created, expires = _instant(document.get("created_at")), _instant(document.get("expires_at"))
     if created is not None and expires is not None:
         expires = min(expires, created + _SORA_1_KEPT_S)
     width, height = _whole(document.get("width")), _whole(document.get("height"))
     generations = document.get("generations")
-    found = [usable_id(each) for each in generations] if isinstance(generations, list) else []
+    found = [usable_id(each) for each in generations[:_MOST_VIDEOS]] if isinstance(generations, list) else []
     code, message = _error(document.get("error"))
     return RemoteJob(
         remote_id=remote_id,
         status=status_of(raw),
         raw_status=raw,
-        progress=_whole(document.get("progress")),
+        progress=_percent(document.get("progress")),
         created_at=created,
         completed_at=_instant(document.get("finished_at")),
         expires_at=expires,
         prompt=_text(document.get("prompt")),
-        model=_text(document.get("model")),
+        model=_word(document.get("model")),
         size=f"{width}x{height}" if width and height else None,
         seconds=_whole(document.get("n_seconds")),
-        failure_code=_text(document.get("failure_reason")) or code,
+        failure_code=_word(document.get("failure_reason")) or code,
         failure_message=message,
         content_ids=tuple(each for each in found if each is not None),
         poll_after_s=poll_after_s,
@@ -130,6 +135,7 @@ def usable_id(document: Any) -> str | None:
 
 
 def _error(error: Any) -> tuple[str | None, str | None]:
+    """Code and message whole, as the server wrote them: our secret is hidden in them before they are cut."""
     if isinstance(error, Mapping):
         code = error.get("code")  # vLLM-Omni puts an integer here
         return (str(code) if isinstance(code, str | int) and code != "" else None), _text(error.get("message"))
@@ -137,25 +143,39 @@ def _error(error: Any) -> tuple[str | None, str | None]:
 
 
 def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
+    """A text that can be written down: JSON may hold halves of characters."""
+    if not isinstance(value, str) or not value:
+        return None
+    return value[:_PROMPT_LIMIT].encode("utf-8", "replace").decode()
+
+
+def _word(value: Any) -> str | None:
+    """A word or two on one line."""
+    return brief(value, _WORD_LIMIT) or None if isinstance(value, str) else None
 
 
 def _instant(value: Any) -> float | None:
-    if isinstance(value, str):
-        try:
-            value = float(value)
-        except ValueError:
-            return None
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    number = _number(value)
+    return number if number is not None and 0 < number <= _LAST_INSTANT else None
+
+
+def _number(value: Any) -> float | None:
+    """A finite number, also from a numeric string ("8")."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
-        instant = float(value)
-    except OverflowError:
+        number = float(value[:40] if isinstance(value, str) else value)
+    except (ValueError, OverflowError):
         return None
-    return instant if math.isfinite(instant) and instant > 0 else None
+    return number if math.isfinite(number) else None
 
 
 def _whole(value: Any) -> int | None:
-    """A whole number, also from a numeric string ("8") or a float."""
-    number = 0.0 if value in (0, "0") else _instant(value)
-    return None if number is None else int(number)
+    """A whole number of seconds, pixels or per cent; None for what cannot be one."""
+    number = _number(value)
+    return int(number) if number is not None and 0 <= number <= 1_000_000 else None
+
+
+def _percent(value: Any) -> int | None:
+    number = _whole(value)
+    return number if number is not None and number <= 100 else None

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
-from workers.video_api.answer import Answer
+from workers.video_api.answer import CODE_LIMIT, Answer, brief
 from workers.video_api.content import Content, open_content
 from workers.video_api.errors import BadAnswer
 from workers.video_api.listing import jobs_since, server_time
@@ -102,12 +102,12 @@ def job_or_error(wire: Wire, answer: Answer, job: RemoteJob | None, kind: str) -
 
 
 def _hidden(wire: Wire, job: RemoteJob) -> RemoteJob:
-    """The job without our secret, should the server have echoed it in why the job failed."""
+    """The job without our secret, should the server have echoed it in why the job failed, told in short."""
     hide = wire.credential.hide
     return replace(
         job,
-        failure_code=hide(job.failure_code) if job.failure_code else None,
-        failure_message=hide(job.failure_message) if job.failure_message else None,
+        failure_code=brief(hide(job.failure_code), CODE_LIMIT) if job.failure_code else None,
+        failure_message=brief(hide(job.failure_message)) if job.failure_message else None,
     )
 
 
