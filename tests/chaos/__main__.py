@@ -1,0 +1,59 @@
+"""`python -m tests.chaos`: one run after another, each with its seed, until one breaks a promise or time is up."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from orchestrator import logs
+from tests.chaos.driver import run
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    add = options.add_argument
+    add("--seed", type=int, help="repeat the dice of this run, once")
+    add("--minutes", type=float, default=float("inf"), help="how long to go on (default: until interrupted)")
+    add("--faults", type=int, default=24, help="faults in a run (default: %(default)s)")
+    add("--items", type=int, default=36, help="videos in a run (default: %(default)s)")
+    add("--workers", type=int, default=3, help="worker processes (default: %(default)s)")
+    add("--flush", action="store_true", help="empty Redis once in each run")
+    add("--keep", type=Path, help="a folder for what the runs leave; else only a broken one is kept")
+    told = options.parse_args()
+    logs.configure(level="error")
+    sys.exit(1 if go_on(told) else 0)
+
+
+def go_on(told: argparse.Namespace) -> int:
+    """How many runs broke something."""
+    ends_at, broken = time.monotonic() + told.minutes * 60, 0
+    while True:
+        seed = told.seed if told.seed is not None else random.randrange(1_000_000)
+        folder = Path(tempfile.mkdtemp(prefix=f"chaos-{seed}-", dir=told.keep))
+        print(f"seed {seed} in {folder}", flush=True)
+        done = asyncio.run(
+            run(
+                folder,
+                seed,
+                faults=told.faults,
+                items=told.items,
+                workers=told.workers,
+                flush=told.flush,
+                tell=lambda line: print(line, flush=True),
+            )
+        )
+        print(done.text(), flush=True)
+        if not done.kept:
+            broken += 1
+            print(f"repeat the dice with --seed {seed}; what is left is in {folder}", flush=True)
+        if told.seed is not None or time.monotonic() >= ends_at:
+            return broken
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+"""The product without one of its guards, for the worker processes that are told so: `GUARDS[name]()` switches it off.
+
+Each is a rule that somebody could leave out or break, and nothing in an ordinary night would show it. `test_guards.py`
+makes the night in which it shows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import orchestrator.dispatcher
+import orchestrator.remote_ids
+import orchestrator.store
+import workers.arq_queue
+import workers.create
+import workers.delivery
+import workers.evidence
+import workers.sinks.part_file
+import workers.worker
+from tests.chaos.haste import edit
+
+
+def intent() -> None:
+    """The create is sent with nothing written before."""
+
+    async def intend(_: Any, ref: Any, version: int, *args: Any, **more: Any) -> tuple[str, int, float]:
+        return "intended", version, 0.0
+
+    orchestrator.store.Store.intend = intend  # type: ignore[method-assign]
+
+
+def send_by() -> None:
+    """A worker that slept sends all the same."""
+    workers.create.boot_clock = lambda: float("inf")
+
+
+def versions() -> None:
+    """Whoever wakes up late decides as if nobody had decided since."""
+    edit("transition", "if i[2] ~= ARGV[4] or not to then", "if not to then")
+
+
+def listing() -> None:
+    """A list that does not show the job proves that there is none, whatever else it does not show."""
+    workers.evidence._gap = lambda _: None  # type: ignore[attr-defined]
+
+
+def owners() -> None:
+    """A remote job may be adopted although it is another item's."""
+
+    async def nobody(*_: Any) -> dict[str, str]:
+        return {}
+
+    orchestrator.remote_ids.owners = nobody
+    edit("accept", "elseif owner and owner ~= me and not take_back(owner) then", "elseif false then")
+
+
+def slots() -> None:
+    """A worker that begins believes that those before it are dead, and gives back their slots for a while."""
+    work = workers.worker.Worker.run
+
+    async def run(self: Any) -> None:
+        redis, prefix = self._store.redis, self._store.keys.prefix
+        taken = {key: await redis.zrange(key, 0, -1) async for key in redis.scan_iter(f"{prefix}open:*")}
+        if taken:
+            await redis.delete(*taken)
+
+        async def restore() -> None:
+            await asyncio.sleep(1.5)
+            for key, refs in taken.items():
+                await redis.zadd(key, dict.fromkeys(refs, 0), nx=True)
+
+        restoring = asyncio.create_task(restore())
+        await work(self)
+        await restoring
+
+    workers.worker.Worker.run = run  # type: ignore[method-assign]
+
+
+def due() -> None:
+    """What a dead worker had claimed does not become due again."""
+    plain = orchestrator.dispatcher.Allowances
+
+    def never(claim_s: float, furthest_s: float, *more: Any) -> Any:
+        return plain(3600.0, 7200.0, *more)
+
+    workers.worker.Allowances = never  # type: ignore[attr-defined]
+
+
+def proof() -> None:
+    """Whatever arrived is the video."""
+
+    def believed(content: Any, arrived: Any, video: Any) -> Any:
+        return workers.delivery.VideoFacts(video.duration_s, video.width, video.height, video.has_audio, "mp4")
+
+    workers.delivery.proven = believed
+
+
+def unknown_money() -> None:
+    """What nobody knows to be billed counts as nothing."""
+    edit("_money", "local function settle(batch, id, n, bucket)\n",
+         "local function settle(batch, id, n, bucket)\n  if bucket == 'unknown' then bucket = 'none' end\n")
+
+
+def leftovers() -> None:
+    """What a worker left half written stays where it is."""
+    workers.sinks.part_file._removed_orphan = lambda _: False
+
+
+def reports() -> None:
+    """A batch that runs again after its end is not reported anew."""
+    edit("_ledger", "  redis.call('ZADD', P .. 'reports', now, batch)\nend",
+         "  if redis.call('HSETNX', key, 'told', 1) == 1 then redis.call('ZADD', P .. 'reports', now, batch) end\nend")
+
+
+def fetched() -> None:
+    """What was fetched from a deployment is still counted as to be fetched."""
+    edit("_ledger", "    redis.call('SREM', P .. 'fetch:' .. i[2], ref)\n", "")
+
+
+def one_account() -> None:
+    """An attempt does not remember where its money stands."""
+    edit("_money", "  redis.call('HSET', key, 'money', bucket)\nend", "end")
+
+
+def arq_results() -> None:
+    """arq keeps the result of each step, as it does unless it is told not to."""
+    fresh = workers.arq_queue.ArqQueue._fresh
+
+    def keeping(self: Any) -> Any:
+        worker = fresh(self)
+        for function in worker.functions.values():
+            function.keep_result_s = 3600
+        worker.keep_result_s = 3600
+        return worker
+
+    workers.arq_queue.ArqQueue._fresh = keeping  # type: ignore[method-assign]
+
+
+GUARDS: dict[str, Callable[[], None]] = {
+    guard.__name__: guard
+    for guard in (
+        intent,
+        send_by,
+        versions,
+        listing,
+        owners,
+        slots,
+        due,
+        proof,
+        unknown_money,
+        leftovers,
+        reports,
+        fetched,
+        one_account,
+        arq_results,
+    )
+}

@@ -1,0 +1,90 @@
+"""The product's pauses that no setting reaches, as much shorter as a chaos run is than a night; and its Lua, edited.
+
+Only worker processes of these tests change anything, and only in their own memory. What is not where it was any more
+fails at once, so that no run believes in haste, or in a guard being off, that is not.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections import defaultdict
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import orchestrator.failures
+import orchestrator.scripts
+
+#: Where → what it is in a run.
+PAUSES: dict[str, object] = {
+    "workers.archive.AGAIN_S": 1.0,
+    "workers.archive.CLOSED_S": 1.0,
+    "workers.look.AGAIN_S": 1.0,
+    "workers.missing.LOOK_OVER_S": 4.0,
+    "workers.video_api.wire.CONNECT_TIMEOUT_S": 1.0,
+    "dailies.session.READ_TIMEOUT_S": 1.0,
+    "dailies.session.REDIS_TIMEOUT_S": 2.0,
+}
+#: The budgets of tries keep their numbers; their pauses shrink to these (seconds).
+TRIES_S = (0.2, 2.0)
+#: How long a worker waits for an answer of Redis (seconds).
+REDIS_S = 1.0
+
+
+def replace(where: str, value: Any) -> Any:
+    """Set a module's name; what it was."""
+    module, _, name = where.rpartition(".")
+    owner = importlib.import_module(module)
+    before = getattr(owner, name)
+    setattr(owner, name, value)
+    return before
+
+
+def hasten() -> None:
+    """Scale this process."""
+    for where, value in PAUSES.items():
+        replace(where, value)
+    for tries in vars(orchestrator.failures).values():
+        if isinstance(tries, orchestrator.failures.Tries):
+            # In place: it is known by many names by now.
+            object.__setattr__(tries, "first_s", min(tries.first_s, TRIES_S[0]))
+            object.__setattr__(tries, "longest_s", min(tries.longest_s, TRIES_S[1]))
+    edit("_circuit", "FIRST_PROBE, LONGEST_PROBE = 60000, 3600000", "FIRST_PROBE, LONGEST_PROBE = 500, 4000")
+    plain = importlib.import_module("dailies.session").connect
+
+    def connect(*args: Any, **more: Any) -> Any:
+        redis = plain(*args, **more)
+        redis.connection_pool.connection_kwargs["socket_timeout"] = REDIS_S
+        return redis
+
+    replace("dailies.session.connect", connect)
+
+
+_EDITS: dict[str, list[tuple[str, str]]] = defaultdict(list)
+
+
+def edit(script: str, old: str, new: str) -> None:
+    """Let this process load a script (without `.lua`) with one passage changed."""
+    text = (files("orchestrator") / "lua" / f"{script}.lua").read_text("utf-8")
+    if text.count(old) != 1:
+        raise LookupError(f"{script}.lua has {old!r} {text.count(old)} times")
+    _EDITS[script].append((old, new))
+    orchestrator.scripts.files = lambda _: _Folder()  # type: ignore[assignment]
+
+
+class _Folder:
+    """The package `orchestrator`, as its resources are asked for, with the edits in its scripts."""
+
+    def __truediv__(self, name: str) -> Any:
+        return self if name == "lua" else _Script(name)
+
+
+class _Script:
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def read_text(self, encoding: str) -> str:
+        text = (files("orchestrator") / "lua" / self._name).read_text(encoding)
+        for old, new in _EDITS[Path(self._name).stem]:
+            text = text.replace(old, new)
+        return text
