@@ -14,8 +14,8 @@ from orchestrator.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Orphan:
-    """A remote job that its item could not take: the attempt whose answer named it, and what it has come to (`rendering`,
-    `succeeded`, `failed`, `gone`, …; empty where the ledger has lost the attempt)."""
+    """A remote job that its item could not take: the attempt whose answer named it, and what it has come to
+    (`rendering`, `succeeded`, `failed`, `gone`, …; empty where the ledger has lost the attempt)."""
 
     scope: str
     remote_id: str
@@ -98,12 +98,8 @@ async def orphan_of(store: Store, item: Item) -> Orphan | None:
     """What an earlier create of an item left, of the same content, and may still give its video."""
     if not await store.redis.exists(store.keys.orphans):
         return None
-    fits = (
-        each
-        for each in await orphans(store)
-        if each.ref == item.ref and each.fingerprint == item.spec.fingerprint and each.state in ("rendering", "succeeded")
-    )
-    return next(fits, None)
+    own = (each for each in await orphans(store) if each.ref == item.ref and each.state in ("rendering", "succeeded"))
+    return next((each for each in own if each.fingerprint == item.spec.fingerprint), None)
 
 
 async def watched(

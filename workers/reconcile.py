@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import structlog
 
 from orchestrator import remote_ids
@@ -46,8 +48,7 @@ async def reconcile(station: Station, item: Item) -> Finding | None:
     else:
         finding = decide(item, listed, line.deployment)
         log.info("outcome.reconciled", finding=type(finding).__name__, listed=len(listed.jobs))
-        if isinstance(finding, Adopt):
-            finding = await _adopt(station, item, attempt, listed, finding)
+        finding = await _adopt(station, item, attempt, listed, finding)
     await _carry_out(station, item, finding)
     station.wake(0)
     return finding
@@ -64,21 +65,24 @@ async def _take_own(station: Station, item: Item, own: remote_ids.Orphan) -> Ado
     return Adopt(own.remote_id, "answer") if word == "accepted" else None
 
 
-async def _adopt(
-    station: Station, item: Item, attempt: Attempt, listed: Listing, finding: Adopt
-) -> Adopt | LookAgain:
-    """Record whose the job is; what to do instead where the ledger says that it is another's by now."""
-    job = next(job for job in listed.jobs if job.remote_id == finding.remote_id)
-    word, _ = await station.store.accept(
-        item.ref,
-        attempt.number,
-        finding.remote_id,
-        how=finding.how,
-        fields={"created_at": job.created_at or listed.clock.now},
-        due_in_s=0,
-        version=item.version,
-    )
-    return finding if word in ("accepted", "stale") else LookAgain(1.0)
+async def _adopt(station: Station, item: Item, attempt: Attempt, listed: Listing, finding: Finding) -> Finding:
+    """Record whose the job is; where the ledger says that it is another's by now, the next that may be the item's."""
+    while isinstance(finding, Adopt):
+        job = next(job for job in listed.jobs if job.remote_id == finding.remote_id)
+        word, owner = await station.store.accept(
+            item.ref,
+            attempt.number,
+            finding.remote_id,
+            how=finding.how,
+            fields={"created_at": job.created_at or listed.clock.now},
+            due_in_s=0,
+            version=item.version,
+        )
+        if word != "taken":
+            break
+        listed = replace(listed, owners={**listed.owners, finding.remote_id: str(owner)})
+        finding = decide(item, listed, station.line(item).deployment)
+    return finding
 
 
 async def _carry_out(station: Station, item: Item, finding: Finding) -> None:

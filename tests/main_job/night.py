@@ -190,6 +190,11 @@ class Witness:
         async with httpx.AsyncClient() as web:
             (await web.post(f"{self.url}/_sandbox/faults", json=fault)).raise_for_status()
 
+    async def clear(self) -> None:
+        """No more faults."""
+        async with httpx.AsyncClient() as web:
+            (await web.delete(f"{self.url}/_sandbox/faults")).raise_for_status()
+
     async def created(self) -> Counter[str]:
         """Prompt → how often it was accepted."""
         return Counter(job["prompt"] for job in await self.jobs())

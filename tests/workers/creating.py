@@ -4,7 +4,7 @@ client through which it may tamper with what the provider shows."""
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -24,6 +24,8 @@ from workers.reconcile import reconcile
 from workers.sinks import Sink
 from workers.station import Line, Station
 from workers.video_api import VideoApi, connect
+
+NOTHING: Mapping[str, Any] = {}
 
 
 @dataclass
@@ -108,11 +110,14 @@ class Desk:
 
 
 @asynccontextmanager
-async def desk_at(store: Store, **settings: Any) -> AsyncIterator[Desk]:
-    """A desk for a deployment whose creates take a second at most and are listed within half of one."""
+async def desk_at(store: Store, *, provider: Mapping[str, Any] = NOTHING, **settings: Any) -> AsyncIterator[Desk]:
+    """A desk for a deployment whose creates take a second at most and are listed within half of one.
+
+    `provider`: how else the sandbox is.
+    """
     clock = ProviderClock()
     async with AsyncExitStack() as stack:
-        server = await stack.enter_async_context(SandboxServer(SandboxConfig(queue_s=60), clock=clock))
+        server = await stack.enter_async_context(SandboxServer(SandboxConfig(queue_s=60, **provider), clock=clock))
         facts = {"endpoint": server.url, "create_timeout_s": 1.0, "settle_s": 0.5, **settings}
         east = deployment("east", **facts)
         client = connect("videos", server.url, ApiKey("any"), create_timeout_s=1.0, read_timeout_s=20.0)

@@ -280,7 +280,8 @@ def test_the_listing_says_who_is_held_for_which_jobs_newest_first_and_not_withou
     assert isinstance(found, Hold)
     told = named({"candidates": str(held(found).item["candidates"])})
     assert len(told) == 20
-    assert told[0] == {"id": "video_49", "created_at": INTENT + 49, "status": "queued", "size": "1280x720", "seconds": 4}
+    newest = {"id": "video_49", "created_at": INTENT + 49, "status": "queued", "size": "1280x720", "seconds": 4}
+    assert told[0] == newest
 
 
 def test_a_server_without_a_list_is_not_asked_again_and_again() -> None:
