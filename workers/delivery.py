@@ -26,6 +26,8 @@ log = structlog.get_logger("workers.delivery")
 DURATION_S = 0.5
 #: Containers other than MP4 whose wholeness only their length proves; they are kept, and reported.
 OTHER_CONTAINERS = ("avi", "webm")
+#: What a video's metadata says for us, beside its labels.
+_OURS = ("dailies_remote_id", "dailies_sha256", "dailies_video")
 
 
 class NotWhole(Exception):
@@ -93,7 +95,8 @@ async def already_there(sink: Sink, item: Item) -> Delivery | None:
 async def _copy(sink: Sink, api: VideoApi, item: Item, name: str) -> Delivery | None:
     """One pass over the bytes; None when other bytes have the name."""
     walker = BoxWalker()
-    metadata = {**item.spec.labels, "dailies_remote_id": item.remote_id or ""}
+    # Ours come first, so that neither many labels nor one of the same name pushes them out.
+    metadata = {**dict.fromkeys(_OURS, ""), **item.spec.labels, "dailies_remote_id": item.remote_id or ""}
     facts: list[VideoFacts] = []
     async with api.content(item.fields["content_id"]) as content:
 
@@ -104,7 +107,7 @@ async def _copy(sink: Sink, api: VideoApi, item: Item, name: str) -> Delivery | 
 
         saved = await sink.save(
             name,
-            _walked(content.chunks, walker),
+            _walked(content, walker),
             content_type=content.content_type or "video/mp4",
             metadata=metadata,
             claim=f"{item.ref}#{item.attempts}:{item.version}",
@@ -127,8 +130,7 @@ def proven(content: Content, arrived: Arrived, video: Mp4) -> VideoFacts:
     """What arrived is whole: as long as announced, and complete by its boxes. Raises NotWhole."""
     if content.length is not None and arrived.bytes != content.length:
         raise NotWhole(f"{arrived.bytes} of {content.length} bytes arrived")
-    foreign = video.container in OTHER_CONTAINERS and content.length is not None
-    if not video.complete and not foreign:
+    if not video.complete and not _is_foreign(content, video.container):
         raise NotWhole(video.problem or "the MP4 file is not complete")
     return VideoFacts(video.duration_s, video.width, video.height, video.has_audio, video.container)
 
@@ -149,10 +151,18 @@ def mismatches(item: Item, video: VideoFacts) -> tuple[str, ...]:
     return tuple(found)
 
 
-async def _walked(chunks: AsyncIterator[bytes], walker: BoxWalker) -> AsyncIterator[bytes]:
-    async for chunk in chunks:
+async def _walked(content: Content, walker: BoxWalker) -> AsyncIterator[bytes]:
+    """The bytes as they come. Raises NotWhole as soon as no further bytes could make a video of them."""
+    async for chunk in content.chunks:
         walker.feed(chunk)
+        if walker.problem is not None and not _is_foreign(content, walker.container):
+            raise NotWhole(walker.problem)
         yield chunk
+
+
+def _is_foreign(content: Content, container: str) -> bool:
+    """Whether it is of a kind whose wholeness its length alone can prove, and has one."""
+    return container in OTHER_CONTAINERS and content.length is not None
 
 
 def _name(item: Item) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from workers.mp4_index import Index, Track, fragment_durations, read_index
 
-MOOV_LIMIT = 64 * 1024 * 1024  # an index for hours of video is a few MiB; more is not an index
+MOOV_LIMIT = 16 * 1024 * 1024  # an index for hours of video is a few MiB; more is not an index
 MOOF_LIMIT = 8 * 1024 * 1024
 _HEADER = 8
 _LONG_HEADER = 16
@@ -49,22 +49,22 @@ class BoxWalker:
         self._open_media = False  # an mdat said "to the end of the file"
         self._index: Index | None = None
         self._fragment_ticks: dict[int, int] = {}
-        self._container = ""
-        self._problem: str | None = None
+        self.container = ""  # as in Mp4, once it is known
+        self.problem: str | None = None  # what no further bytes can mend
 
     def feed(self, chunk: bytes) -> None:
         """Takes the next bytes, any number of them."""
         view = memoryview(chunk)
         self._position += len(view)
-        while len(view) and self._problem is None:
+        while len(view) and self.problem is None:
             view = self._take_header(view) if self._left == 0 else self._take_body(view)
 
     def finish(self) -> Mp4:
         """The verdict, once everything was fed."""
-        if self._problem is None:
+        if self.problem is None:
             if self._left is None:
                 self._close_box()
-            self._problem = self._problem or self._what_is_missing()
+            self.problem = self.problem or self._what_is_missing()
         index = self._index or Index()
         video = next((track for track in index.tracks if track.handler == b"vide"), Track())
         return Mp4(
@@ -72,9 +72,9 @@ class BoxWalker:
             width=video.width,
             height=video.height,
             has_audio=any(track.handler == b"soun" for track in index.tracks),
-            complete=self._problem is None,
-            problem=self._problem,
-            container=self._container,
+            complete=self.problem is None,
+            problem=self.problem,
+            container=self.container,
         )
 
     def _take_header(self, view: memoryview) -> memoryview:
@@ -83,10 +83,10 @@ class BoxWalker:
             want = _LONG_HEADER
         take = min(want - len(self._header), len(view))
         self._header += view[:take]
-        if len(self._header) == _HEADER and want == _HEADER and not self._container:
-            self._container = _container_of(bytes(self._header))
-            if self._container != "mp4":
-                self._problem = _not_an_mp4(self._container)
+        if len(self._header) == _HEADER and want == _HEADER and not self.container:
+            self.container = _container_of(bytes(self._header))
+            if self.container != "mp4":
+                self.problem = _not_an_mp4(self.container)
                 return view[take:]
         if len(self._header) == want and not (want == _HEADER and self._header[:4] == b"\0\0\0\1"):
             self._open_box()
@@ -98,21 +98,21 @@ class BoxWalker:
         self._kind = header[4:8]
         start = f"the box '{self._kind.decode('latin-1')}'"
         if not all(0x20 <= byte < 0x7F or byte == 0xA9 for byte in self._kind):
-            self._problem = "The boxes do not line up: what should be a box has no readable name."
+            self.problem = "The boxes do not line up: what should be a box has no readable name."
             return
         if size == 1:
             size = int.from_bytes(header[8:16], "big")
         if size == 0:
             self._left = None
         elif size < length:
-            self._problem = f"The boxes do not line up: {start} says that it is {size} bytes long."
+            self.problem = f"The boxes do not line up: {start} says that it is {size} bytes long."
             return
         else:
             self._left = size - length
         if self._kind in (b"moov", b"moof"):
             self._kept, self._kept_limit = bytearray(), MOOV_LIMIT if self._kind == b"moov" else MOOF_LIMIT
             if self._left is not None and self._left > self._kept_limit:
-                self._problem = f"{start} claims {self._left} bytes; no video's index is that large."
+                self.problem = f"{start} claims {self._left} bytes; no video's index is that large."
                 return
         if self._kind == b"mdat":
             self._media += self._left or 0
@@ -128,7 +128,7 @@ class BoxWalker:
         take = len(view) if self._left is None else min(self._left, len(view))
         if self._kept is not None:
             if len(self._kept) + take > self._kept_limit:
-                self._problem = "The index of the video is larger than any video's index."
+                self.problem = "The index of the video is larger than any video's index."
                 return view[take:]
             self._kept += view[:take]
         if self._left is None:
@@ -150,12 +150,12 @@ class BoxWalker:
                 for track, ticks in fragment_durations(bytes(kept), self._index or Index()).items():
                     self._fragment_ticks[track] = self._fragment_ticks.get(track, 0) + ticks
         except ValueError as error:
-            self._problem = f"The index of the video cannot be read: {error}."
+            self.problem = f"The index of the video cannot be read: {error}."
 
     def _what_is_missing(self) -> str | None:
         if self._position == 0:
             return "The file is empty."
-        if not self._container:
+        if not self.container:
             return f"The file has only {self._position} bytes."
         if self._left or self._header:
             short = (

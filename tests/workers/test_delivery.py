@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -15,6 +17,7 @@ from orchestrator.keys import Ref
 from orchestrator.records import Attempt, Item, Spec
 from orchestrator.states import State
 from workers.delivery import NotWhole, already_there, deliver
+from workers.sinks.blob_metadata import from_blob, to_blob
 from workers.sinks.directory import DirectorySink
 from workers.video_api import Content
 
@@ -39,6 +42,7 @@ class Provider:
 
     def __init__(self, data: bytes, *, length: int | None = None, content_type: str = "video/mp4") -> None:
         self.data, self.length, self.content_type, self.asked = data, length, content_type, 0
+        self.sent = 0
 
     @asynccontextmanager
     async def content(self, content_id: str) -> AsyncIterator[Content]:
@@ -46,6 +50,7 @@ class Provider:
 
         async def chunks() -> AsyncIterator[bytes]:
             for start in range(0, len(self.data), 1000):
+                self.sent += 1000
                 yield self.data[start : start + 1000]
 
         yield Content(self.length or len(self.data), self.content_type, "req", chunks())
@@ -107,3 +112,43 @@ async def test_another_container_that_is_as_long_as_announced_is_kept_and_named(
     riff = b"RIFF" + (1000).to_bytes(4, "little") + b"AVI LIST" + bytes(992)
     delivery = await deliver(sink, Provider(riff, content_type="video/x-msvideo"), finished())  # type: ignore[arg-type]
     assert delivery.mismatch == ("container avi instead of mp4",)
+
+
+@pytest.mark.parametrize("start", [b'{"error": "it has expired"}', b"<html>", b"\0\0\0\1junk" * 9, b"no video"])
+async def test_bytes_that_cannot_become_a_video_are_not_read_to_their_end(tmp_path: Path, start: bytes) -> None:
+    """A server that sends rubbish without end fills no disk."""
+    provider = Provider(start + bytes(1_000_000))
+    with pytest.raises(NotWhole):
+        await deliver(DirectorySink(tmp_path), provider, finished())  # type: ignore[arg-type]
+    assert provider.sent <= 2000
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {"dailies_remote_id": "video_9", "dailies_sha256": "0", "dailies_video": "{}"},
+        {"dailies remote id": "video_9", "DAILIES-SHA256": "0", "dailies.video": "x"},
+        {f"label {n}": "v" * 190 for n in range(100)},
+        {"long": "v" * 20_000},
+    ],
+    ids=["our names", "nearly our names", "many", "long"],
+)
+async def test_no_label_pushes_out_what_we_note_with_a_video(tmp_path: Path, labels: dict[str, str]) -> None:
+    """By it a video is known as ours after a crash: without it, the same bytes would be stored beside themselves."""
+    noted: dict[str, str] = {}
+
+    class Noting(DirectorySink):
+        async def save(self, name: str, chunks: AsyncIterator[bytes], **more: Any) -> Any:
+            saved = await super().save(name, chunks, **more)
+            noted.update(from_blob(to_blob(more["metadata"])))
+            return saved
+
+    item = finished()
+    item = dataclasses.replace(item, spec=dataclasses.replace(item.spec, labels=labels))
+    sink, provider = Noting(tmp_path), Provider(film())
+    delivery = await deliver(sink, provider, item)  # type: ignore[arg-type]
+    assert (noted["dailies_remote_id"], noted["dailies_sha256"]) == ("video_1", delivery.sha256)
+    assert noted["dailies_video"].startswith("{")
+    assert await deliver(sink, provider, item) == delivery  # type: ignore[arg-type]
+    assert provider.asked == 1

@@ -12,6 +12,7 @@ from pathlib import Path
 
 _ATTRIBUTE = "user.dailies"
 _SHORT = 200
+_OURS = "dailies_"
 _NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EACCES)
 
 
@@ -100,14 +101,11 @@ def note_of(path: Path) -> dict[str, object]:
 
 def _annotate(fd: int, note: Mapping[str, object]) -> None:
     """Best effort: not every file system has attributes, and some keep no more than 4 KiB of them."""
-    metadata = note.get("metadata")
-    short = {
-        **note,
-        "metadata": {key: value for key, value in metadata.items() if len(value) <= _SHORT}
-        if isinstance(metadata, dict)
-        else {},
-    }
-    for each in (note, short):
+    found = note.get("metadata")
+    metadata: dict[str, str] = found if isinstance(found, dict) else {}
+    short = {key: value for key, value in metadata.items() if len(value) <= _SHORT}
+    ours = {key: value for key, value in metadata.items() if key.startswith(_OURS)}
+    for each in (note, {**note, "metadata": short}, {**note, "metadata": ours}):
         try:
             os.setxattr(fd, _ATTRIBUTE, json.dumps(each).encode())
         except (OSError, AttributeError):
