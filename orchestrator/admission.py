@@ -99,15 +99,19 @@ class Admission:
         *,
         budgets: Budgets = NO_BUDGETS,
         batches: Sequence[str] | None = None,
+        archives: bool = True,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """`batches`: admit only these (`run` does its own manifests' only); None is any.
+
+        `archives`: whoever asks archives too, so that what is made has somebody to fetch it.
 
         `clock` (Unix seconds) says which hours and days to tell the script of; the script's own decides.
         """
         self.deployments = tuple(deployments)
         self._store, self._budgets, self._clock = store, budgets, clock
         self._batches = False if batches is None else list(batches)
+        self._archives = archives
         self._told: dict[tuple[str, ...], str] = {}
         self._tell_again_at = float("-inf")
 
@@ -145,6 +149,7 @@ class Admission:
                 "deployments": [facts(d, now) for d in self.deployments if d.name in names],
                 "budgets": limits(self._budgets, now),
                 "batches": self._batches,
+                "archives": self._archives,
             }
             self._told[names] = json.dumps(told)
         return self._told[names]

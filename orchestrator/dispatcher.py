@@ -7,6 +7,7 @@ runs, and at most as many as that worker has free slots for.
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -77,6 +78,7 @@ class Dispatcher:
         """`steps`: those that this worker runs; it admits only if `create` is among them."""
         self._store, self._hands, self._allowances = store, hands, allowances
         self._admission = admission if "create" in steps else None
+        self._archivist = secrets.token_hex(4) if "archive" in steps else ""
         self._pools = {step: POOLS[step] for step in steps}
         self._deployments = deployments
         self._not_before: dict[str, float] = {}
@@ -137,6 +139,7 @@ class Dispatcher:
             allowance_s=self._allowances.claim_s,
             furthest_s=self._allowances.furthest_s,
             looks=self._allowances.looks,
+            archivist=self._archivist,
         )
         pauses = [IDLE_S] if next_due is None else [IDLE_S, next_due]
         await self._hands.take_on(claims)

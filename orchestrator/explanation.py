@@ -80,7 +80,8 @@ class Ahead:
 @dataclass(frozen=True, slots=True)
 class Explanation:
     """One item at `now` (Unix seconds, Redis's clock). `doors`, `ahead` and `head` (which item is at the head of its
-    batch's queue) are of one that stands in a queue."""
+    batch's queue) are of one that stands in a queue; `archive`: why the archive lets no creates start (refused,
+    unattended or behind)."""
 
     ref: Ref
     now: float
@@ -91,6 +92,7 @@ class Explanation:
     doors: tuple[Door, ...]
     ahead: Ahead | None
     head: str | None
+    archive: str | None = None
 
 
 async def explain(
@@ -114,6 +116,7 @@ async def explain(
         tuple(_door(each, told) for each in told.get("desks") or ()),
         Ahead(ahead["batch"], ahead["others"], ahead["batches"]) if ahead else None,
         told.get("head") or None,
+        told.get("archive") or None,
     )
 
 

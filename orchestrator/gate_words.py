@@ -19,6 +19,14 @@ _RESTS = {
     "too_many_running": "the provider said that too many videos are being made at once (429)",
     "quota_exhausted": "its quota at the provider is used up",
 }
+#: Why nothing is ordered for the archive's sake, though it does not refuse, and what a person can do.
+_SHUT = {
+    "unattended": ("no worker archives", "start a worker that archives: dailies worker"),
+    "behind": (
+        "what is finished is not archived fast enough",
+        "see why archiving is slow (dailies status says how many wait), or start more workers",
+    ),
+}
 _WINDOW_OVER = "submit its manifest again: the hours of its window are reckoned for a year from then on"
 
 
@@ -64,6 +72,13 @@ def opening(found: Explanation, door: Door, view: DeploymentView) -> str:
         end = f"until {when(until, found.now)}" if until is not None else "and its hours have run out"
         return f"{whose} is outside the hours in which videos may be ordered, {end}."
     if held == "archive":
+        if found.archive == "unattended":
+            return "Nothing is ordered while no worker archives: the one that creates does not, and no other is there."
+        if found.archive == "behind":
+            return (
+                "Nothing is ordered until more of what is finished is archived: as fast as that went of late, the "
+                "provider would delete some of it before."
+            )
         return f"Nothing is ordered while the archive refuses to take videos; it is tried again {_when(until, found)}."
     return f"{door.name} takes nothing now: {_detail(found, door, view)}."
 
@@ -97,6 +112,8 @@ def _detail(found: Explanation, door: Door, view: DeploymentView) -> str:
         return f"the batch's window opens {_when(door.opens_at, found)}" if door.opens_at else "its window has run out"
     if door.gate == "window":
         return f"its own window opens {_when(door.until, found)}"
+    if door.gate == "archive" and found.archive in _SHUT:
+        return _SHUT[found.archive][0]
     if door.gate == "archive":
         return f"the archive refused a video; it is tried again {_when(door.until, found)}"
     if door.gate == "cooling":
@@ -126,6 +143,8 @@ def _resume(found: Explanation, door: Door, view: DeploymentView) -> str | None:
         return f"dailies deployments resume {door.name}"
     if held == "cooling" and view.cool_reason == "quota_exhausted":
         return f"raise the quota of {door.name} at the provider, or wait"
+    if held == "archive" and found.archive in _SHUT:
+        return _SHUT[found.archive][1]
     if held == "archive":
         return "see to it that the archive takes videos again: space, and the permission to write"
     if held == "window" and door.shut and until is None:

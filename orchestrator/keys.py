@@ -51,6 +51,7 @@ class Keys:
         "budget:*",
         "orphans",
         "abandoned:*",
+        "archivists",
         "prints",
         "same:*",
     )

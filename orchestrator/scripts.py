@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from orchestrator.states import lua_constants
 
 #: What every script begins with, and what some of them need besides.
-_SHARED = ("_circuit", "_ledger", "_money", "_hours", "_links")
+_SHARED = ("_circuit", "_ledger", "_money", "_hours", "_links", "_expiry")
 _QUOTA, _DESK = ("_quota",), ("_quota", "_desk")
 _MORE = {
     "accept": (*_QUOTA, "_learning"),
@@ -31,6 +31,7 @@ _NAMES = (
     "claim",
     "compare",
     "end_report",
+    "expiry",
     "explain",
     "forget",
     "intend",

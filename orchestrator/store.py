@@ -171,10 +171,12 @@ class Store:
         allowance_s: float,
         furthest_s: float,
         looks: Mapping[str, Mapping[str, float]] = NO_CEILINGS,
+        archivist: str = "",
     ) -> tuple[list[Claim], float | None]:
         """Claim due items for the steps in `pools` (step → the pool of slots it takes from), at most `free[pool]`; of
         looks, at most `free["polls NAME"]` at a deployment where that is told, and no more a second than its bucket in
-        `looks` allows to all workers together.
+        `looks` allows to all workers together. `archivist`: the name of a worker that archives, so that it is known to
+        be there.
 
         Also answers in how many seconds something is next due (None: nothing is). A due time beyond `furthest_s`
         can only come of a clock that stepped back: it is due now."""
@@ -184,6 +186,7 @@ class Store:
             "deployments": list(deployments),
             "allowance_ms": round(allowance_s * 1000),
             "furthest_ms": round(furthest_s * 1000),
+            "archivist": archivist,
             "looks": {name: dict(bucket) for name, bucket in looks.items()},
         }
         next_due, *claims = await self.scripts.run("claim", request)

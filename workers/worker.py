@@ -26,6 +26,7 @@ from workers.archive import archive
 from workers.arq_queue import HAND_BACK_S, ArqQueue, Elsewhere, Step
 from workers.cancelling import end
 from workers.create import create
+from workers.expiry_guard import guard
 from workers.poller import Poller
 from workers.probe import probe
 from workers.reconcile import reconcile
@@ -99,7 +100,7 @@ class Worker:
         self.dispatcher = Dispatcher(
             store,
             self,
-            Admission(store, deployments, batches=batches, budgets=budgets),
+            Admission(store, deployments, batches=batches, budgets=budgets, archives="archive" in steps),
             steps=[*steps, *(extra for extra, queue in ON_QUEUE_OF.items() if queue in steps)],
             deployments=[d.name for d in deployments],
             allowances=Allowances(claim_s, 2 * furthest, {d.name: ceiling(d.poll.most_per_s) for d in deployments}),
@@ -121,7 +122,7 @@ class Worker:
         log.info("worker.started", worker=self.name)
         tasks = [asyncio.create_task(q.run()) for q in self._queues.values()]
         dispatching = asyncio.create_task(self.dispatcher.run())
-        tasks.append(dispatching)
+        tasks += [dispatching, asyncio.create_task(guard(self._store))]
         stopping = asyncio.create_task(self._stopping.wait())
         try:
             done, _ = await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)

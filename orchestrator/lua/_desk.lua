@@ -44,6 +44,12 @@ local function open_desk(facts, meters, now)
   return desk
 end
 
+-- What is made could not be archived in time (`archive_shut`).
+local function shut_for_archive(desk, at)
+  if at and not desk.closed_until then desk.closed_until, desk.closed_by = at, 'archive' end
+  return desk
+end
+
 -- What keeps the next create of a desk back, and until when; without a gate, the bucket once its token is taken.
 local function gate_of(desk, now)
   local meter = desk.meter

@@ -190,6 +190,7 @@ local function move(batch, id, from, to, now, ...)
     redis.call('ZREM', P .. 'archive:ready', ref)
     redis.call('ZREM', P .. 'archive:due', ref)
     redis.call('SREM', P .. 'fetch:' .. i[2], ref)
+    redis.call('ZREM', P .. 'expiries', ref)
   end
   -- A create whose answer is not known may be that which made any job of its time: 'asked:SCOPE'.
   if (from == 'creating' or from == 'held') and to ~= 'creating' and to ~= 'held' then
@@ -217,7 +218,10 @@ local function move(batch, id, from, to, now, ...)
     if to == 'archiving' then
       -- What only needs a receipt has time: whatever may expire goes before it.
       redis.call('ZADD', P .. 'archive:ready', i[3] or now + UNHURRIED_MS, ref)
-      if not i[5] then redis.call('SADD', P .. 'fetch:' .. i[2], ref) end
+      if not i[5] then
+        redis.call('SADD', P .. 'fetch:' .. i[2], ref)
+        if i[3] then redis.call('ZADD', P .. 'expiries', i[3], ref) end
+      end
     end
     if ENDED[from] and not ENDED[to] then bring_back(batch, id, now) end
     -- Until a remix is made, its source must stay at the provider.

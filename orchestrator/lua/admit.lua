@@ -21,7 +21,11 @@ if request.batches then
   for _, name in ipairs(request.batches) do round.only[name] = true end
 end
 local meters, desks, admitted = {}, {}, {}
-for _, facts in ipairs(request.deployments) do desks[#desks + 1] = open_desk(facts, meters, now) end
+if not request.archives then note_creator(now) end
+local shut_until = archive_shut(request.archives, now)
+for _, facts in ipairs(request.deployments) do
+  desks[#desks + 1] = shut_for_archive(open_desk(facts, meters, now), shut_until)
+end
 
 -- Turns among models, and among a model's deployments; whoever comes (back) cannot claim the past.
 local turns = P .. 'turns'

@@ -7,6 +7,7 @@
 --   desks    of each deployment that takes from there {name, gate or absent, at, used, cap, short}: what admission would
 --            say of it, and the budget that the queue's head would break: {name, price, spent, limit, ends_at}
 --   shut     the batch's window is closed; opens_at: until when
+--   archive  why the archive lets no creates start, if it does: refused, unattended or behind
 --   head     the item at the head of its batch's queue there: none behind it is sent before it
 --   ahead    {batch, others, batches}: how many go before it, of its own batch and, if turns go on as they stand, of
 --            how many others
@@ -78,9 +79,13 @@ answer.head, answer.ahead, answer.shut = head_id, ahead(), is_shut(batch, b[6], 
 if answer.shut then answer.opens_at = round.shut[batch] or nil end
 answer.desks = {}
 local meters = {}
+-- Where nobody works at all, that is what to say; where somebody creates, and nobody archives, admission says this.
+local creator = tonumber(redis.call('HGET', KEYS[1], 'creator_at') or 0)
+local shut_until, shut_by = archive_shut(now - creator > ALIVE_MS, now)
+answer.archive = tonumber(redis.call('HGET', KEYS[1], 'archive_closed_until') or 0) > now and 'refused' or shut_by
 for _, facts in ipairs(request.deployments) do
   if lane == facts.model or lane == '@' .. facts.name then
-    local desk = open_desk(facts, meters, now)
+    local desk = shut_for_archive(open_desk(facts, meters, now), shut_until)
     local gate, at = gate_of(desk, now)
     answer.desks[#answer.desks + 1] = {
       name = facts.name, gate = gate, at = gate and instant(at), used = desk.meter.used, trial = desk.tried and true or nil,

@@ -41,7 +41,9 @@ local function learn_from(event)
     end
   elseif event == 'archived' then
     local claimed = redis.call('HMGET', key, 'archiving_since', 'reused')
-    if claimed[1] and not claimed[2] then learn(i[4], 'archive', now - tonumber(claimed[1])) end
+    if claimed[1] and not claimed[2] then
+      for _, whose in ipairs({i[4], '@all'}) do learn(whose, 'archive', now - tonumber(claimed[1])) end
+    end
   end
 end
 

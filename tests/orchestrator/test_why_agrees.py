@@ -65,6 +65,8 @@ ledgers = st.fixed_dictionaries(
         "window": windows,
         "pin": seldom(st.integers(0, 2)),
         "archive_closed": st.sampled_from([False] * 7 + [True]),
+        "archives": st.sampled_from([True] * 7 + [False]),
+        "behind": st.sampled_from([False] * 7 + [True]),
         "wait_ms": st.sampled_from([0, 1, 500, 40_000, 86_500_000]),
         "asked": st.integers(0, 2),
     }
@@ -85,6 +87,9 @@ async def agree(url: str, namespace: str, told: dict[str, Any]) -> None:
             await store.judge(serving[at % len(serving)].name, verdict)
         if told["archive_closed"]:
             await redis.hset(store.keys.meta, "archive_closed_until", now + 20_000)
+        if told["behind"]:
+            await redis.zadd(f"{store.keys.prefix}expiries", {"done/x": now + 100_000})
+            await redis.hset(store.keys.timings("@all"), "archive", "90000 20 1")
         await redis.delete(f"{store.keys.prefix}ready:sora-2")  # what is left of it does not compete
         pin = None if told["pin"] is None else serving[told["pin"] % len(serving)].name
         rows = [item("a", deployment=pin)]
@@ -92,10 +97,11 @@ async def agree(url: str, namespace: str, told: dict[str, Any]) -> None:
         now += told["wait_ms"]
         await tell(store, now)
 
+        asked = serving[told["asked"] % len(serving)]
+        asker = Admission(store, [asked], budgets=budgets, archives=told["archives"], clock=lambda: now / 1000)
+        await asker.ask(0, allowance_s=600)  # it is known by now that somebody creates, who archives or not
         found = await why(store, Ref("spring", "a"), serving, budgets)
         assert found is not None
-        asked = serving[told["asked"] % len(serving)]
-        asker = Admission(store, [asked], budgets=budgets, clock=lambda: now / 1000)
         answer = (await asker.ask(1, allowance_s=600))[asked.name]
         gates = {gate.name: gate for gate in found.deployments}
         if pin not in (None, asked.name):
