@@ -19,11 +19,10 @@ from orchestrator.store import Store
 from tests.chaos.evidence import Evidence, gather
 from tests.chaos.invariants import breaches, told
 from tests.chaos.mischief import plan
+from tests.chaos.night import BATCHES, Night, order
 from tests.chaos.stage import SLOTS, Stage, until
-from tests.ledger import deployment, item, submit
 from tests.servers import Container
 
-BATCHES = ("spring", "summer")
 #: How long a batch may take to become final once all faults are over (seconds); most of it is waiting for evidence.
 SETTLE_S = 90.0
 STOP_S = 40.0
@@ -64,14 +63,16 @@ async def run(
     tell: Callable[[str], None] = lambda _: None,
 ) -> Run:
     """Run once. `items` are shared by two batches of two models; `tell` gets a line for each fault."""
-    done = Run(seed, faults)
+    done, night = Run(seed, faults), Night.drawn(seed, items)
     begun = time.monotonic()
 
     def say(text: str) -> None:
         tell(f"seed {seed} {time.monotonic() - begun:5.1f} s  {text}")
 
-    async with Stage(folder, seed=seed, workers=workers, container=container) as stage:
-        await _submit(stage.store, items)
+    say(str(night))
+    async with Stage(folder, seed=seed, workers=workers, container=container, night=night) as stage:
+        for batch in BATCHES:
+            await order(stage.store, night, batch)
         stage.crew.begin()
         slots: Counter[str] = Counter()
         watching = asyncio.create_task(_watch(stage, slots))
@@ -90,19 +91,6 @@ async def run(
         done.breaches = breaches(seen)
     done.elapsed_s = time.monotonic() - begun
     return done
-
-
-async def _submit(store: Store, count: int) -> None:
-    """Two batches, each of both models; no prompt stands twice."""
-    served = (deployment("two"), deployment("one", api="jobs", model="sora"))
-    for batch in BATCHES:
-        ordered = [
-            item(f"k{n}", prompt=f"{batch} take {n}")
-            if n % 3
-            else item(f"k{n}", prompt=f"{batch} take {n}", model="sora", size="480x480", seconds=5)
-            for n in range(count // len(BATCHES))
-        ]
-        await submit(store, ordered, batch=batch, deployments=served)
 
 
 async def _break(stage: Stage, faults: list[Any], say: Callable[[str], None]) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.lifecycle import Action, Chosen, Word, ask
+from tests.chaos.night import BATCHES, order
 from tests.chaos.proxy import Proxy
 from tests.chaos.stage import CLAIM_S, Stage
 
@@ -157,6 +159,26 @@ def bad_answers(dice: random.Random) -> Drawn:
     return f"the provider's {fault['on']}: {fault['do']} {more}", deed
 
 
+def person(dice: random.Random) -> Drawn:
+    """Pauses a batch for a while, takes back some of its rows, or submits it again."""
+    batch, what = dice.choice(BATCHES), dice.choice(["pauses", "cancels rows of", "discards rows of", "submits"])
+    keys, seconds = [f"k{dice.randrange(20)}" for _ in range(2)], dice.uniform(0.5, 3)
+    word = Word("a person", "to see what happens", discard=what.startswith("discards"))
+
+    async def deed(stage: Stage) -> None:
+        async with stage.turn:
+            if what == "submits":
+                await order(stage.store, stage.night, batch)
+            elif what == "pauses":
+                await ask(stage.store, batch, Action.PAUSE, word)
+                await asyncio.sleep(seconds)
+                await ask(stage.store, batch, Action.RESUME, word)
+            else:
+                await ask(stage.store, batch, Action.CANCEL, word, Chosen(keys))
+
+    return f"a person {what} {batch} ({', '.join(keys)}, {seconds:.1f} s)", deed
+
+
 async def _empty_redis(stage: Stage) -> None:
     async with stage.turn:
         await stage.client.flushall()
@@ -214,6 +236,7 @@ KINDS: dict[str, Callable[[random.Random], Drawn]] = {
         sandbox_away,
         bad_line,
         bad_answers,
+        person,
     )
 }
 WEIGHTS = {"kill_worker": 3, "stop_worker": 2, "bad_line": 4, "bad_answers": 9}

@@ -22,6 +22,7 @@ from arq.connections import ArqRedis
 
 from orchestrator.redis_connection import connect
 from orchestrator.store import Store
+from tests.chaos.night import Night
 from tests.chaos.proxy import Proxy
 from tests.main_job.night import Witness, config, deployment, environment
 from tests.servers import Container, free_port, redis_process
@@ -209,6 +210,7 @@ class Stage:
         seed: int = 0,
         workers: int = 3,
         container: Container | None = None,
+        night: Night | None = None,
         render_s: str = "0.2:1.0",
         more: dict[str, Any] | None = None,
     ) -> None:
@@ -216,11 +218,14 @@ class Stage:
         self.folder, self.container = folder, container
         self.redis = RedisUnit(folder / "redis")
         served = [f"--deployment=name={m['model']},api={m['api']}" for m in _DEPLOYMENTS.values()]
+        self.night = night or Night(0)
+        if self.night.hidden:
+            served.append("--hide-prompts")
         times = ("--queue-s", "0.1", "--render-s", render_s, "--retention-s", "3600")
         self.sandbox = SandboxUnit(folder, seed, *served, *times)
         self.to_redis, self.to_sandbox = Proxy(self.redis.port), Proxy(self.sandbox.port)
         self.crew = Crew(self.worker, workers)
-        self._more, self._stack = more or {}, AsyncExitStack()
+        self._more, self._stack = {"shared": self.night.shared} | (more or {}), AsyncExitStack()
         #: Held by whoever takes Redis or the sandbox away: one at a time.
         self.turn = asyncio.Lock()
 
