@@ -33,7 +33,8 @@ TELL_AGAIN_S = 3600.0
 class Answer:
     """What admission gave at one deployment, and what stopped the next one there.
 
-    gate            none (asked for no more), empty, rate, slot, budget, cooling, stopped, paused, archive or window
+    gate            none (asked for no more), empty, rate, slot, budget, cooling, stopped, paused, recovering, archive
+                    or window
     ask_again_in_s  exact where a clock decides; None: when something changes. With gate budget or window a change may
                     come before: a batch, or a budget that a person raises
     """
@@ -100,9 +101,11 @@ class Admission:
         budgets: Budgets = NO_BUDGETS,
         batches: Sequence[str] | None = None,
         archives: bool = True,
+        guarded: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`batches`: admit only these (`run` does its own manifests' only); None is any.
+        """`batches`: admit only these (`run` does its own manifests' only); None is any. `guarded`: whoever asks also
+        looks through the lists of jobs after Redis began anew, and from now on nothing is admitted before.
 
         `archives`: whoever asks archives too, so that what is made has somebody to fetch it.
 
@@ -110,7 +113,7 @@ class Admission:
         """
         self.deployments = tuple(deployments)
         self._store, self._budgets, self._clock = store, budgets, clock
-        self._batches = False if batches is None else list(batches)
+        self._batches, self._guarded = False if batches is None else list(batches), guarded
         self._archives = archives
         self._told: dict[tuple[str, ...], str] = {}
         self._tell_again_at = float("-inf")
@@ -150,6 +153,7 @@ class Admission:
                 "budgets": limits(self._budgets, now),
                 "batches": self._batches,
                 "archives": self._archives,
+                "guarded": self._guarded,
             }
             self._told[names] = json.dumps(told)
         return self._told[names]

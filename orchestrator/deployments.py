@@ -13,7 +13,7 @@ from orchestrator.records import Fields
 from orchestrator.settings import Deployment
 from orchestrator.settings.quota import AUTO_START
 from orchestrator.store import Store
-from orchestrator.views import DeploymentView
+from orchestrator.views import DeploymentView, recovery_of
 
 log = structlog.get_logger("orchestrator.deployments")
 
@@ -81,13 +81,16 @@ class Standing:
 
     @property
     def state(self) -> str:
-        """Why no create starts there, in a word: removed, paused, stopped, cooling or window; else trying or open."""
+        """Why no create starts there, in a word: removed, paused, stopped, recovering, cooling or
+        window; else trying or open."""
         if self.deployment is None:
             return "removed"
         if self.paused:
             return "paused"
         if self.view.stopped:
             return "stopped"
+        if self.view.recovering:
+            return "recovering"
         if self.cooling:
             return "cooling"
         if not self.window_open:
@@ -157,7 +160,7 @@ async def _standing(
         name,
         now,
         deployment,
-        DeploymentView.parse(fields, quota if shared else {}),
+        DeploymentView.parse(fields, quota if shared else {}, await recovery_of(store, fields)),
         _tokens(deployment, quota, per_minute, now) if deployment else None,
         used[0],
         sum(used),

@@ -33,6 +33,7 @@ POOLS: Mapping[str, str] = {
     "poll": "polls",
     "archive": "archive",
     "report": "archive",
+    "recover": "recoveries",
 }
 #: Steps at once in one worker: creates and reconciles, and archives and reports.
 STEP_SLOTS, ARCHIVE_SLOTS = 16, 4

@@ -83,6 +83,16 @@ def opening(found: Explanation, door: Door, view: DeploymentView) -> str:
     return f"{door.name} takes nothing now: {_detail(found, door, view)}."
 
 
+def recovering_words(view: DeploymentView) -> str:
+    """Why no create starts where Redis began anew."""
+    text = "Redis began anew, so the jobs that are listed there are looked through before anything is sent again"
+    if view.recovery_error is None:
+        return text
+    if view.needs_person:
+        return f"{text}, and that cannot be done: {view.recovery_error}"
+    return f"{text}; the last look failed, and it is tried again: {view.recovery_error}"
+
+
 def paused_words(fields: Fields) -> str:
     """` by ada since 2026-11-21 22:00 CET (logo changes)`, as far as it is known."""
     by, at, why = fields.get("paused_by"), fields.get("paused_at"), fields.get("paused_reason")
@@ -122,6 +132,8 @@ def _detail(found: Explanation, door: Door, view: DeploymentView) -> str:
     if door.gate == "stopped":
         again = f"; it is asked again {_when(view.probe_at, found)}" if view.probe_at else ""
         return f"it is stopped: {view.stopped}: {view.message}{again}"
+    if door.gate == "recovering":
+        return recovering_words(view)
     if door.gate == "paused":
         by = f" by {view.paused_by}" if view.paused_by else ""
         why = f" ({view.paused_reason})" if view.paused_reason else ""
@@ -141,6 +153,8 @@ def _resume(found: Explanation, door: Door, view: DeploymentView) -> str | None:
         return f"mend {door.name}, then dailies deployments resume {door.name}"
     if held == "paused" and until is None:
         return f"dailies deployments resume {door.name}"
+    if held == "recovering":
+        return f"dailies deployments resume {door.name}" if view.needs_person else None
     if held == "cooling" and view.cool_reason == "quota_exhausted":
         return f"raise the quota of {door.name} at the provider, or wait"
     if held == "archive" and found.archive in _SHUT:

@@ -50,6 +50,9 @@ class Keys:
         "window:*",
         "budget:*",
         "orphans",
+        "recovery:*",
+        "strays",
+        "forgotten",
         "abandoned:*",
         "archivists",
         "prints",
@@ -58,7 +61,7 @@ class Keys:
 
     def __init__(self, namespace: str) -> None:
         self.prefix = f"{{{namespace}}}:"
-        self.meta = f"{self.prefix}meta"  # hash: schema, archive's closing time
+        self.meta = f"{self.prefix}meta"  # hash: schema, archive's closing time, and what `lua/_recovery.lua` says
         self.batches = f"{self.prefix}batches"  # zset: batch name → created_at, ms
         self.archive_due = f"{self.prefix}archive:due"  # zset: item ref → when its claim or pause ends, ms
         self.deployments = f"{self.prefix}deployments"  # set: every deployment ever admitted to
@@ -111,6 +114,10 @@ class Keys:
     def known(self, scope: str) -> str:
         """Sorted set: the newest remote ids known there → created_at, Unix seconds."""
         return f"{self.prefix}known:{scope}"
+
+    def recovery(self, scope: str) -> str:
+        """Hash: whether what is listed there was looked through since Redis began anew."""
+        return f"{self.prefix}recovery:{scope}"
 
     def asked(self, scope: str) -> str:
         """Sorted set: attempts whose create was not answered, held ones too → when their intent was written, ms."""

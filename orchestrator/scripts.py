@@ -12,14 +12,19 @@ from orchestrator.states import lua_constants
 
 #: What every script begins with, and what some of them need besides.
 _SHARED = ("_circuit", "_ledger", "_money", "_hours", "_links", "_expiry")
-_QUOTA, _DESK = ("_quota",), ("_quota", "_desk")
+_QUOTA, _DESK = ("_quota",), ("_quota", "_recovery", "_desk")
 _MORE = {
     "accept": (*_QUOTA, "_learning"),
     "admit": (*_DESK, "_lanes"),
-    "claim": _QUOTA,
+    "claim": (*_QUOTA, "_recovery"),
     "explain": (*_DESK, "_lanes"),
     "intend": _DESK,
-    "judge": (*_QUOTA, "_learning"),
+    "judge": (*_QUOTA, "_learning", "_recovery"),
+    "recovery": ("_recovery",),
+    "restore": ("_receipts",),
+    "seal_batch": ("_recovery",),
+    "submit": ("_receipts",),
+    "take_receipts": ("_receipts",),
     "sweep": ("_revival",),
     "transition": (*_QUOTA, "_learning"),
 }
@@ -39,14 +44,18 @@ _NAMES = (
     "observe",
     "open_batch",
     "pause_batch",
+    "presume",
     "probe",
+    "recovery",
     "renew",
+    "restore",
     "resume_batch",
     "seal_batch",
     "set_batch",
     "shortage",
     "submit",
     "sweep",
+    "take_receipts",
     "transition",
     "watch",
 )

@@ -59,7 +59,8 @@ class Event(StrEnum):
     RETRIED = "retried"  # the remote job came to nothing, and a new attempt is begun by itself, after a pause
     REVIVED = "revived"  # a person wants it made after all
     ABANDONED = "abandoned"  # it was to be made from an item that ended without a video
-    FOUND = "found"  # its receipt stands in the archive: it was rendered before the ledger knew it
+    FOUND = "found"  # its receipt stands in the archive: it was rendered, and the ledger does not know it
+    PRESUMED = "presumed"  # Redis began anew, and a job of its prompt is listed: it may have been sent before
     LINKED = "linked"  # the same video is archived in another batch: only a receipt is left to write
     UNLINKED = "unlinked"  # the archive has no receipt of the video that was to be used again
 
@@ -108,7 +109,8 @@ TABLE: dict[Event, dict[State, State]] = {
     E.RETRIED: {S.RENDERING: S.WAITING, S.ARCHIVING: S.WAITING},
     E.REVIVED: {S.FAILED: S.WAITING, S.CANCELLED: S.WAITING, S.EXPIRED: S.WAITING, S.HELD: S.WAITING},
     E.ABANDONED: {S.WAITING: S.FAILED},
-    E.FOUND: {S.WAITING: S.ARCHIVED},
+    E.FOUND: {S.WAITING: S.ARCHIVED, S.CREATING: S.ARCHIVED, S.RENDERING: S.ARCHIVED, S.HELD: S.ARCHIVED},
+    E.PRESUMED: {S.WAITING: S.CREATING},
     E.LINKED: {S.WAITING: S.ARCHIVING},
     E.UNLINKED: {S.ARCHIVING: S.FAILED},
 }

@@ -26,6 +26,8 @@ class DeploymentView:
                         again, after `probes` times in vain, last with `probe_error`
     probation           one item at a time is tried there, until a create is accepted
     cool_reason         why it rests until `cool_until`; so do others that share its quota
+    recovering          Redis began anew, and the list of jobs there is still to be looked through; `recovery_error`:
+                        why that told nothing, `needs_person`: nor will it, so a person has to resume the deployment
     paused              a person paused it, until `paused_until` or (None) until resumed; a pause may have run out
     """
 
@@ -43,10 +45,13 @@ class DeploymentView:
     paused_until: float | None
     paused_reason: str | None
     paused_by: str | None
+    recovering: bool
+    recovery_error: str | None
+    needs_person: bool
 
     @classmethod
-    def parse(cls, fields: Fields, quota: Fields) -> DeploymentView:
-        """From the deployment's hash, and that of the quota that it shares (else empty)."""
+    def parse(cls, fields: Fields, quota: Fields, recovery: Fields) -> DeploymentView:
+        """From the hashes of the deployment, of the quota that it shares (else empty), and of its scope's recovery."""
         cooled = max((fields, quota), key=lambda f: float(f.get("cool_until") or 0))
         return cls(
             fields.get("stopped"),
@@ -63,6 +68,9 @@ class DeploymentView:
             instant(fields, "paused_until"),
             fields.get("paused_reason") or None,
             fields.get("paused_by") or None,
+            "noticed_at" in recovery,
+            recovery.get("error"),
+            "person" in recovery,
         )
 
     def is_paused(self, now: float) -> bool:
@@ -118,7 +126,14 @@ async def deployment(store: Store, name: str) -> DeploymentView:
     """A deployment as the ledger has it."""
     fields = await store.read(store.keys.deployment(name))
     shared = fields.get("quota")
-    return DeploymentView.parse(fields, await store.read(store.keys.quota(shared)) if shared else {})
+    quota = await store.read(store.keys.quota(shared)) if shared else {}
+    return DeploymentView.parse(fields, quota, await recovery_of(store, fields))
+
+
+async def recovery_of(store: Store, deployment: Fields) -> Fields:
+    """What is noted of the scope of a deployment, whose hash this is (`lua/_recovery.lua`)."""
+    scope = deployment.get("scope")
+    return await store.read(store.keys.recovery(scope)) if scope else {}
 
 
 async def spent(store: Store, budgets: Budgets, now: float) -> dict[str, int]:

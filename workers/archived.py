@@ -1,4 +1,4 @@
-"""What the archive has of a batch already: rows whose receipt stands there are not rendered again (promise 13).
+"""What the archive has of a batch: rows whose receipt stands there are not rendered again (promise 13).
 
 The ledger may be lost, or have forgotten the batch; the archive has not.
 """
@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
 
 import structlog
 
-from manifests import Item as ManifestItem
 from orchestrator.admission import scope
 from orchestrator.clock import unix
 from orchestrator.comparison import Found
@@ -23,8 +22,21 @@ from workers.sinks import Sink
 
 log = structlog.get_logger("workers.archived")
 
-#: Receipts read at once.
-AT_ONCE = 16
+#: Receipts read at once, and held at once.
+AT_ONCE, PAGE = 16, 500
+
+
+class Row(Protocol):
+    """What a row is known by: of a manifest, or of the ledger."""
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def fingerprint(self) -> str: ...
+
+
+R = TypeVar("R", bound=Row)
 
 
 class ArchivedRows:
@@ -37,13 +49,33 @@ class ArchivedRows:
         self._by_key: dict[str, list[str]] = {}
         self._at_once = asyncio.Semaphore(AT_ONCE)
 
-    async def find(self, rows: Sequence[ManifestItem]) -> dict[str, Found]:
+    async def find(self, rows: Sequence[Row]) -> dict[str, Found]:
         """Rows whose receipt has their own fingerprint, and whose video stands beside it, by key. Raises
         ArchiveError."""
+        return {row.key: paper for row, paper in await self.find_each(rows)}
+
+    async def find_each(self, rows: Sequence[R]) -> list[tuple[R, Found]]:
+        """The same for rows of which several may have one key."""
+        names = await self.names()
+        asked = [row for row in rows if row.key in self._by_key]
+        found = await asyncio.gather(*(self._of(row, names) for row in asked))
+        return [(row, paper) for row, paper in zip(asked, found, strict=True) if paper is not None]
+
+    async def names(self) -> frozenset[str]:
+        """All names in the folder."""
         if self._names is None:
             await self._list()
-        found = await asyncio.gather(*(self._of(row) for row in rows if row.key in self._by_key))
-        return {key: paper for key, paper in found if paper is not None}
+        return self._names or frozenset()
+
+    async def papers(self) -> AsyncIterator[tuple[str, dict[str, Any] | None]]:
+        """Every receipt of the folder, as (name, what it says); None where it cannot be read, or where its video does
+        not stand there."""
+        names = await self.names()
+        receipts = sorted((name for name in names if name.endswith(".json")), key=_by_revision)
+        for start in range(0, len(receipts), PAGE):
+            some = receipts[start : start + PAGE]
+            for name, paper in zip(some, await asyncio.gather(*map(self._read, some)), strict=True):
+                yield name, paper if paper is not None and await self._stands(paper, names) else None
 
     async def _list(self) -> None:
         """Only receipts count: their key is what stands before a revision (`~2`) or a remote id (`.video_…`)."""
@@ -55,26 +87,36 @@ class ArchivedRows:
                     if key:
                         self._by_key.setdefault(key, []).append(name)
 
-    async def _of(self, row: ManifestItem) -> tuple[str, Found | None]:
+    async def _of(self, row: Row, names: frozenset[str]) -> Found | None:
         fingerprint = row.fingerprint
         for name in self._by_key[row.key]:
-            async with self._at_once:
-                data = await self._sink.read(f"{self._batch}/{name}")
-            try:
-                paper = {"file": f"{name.removesuffix('.json')}.mp4", **json.loads(data)}
-                if paper["fingerprint"] == fingerprint and paper["key"] == row.key and await self._stands(paper):
-                    return row.key, self._found(paper)
-            except (KeyError, TypeError, ValueError) as error:
-                log.warning("receipt.was_not_readable", name=f"{self._batch}/{name}", error=str(error))
-        return row.key, None
+            paper = await self._read(name)
+            if paper is None or (paper["fingerprint"], paper["key"]) != (fingerprint, row.key):
+                continue
+            if await self._stands(paper, names):
+                return self.found(paper)
+        return None
 
-    async def _stands(self, paper: Mapping[str, Any]) -> bool:
+    async def _read(self, name: str) -> dict[str, Any] | None:
+        """A receipt; None where that is none."""
+        async with self._at_once:
+            data = await self._sink.read(f"{self._batch}/{name}")
+        try:
+            paper = {"file": f"{name.removesuffix('.json')}.mp4", **json.loads(data)}
+            self.found(paper)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            log.warning("receipt.was_not_readable", name=f"{self._batch}/{name}", error=str(error))
+            return None
+        return paper
+
+    async def _stands(self, paper: Mapping[str, Any], names: frozenset[str]) -> bool:
         """Whether the video is where the receipt says."""
         if paper.get("reused"):
             return await self._sink.stat(str(paper["reused"])) is not None
-        return self._names is not None and paper["file"] in self._names
+        return paper["file"] in names
 
-    def _found(self, paper: Mapping[str, Any]) -> Found:
+    def found(self, paper: Mapping[str, Any]) -> Found:
+        """What a receipt says of its item and its attempt. Raises KeyError, TypeError, ValueError where it is none."""
         cost = paper["cost_usd"]
         attempt: dict[str, object] = {
             "deployment": paper["deployment"],
@@ -90,3 +132,9 @@ class ArchivedRows:
         }
         return {"item": fields_of(paper), "attempt": attempt}
 
+
+def _by_revision(name: str) -> tuple[str, int, str]:
+    """`hero.json` before `hero~2.json` before `hero~10.json`."""
+    key, _, revision = name.removesuffix(".json").partition("~")
+    number = revision.partition(".")[0]
+    return key, int(number) if number.isdecimal() else 0, name

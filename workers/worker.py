@@ -15,13 +15,13 @@ from functools import partial
 import structlog
 
 from orchestrator.admission import Admission
-from orchestrator.dispatcher import ARCHIVE_SLOTS, STEP_SLOTS, Allowances, Dispatcher
-from orchestrator.looks import ceiling
+from orchestrator.dispatcher import ARCHIVE_SLOTS, STEP_SLOTS, Dispatcher
 from orchestrator.records import Claim, Item
 from orchestrator.redis_connection import AWAY
 from orchestrator.settings import NO_BUDGETS, Budgets
 from orchestrator.store import Store
 from orchestrator.sweeping import sweep
+from workers.allowances import allowances
 from workers.archive import archive
 from workers.arq_queue import HAND_BACK_S, ArqQueue, Elsewhere, Step
 from workers.cancelling import end
@@ -30,6 +30,7 @@ from workers.expiry_guard import guard
 from workers.poller import Poller
 from workers.probe import probe
 from workers.reconcile import reconcile
+from workers.recoverer import Recoverer
 from workers.renewal import ClaimLost, kept
 from workers.report import report
 from workers.sinks import Sink
@@ -42,6 +43,8 @@ STEPS = ("create", "poll", "archive", "reconcile")
 #: Steps that come with another: who creates probes stopped deployments and sweeps, who archives reports, who reconciles
 #: looks at jobs that no item could take.
 ON_QUEUE_OF = {"probe": "create", "sweep": "create", "report": "archive", "watch": "reconcile"}
+#: And who creates looks through lists after Redis began anew, without arq: that may take long.
+COMES_WITH = {**ON_QUEUE_OF, "recover": "create"}
 #: A large video over a slow line; the claim is renewed while it runs.
 ARCHIVE_TIMEOUT_S = 3600.0
 #: Looks that are under way may take so long to end when the worker stops (seconds).
@@ -74,7 +77,7 @@ class Worker:
         self._station = Station(
             store, lines, sink, time.time, self._wake, claim_s, replicas, delete_remote, keep_s
         )
-        self._poller = Poller(self._station)
+        self._poller, self._recoverer = Poller(self._station), Recoverer(self._station)
         self.name = secrets.token_hex(4)
         deployments = [line.deployment for line in lines.values()]
         slowest = max((d.create_timeout_s for d in deployments), default=60.0)
@@ -87,23 +90,18 @@ class Worker:
             }
             self._open("create", creating, STEP_SLOTS, 2 * slowest + 60)
         if "reconcile" in steps:
-            settling = {"reconcile": self._item_step(reconcile), "watch": self._guarded(self._watch)}
+            settling = {"reconcile": self._item_step(reconcile), "watch": self._guarded(partial(watch, self._station))}
             self._open("reconcile", settling, STEP_SLOTS, 2 * slowest + 60)
         if "archive" in steps:
             paper = {"archive": self._item_step(archive), "report": self._guarded(self._report)}
             self._open("archive", paper, ARCHIVE_SLOTS, ARCHIVE_TIMEOUT_S)
-        furthest = max(
-            [claim_s]
-            + [2 * d.create_timeout_s + d.settle_s for d in deployments]
-            + [max(d.poll.first_s, d.poll.every_s, 3600.0) for d in deployments]
-        )
         self.dispatcher = Dispatcher(
             store,
             self,
-            Admission(store, deployments, batches=batches, budgets=budgets, archives="archive" in steps),
-            steps=[*steps, *(extra for extra, queue in ON_QUEUE_OF.items() if queue in steps)],
+            Admission(store, deployments, batches=batches, budgets=budgets, archives="archive" in steps, guarded=True),
+            steps=[*steps, *(extra for extra, queue in COMES_WITH.items() if queue in steps)],
             deployments=[d.name for d in deployments],
-            allowances=Allowances(claim_s, 2 * furthest, {d.name: ceiling(d.poll.most_per_s) for d in deployments}),
+            allowances=allowances(deployments, claim_s),
         )
         self._stopping = asyncio.Event()
 
@@ -141,11 +139,13 @@ class Worker:
             "steps": STEP_SLOTS - taken.get("create", 0) - taken.get("reconcile", 0),
             "archive": ARCHIVE_SLOTS - taken.get("archive", 0),
             **self._poller.free,
+            **self._recoverer.free,
         }
 
     async def take_on(self, claims: Sequence[Claim]) -> None:
         """Start claimed steps: looks here, everything else through arq."""
         self._poller.take_on([c for c in claims if c.step == "poll"])
+        self._recoverer.take_on([c for c in claims if c.step == "recover"])
         for name, queue in self._queues.items():
             await queue.put([c for c in claims if ON_QUEUE_OF.get(c.step, c.step) == name])
 
@@ -163,10 +163,10 @@ class Worker:
         for queue in self._queues.values():
             queue.close()
         await asyncio.wait([dispatching], timeout=ROUND_S)
-        looks = asyncio.create_task(self._poller.drain())
+        looks = [asyncio.create_task(each.drain()) for each in (self._poller, self._recoverer)]
         queues = [queue.drain(hand_back=name == "archive") for name, queue in self._queues.items()]
-        await asyncio.gather(asyncio.wait([looks], timeout=LOOKS_S), *queues)
-        await end([looks], within_s=ROUND_S)
+        await asyncio.gather(asyncio.wait(looks, timeout=LOOKS_S), *queues)
+        await end(looks, within_s=ROUND_S)
 
     def _item_step(self, step: ItemStep, *, cuts: bool = True) -> Step:
         """A step as arq runs it: load, check that the claim still holds, keep it, bind the log.
@@ -192,9 +192,6 @@ class Worker:
         if line is None:
             raise Elsewhere
         await probe(self._store, line, claim.version, claim_s=self._station.claim_s)
-
-    async def _watch(self, claim: Claim) -> None:
-        await watch(self._station, claim)
 
     async def _sweep(self, claim: Claim) -> None:
         await sweep(self._store, claim.ref.batch)

@@ -3,12 +3,14 @@
 -- Whether no create may leave for a deployment right now: until when (NO_TIME: until a person says), and why. `d` is what
 -- is read of it by the names in CLOSING. A time further off than any server's word or any refusal explains comes of a
 -- clock that stepped back.
-local CLOSING = {'cool_until', 'paused', 'paused_until'}
+local CLOSING = {'cool_until', 'paused', 'paused_until', 'scope'}
 local LONGEST_COOLING, LONGEST_CLOSING = 86400000, 600000
 local function closed_until(dkey, qkey, d, now)
   local paused = paused_until(dkey, d[2], d[3], now)
   if paused then return paused, 'paused' end
-  local archive = math.min(tonumber(redis.call('HGET', KEYS[1], 'archive_closed_until') or 0), now + LONGEST_CLOSING)
+  local m = redis.call('HMGET', KEYS[1], 'archive_closed_until', 'guarded')
+  if m[2] and d[4] and not is_trusted(d[4]) then return NO_TIME, 'recovering' end
+  local archive = math.min(tonumber(m[1] or 0), now + LONGEST_CLOSING)
   if archive > now then return archive, 'archive' end
   local cooling = tonumber(d[1] or 0)
   if qkey ~= dkey then cooling = math.max(cooling, tonumber(redis.call('HGET', qkey, 'cool_until') or 0)) end
@@ -37,7 +39,9 @@ local function open_desk(facts, meters, now)
     }
   end
   desk.meter = meters[qkey]
-  desk.closed_until, desk.closed_by = closed_until(dkey, qkey, {unpack(d, #OF_DESK - #CLOSING + 1)}, now)
+  local closing = {unpack(d, #OF_DESK - #CLOSING + 1)}
+  closing[#CLOSING] = facts.scope
+  desk.closed_until, desk.closed_by = closed_until(dkey, qkey, closing, now)
   desk.opens_at = 0
   if facts.window then desk.opens_at, desk.closes_at = interval_of(facts.window, now) end
   desk.tried = desk.probation and on_trial(dkey, desk.open)

@@ -1,10 +1,10 @@
 -- Decisions, up to so many: each a token of a deployment's bucket, a slot, the batch's money and the next item.
 --
 -- ARGV  2 how many at most, 3 when each is due again in ms, 4 {deployments = [facts, …] (`open_desk` in _desk.lua),
---          batches = [names] or false, budgets = [{name, limit, periods = [[id, from, until], …]}, …]}
+--          batches = [names] or false, guarded = true where the worker looks through lists after a loss, budgets = [{name, limit, periods = [[id, from, until], …]}, …]}
 -- Returns {{deployment, gate, ask again in ms or -1}, …}, {{deployment, batch, item, version, attempt}, …}: what was
 -- admitted, in order. gate says what stopped the deployment's next one: none, empty, rate, slot, budget, cooling,
--- stopped, paused, archive or window.
+-- stopped, paused, recovering, archive or window.
 --
 -- Where several deployments have room, models take turns; of one model's deployments the smallest order is asked first,
 -- those of equal order in turn, by weight.
@@ -21,6 +21,8 @@ if request.batches then
   for _, name in ipairs(request.batches) do round.only[name] = true end
 end
 local meters, desks, admitted = {}, {}, {}
+-- Whoever admits here can also look through the lists of a scope, should the ledger have lost writes.
+if request.guarded and redis.call('HEXISTS', KEYS[1], 'guarded') == 0 then redis.call('HSET', KEYS[1], 'guarded', 1) end
 if not request.archives then note_creator(now) end
 local shut_until = archive_shut(request.archives, now)
 for _, facts in ipairs(request.deployments) do
@@ -133,7 +135,10 @@ local function note(desk)
   elseif desk.told_until and not till then redis.call('HDEL', desk.dkey, 'window_until') end
 end
 
-for _, desk in ipairs(desks) do note(desk) end
+for _, desk in ipairs(desks) do
+  note(desk)
+  if desk.closed_by == 'recovering' then notice(desk.facts.scope, now) end
+end
 while #admitted < most do
   local desk, open = next_desk()
   if not desk then break end

@@ -4,7 +4,8 @@
 --          archivist = the worker's name, or '' where it does not archive,
 --          allowance_ms, deployments = [names], furthest_ms, looks = {deployment = {interval_ms, burst}}}
 -- Returns {next due in ms or -1, claim …}; a claim is {step, batch, item, version, attempt}; the version of a
--- claimed item grows by one, so whoever claimed it before decides nothing any more. Of a probe, batch is the deployment.
+-- claimed item grows by one, so whoever claimed it before decides nothing any more. Of a probe and of
+-- a recovery, batch is the deployment.
 
 local request = cjson.decode(ARGV[2])
 local pool, free, allowance = request.pool, request.free, request.allowance_ms
@@ -124,6 +125,23 @@ if pool.archive then
     redis.call('HSET', item_key(batch, id), 'archiving_since', now)
   end
   consider_first(due)
+end
+
+-- Scopes whose list is to be looked through, since Redis began anew.
+if pool.recover then
+  local due = redis.call('ZRANGEBYSCORE', P .. 'recover', '-inf', now, 'LIMIT', 0, 100)
+  local whose = {}
+  for _, deployment in ipairs(due[1] and request.deployments or {}) do
+    local scope = redis.call('HGET', P .. 'deployment:' .. deployment, 'scope')
+    if scope and not whose[scope] then whose[scope] = deployment end
+  end
+  for _, scope in ipairs(due) do
+    if whose[scope] and room('recover') then
+      free[pool.recover] = free[pool.recover] - 1
+      claims[#claims + 1] = {'recover', whose[scope], '', claim_recovery(scope, now, allowance), 0}
+    end
+  end
+  consider_first(P .. 'recover')
 end
 
 -- Steps of whole batches.

@@ -2,9 +2,9 @@
 --
 -- ARGV  2 batch, 3 item, 4 version, 5 {interval_ms, burst, slack_ms, margin, due_in_ms, attempt = {…}}
 -- Returns {'intended', version}; {'deferred', version, due again in ms} when it would follow the last create too closely
--- (many may have been admitted before a slow step), or one that could not be told from it; {'returned', version} when the batch was paused, the
--- deployment stopped or cooled, the archive closed, or a window ended meanwhile; {'cancelled', version} when a person
--- took it back; {'stale', version} when somebody else has it.
+-- (many may have been admitted before a slow step), or one that could not be told from it; {'returned', version} when the
+-- batch was paused, the deployment stopped or cooled, the archive closed, a window ended, or Redis begun anew meanwhile;
+-- {'cancelled', version} when a person took it back; {'stale', version} when somebody else has it.
 
 local batch, id = ARGV[2], ARGV[3]
 local request = cjson.decode(ARGV[5])

@@ -17,6 +17,11 @@ if verdict.resume then
   if verdict.forget_learned then
     redis.call('HDEL', qkey, 'slots_cap', 'rate_cap', 'learned_slots', 'learned_per_minute')
   end
+  -- Where Redis began anew and the list could tell nothing, a person's word stands for it.
+  local scope = redis.call('HGET', key, 'scope')
+  if scope and redis.call('HEXISTS', recovery_key(scope), 'error') == 1 then
+    trust_by_hand(scope)
+  end
   if verdict.probation ~= nil then
     careful = verdict.probation
     redis.call('HDEL', key, 'probation')

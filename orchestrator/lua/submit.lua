@@ -47,24 +47,6 @@ local function note_pin(id, row)
   if row.pin ~= '' then redis.call('HSET', item_key(batch, id), 'pin', row.pin) end
 end
 
--- A row whose receipt stands in the archive: it was paid for in an attempt that the ledger did not know.
-local function found(id, row)
-  local key = item_key(batch, id)
-  local n = tonumber(redis.call('HGET', key, 'made')) + 1
-  local akey, scope, remote_id = attempt_key(batch, id, n), row.found.attempt.scope, row.found.attempt.remote_id
-  set_fields(akey, row.found.attempt)
-  redis.call('HSET', akey, 'money', 'none', 'fingerprint', row.fingerprint)
-  if scope ~= '' then redis.call('HSETNX', P .. 'remote:' .. scope, remote_id, attempt_ref(batch, id, n)) end
-  set_fields(key, row.found.item)
-  -- What it did cost takes the place of what it could have cost.
-  local cost = tonumber(row.found.attempt.price) or 0
-  redis.call('HINCRBY', bkey, 'estimated', cost - (tonumber(row.price) or 0))
-  redis.call('HSET', key, 'price', row.found.attempt.price)
-  redis.call('HSET', key, 'attempt', n, 'made', n, 'deployment', row.found.attempt.deployment, 'remote_id', remote_id)
-  settle(batch, id, n, 'confirmed')
-  move(batch, id, 'waiting', TABLE.found.waiting, now)
-end
-
 -- The state of the item whose video a row shall take; nil when that has come to nothing meanwhile.
 local function state_of_twin(row)
   if not row.twin or row.source ~= '' then return nil end    -- a remix is the same only where its source is
@@ -93,7 +75,7 @@ local function place(id, row)
   note_print(row.fingerprint, batch .. '/' .. id)
   enqueue(batch, id, true)
   if row.found then
-    found(id, row)
+    take_receipt(batch, id, row, now)
   elseif twin then
     park(batch, id, row.twin)
     if twin == 'archived' then link(batch, id, row.twin, now) end

@@ -14,7 +14,7 @@ import structlog
 import workers.create
 import workers.report
 import workers.worker
-from orchestrator import looks
+from orchestrator import looks, recovery
 from orchestrator.contact_sheet import contact_sheet
 from orchestrator.keys import Ref
 from orchestrator.records import Claim, Item
@@ -96,6 +96,13 @@ class Renewals:
             return found
 
         monkeypatch.setattr(looks, "renew", watched_looks)
+        renew_recovery = recovery.renew
+
+        async def watched_recovery(of: Store, scope: str, number: int, due_in_s: float) -> bool:
+            self.answers.append(await renew_recovery(of, scope, number, due_in_s))
+            return self.answers[-1]
+
+        monkeypatch.setattr(recovery, "renew", watched_recovery)
 
     async def outlast_the_claim(self) -> None:
         """Until so many came that the claim would have ended without them."""

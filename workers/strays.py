@@ -1,0 +1,115 @@
+"""Remote jobs that nobody here knows, and the items that they may have been made for: by prompt, size, seconds, model.
+
+Only items that were not sent as far as the ledger knows are asked; what is out already is for `reconcile`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from orchestrator import views
+from orchestrator.records import Item
+from orchestrator.settings import Deployment
+from orchestrator.states import State
+from orchestrator.store import Store
+from workers.likeness import plain, same_shape
+from workers.video_api import RemoteJob, RemoteStatus
+
+#: Which of several jobs is taken first: one that has a video, or may have one.
+_BEST = {RemoteStatus.SUCCEEDED: 0, RemoteStatus.RUNNING: 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """An item, and the jobs that may be its own, the best first. Of several, at a deployment that other programs use
+    too, nobody can tell which: then the item is held."""
+
+    item: Item
+    deployment: Deployment
+    jobs: tuple[RemoteJob, ...]
+
+    @property
+    def sure(self) -> bool:
+        """Whether the first of them may be taken."""
+        return len(self.jobs) == 1 or not self.deployment.shared
+
+
+@dataclass(slots=True)
+class Matches:
+    """What was found. `left`: jobs that no item took; `hidden`: those of them that show no prompt and could be that of
+    an item that waits."""
+
+    found: list[Match] = field(default_factory=list)
+    left: list[RemoteJob] = field(default_factory=list)
+    hidden: list[RemoteJob] = field(default_factory=list)
+
+
+async def match(store: Store, jobs: Sequence[RemoteJob], deployments: Sequence[Deployment]) -> Matches:
+    """Compare unknown jobs of one scope, whose deployments these are, with all items that wait."""
+    table = _Table(jobs, deployments)
+    for batch in await views.batches(store):
+        if "cancel" in batch.fields or not batch.moving(State.WAITING, State.ADMITTED):
+            continue
+        async for item in views.items(store, batch.name, {State.WAITING, State.ADMITTED}):
+            if "cancel" not in item.fields:
+                table.offer(item)
+    return table.matches()
+
+
+class _Table:
+    """The jobs by prompt; each goes to one item."""
+
+    def __init__(self, jobs: Sequence[RemoteJob], deployments: Sequence[Deployment]) -> None:
+        self._deployments = deployments
+        self._jobs = list(jobs)
+        self._models = {name: d.model for d in deployments for name in (d.model, d.deployment)}
+        self._by_prompt: dict[str, list[RemoteJob]] = defaultdict(list)
+        for job in sorted(jobs, key=lambda job: (_BEST.get(job.status, 2), job.created_at or 0.0)):
+            if job.prompt is not None:
+                self._by_prompt[plain(job.prompt)].append(job)
+        self._hidden = [job for job in jobs if job.prompt is None]
+        self._could_be: dict[str, RemoteJob] = {}
+        self._found: list[Match] = []
+        self._taken: set[str] = set()
+
+    def offer(self, item: Item) -> None:
+        """An item that waits."""
+        ours = self._by_prompt.get(plain(item.spec.prompt), ())
+        jobs = [job for job in self._like(item, ours) if job.remote_id not in self._taken]
+        at = self._at(item, jobs)
+        if at is not None and jobs:
+            self._taken.add(jobs[0].remote_id)
+            self._found.append(Match(item, at, tuple(jobs)))
+        elif at is not None or self._at(item, self._hidden) is not None:
+            self._could_be |= {job.remote_id: job for job in self._like(item, self._hidden)}
+
+    def matches(self) -> Matches:
+        """What came of it."""
+        left = [job for job in self._jobs if job.remote_id not in self._taken]
+        return Matches(self._found, left, list(self._could_be.values()))
+
+    def _like(self, item: Item, jobs: Iterable[RemoteJob]) -> list[RemoteJob]:
+        return [job for job in jobs if same_shape(job, item.spec) and self._same_model(job, item)]
+
+    def _same_model(self, job: RemoteJob, item: Item) -> bool:
+        return self._models.get(job.model or "", item.spec.model) == item.spec.model
+
+    def _at(self, item: Item, jobs: Sequence[RemoteJob]) -> Deployment | None:
+        """Where the item would have been sent, of these deployments: rather to the one that the job names."""
+        pin = item.spec.deployment
+        can = [d for d in self._deployments if d.model == item.spec.model and pin in (None, d.name)]
+        named = [d for d in can if jobs and jobs[0].model == d.deployment]
+        return next(iter([*named, *can]), None)
+
+
+def told(jobs: Sequence[RemoteJob], most: int = 3) -> str:
+    """Some of them, by id."""
+    names = ", ".join(job.remote_id for job in jobs[:most])
+    return f"{names} and {len(jobs) - most} more" if len(jobs) > most else names
+
+
+def oldest(jobs: Sequence[RemoteJob], now: float) -> float | None:
+    """When the oldest was created (Unix seconds); None of none. One that does not tell counts as of `now`."""
+    return min((job.created_at or now for job in jobs), default=None)
