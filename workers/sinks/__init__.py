@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workers.sinks.errors import ArchiveError, ArchiveFull, ArchiveUnavailable, NotThere, WriteRefused
+from workers.sinks.errors import ArchiveError, ArchiveFull, ArchiveUnavailable, NotThere, TooLarge, WriteRefused
 from workers.sinks.opening import open_sink
 from workers.sinks.sink import Accept, Arrived, NameTaken, Saved, Sink, Stat
 
@@ -17,6 +17,7 @@ __all__ = [
     "Saved",
     "Sink",
     "Stat",
+    "TooLarge",
     "WriteRefused",
     "open_sink",
 ]

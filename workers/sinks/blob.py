@@ -16,10 +16,10 @@ from azure.storage.blob import BlobBlock, ContentSettings
 from azure.storage.blob.aio import BlobClient, BlobPrefix, BlobServiceClient
 
 from workers.sinks.blob_address import BlobAddress
-from workers.sinks.blob_errors import azure_errors, code_of, in_our_words
+from workers.sinks.blob_errors import answered, azure_errors, code_of, in_our_words, in_time
 from workers.sinks.blob_metadata import from_blob, to_blob
-from workers.sinks.errors import ArchiveUnavailable, NoContainer, NotThere, WriteRefused
-from workers.sinks.sink import Accept, Arrived, NameTaken, Saved, Stat
+from workers.sinks.errors import ArchiveUnavailable, NoContainer, NotThere, TooLarge, WriteRefused
+from workers.sinks.sink import READ_LIMIT, Accept, Arrived, NameTaken, Saved, Stat
 from workers.sinks.stream import Digest, blocks_of, checked, in_thread
 
 BLOCK = 4 * 1024 * 1024  # Azure takes 50,000 blocks a blob: 195 GiB
@@ -93,20 +93,20 @@ class BlobSink:
         arrived = digest.arrived()
         if accept is not None:
             accept(arrived)
+        settings = ContentSettings(content_type=content_type, content_md5=bytearray(arrived.md5))
+        match = None if replace else MatchConditions.IfMissing
         try:
-            await blob.commit_block_list(
-                staged.blocks,
-                content_settings=ContentSettings(content_type=content_type, content_md5=bytearray(arrived.md5)),
-                metadata=to_blob(metadata),
-                match_condition=None if replace else MatchConditions.IfMissing,
-            )
+            async with in_time(self._place):
+                await blob.commit_block_list(
+                    staged.blocks, content_settings=settings, metadata=to_blob(metadata), match_condition=match
+                )
         except AzureError as error:
             return await self._taken(name, arrived, error)
         return Saved(name, self._url_of(name), arrived.bytes, arrived.sha256, arrived.md5)
 
     async def stat(self, name: str) -> Stat | None:
         """None if there is no such blob."""
-        with azure_errors(self._place, name):
+        async with answered(self._place, name):
             try:
                 found = await self._blob(name).get_blob_properties()
             except ResourceNotFoundError as error:
@@ -128,10 +128,12 @@ class BlobSink:
                 return
 
     async def read(self, name: str) -> bytes:
-        """The whole of a small blob. Raises NotThere."""
-        with azure_errors(self._place, name):
+        """The whole of a small blob. Raises NotThere, TooLarge."""
+        async with answered(self._place, name):
             try:
-                stream = await self._blob(name).download_blob()
+                stream = await self._blob(name).download_blob()  # the first 32 MiB at once
+                if stream.size > READ_LIMIT:
+                    raise TooLarge(f"{self._url_of(name)} is over {READ_LIMIT >> 20} MiB: it is not ours.")
                 return await stream.readall()
             except ResourceNotFoundError as error:
                 if code_of(error) == "ContainerNotFound":
@@ -142,7 +144,7 @@ class BlobSink:
         """Writes a small blob at once; its URL. Without `replace`, a name that is taken is WriteRefused."""
         md5 = hashlib.md5(data, usedforsecurity=False).digest()
         settings = ContentSettings(content_type=content_type, content_md5=bytearray(md5))
-        with azure_errors(self._place, name):
+        async with answered(self._place, name):
             try:
                 await self._blob(name).upload_blob(data, overwrite=replace, content_settings=settings)
             except ResourceExistsError:
@@ -209,6 +211,6 @@ class _Staged:
             await asyncio.gather(self._under_way, return_exceptions=True)
 
     async def _stage(self, block_id: str, block: bytes) -> None:
-        with azure_errors(self._place, self._name):
+        async with answered(self._place, self._name):
             # With its MD5 beside it, a block that was damaged on the way is refused and sent again.
             await self._blob.stage_block(block_id, block, len(block), validate_content=True)

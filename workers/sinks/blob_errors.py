@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
 
@@ -16,6 +17,28 @@ _NO_ACCESS = (
     "(permissions create, write, read and delete) or the connection string; look at the account's firewall too."
 )
 _WHOLE_STORE = {"ContainerNotFound", "ContainerBeingDeleted", "ContainerDisabled", "AccountBeingCreated"}
+
+
+#: The longest that one call may take, its repetitions included (seconds): an answer that comes byte by byte never ends.
+CALL_TIMEOUT_S = 300.0
+
+
+@asynccontextmanager
+async def answered(container: str, name: str = "") -> AsyncIterator[None]:
+    """As `azure_errors`, for what must be over in time."""
+    async with in_time(container):
+        with azure_errors(container, name):
+            yield
+
+
+@asynccontextmanager
+async def in_time(container: str) -> AsyncIterator[None]:
+    """Raises ArchiveUnavailable after CALL_TIMEOUT_S."""
+    try:
+        async with asyncio.timeout(CALL_TIMEOUT_S):
+            yield
+    except TimeoutError:
+        raise ArchiveUnavailable(f"{container}: no whole answer in {CALL_TIMEOUT_S:.0f} seconds.", _BUSY) from None
 
 
 @contextmanager

@@ -10,9 +10,9 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from workers.sinks.errors import ArchiveError, ArchiveFull, ArchiveUnavailable, NotThere, WriteRefused
+from workers.sinks.errors import ArchiveError, ArchiveFull, ArchiveUnavailable, NotThere, TooLarge, WriteRefused
 from workers.sinks.part_file import PartFile, note_of
-from workers.sinks.sink import Accept, NameTaken, Saved, Stat
+from workers.sinks.sink import READ_LIMIT, Accept, NameTaken, Saved, Stat
 from workers.sinks.stream import Digest, blocks_of, checked, in_thread
 
 P = ParamSpec("P")
@@ -92,11 +92,13 @@ class DirectorySink:
             yield name
 
     async def read(self, name: str) -> bytes:
-        """The whole of a small file. Raises NotThere."""
+        """The whole of a small file. Raises NotThere, TooLarge."""
         path = self._path(name)
         data = await self._do(_read, path)
         if data is None:
             raise NotThere(f"There is no {path}.")
+        if len(data) > READ_LIMIT:
+            raise TooLarge(f"{path} is over {READ_LIMIT >> 20} MiB: it is not ours.")
         return data
 
     async def write(self, name: str, data: bytes, content_type: str, *, replace: bool = True) -> str:
@@ -166,7 +168,8 @@ def _write_whole(final: Path, data: bytes, content_type: str, replace: bool) -> 
 
 def _read(path: Path) -> bytes | None:
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            return file.read(READ_LIMIT + 1)
     except FileNotFoundError:
         return None
 

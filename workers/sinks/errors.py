@@ -5,7 +5,8 @@ ArchiveError
 │   ├── ArchiveFull      no space left
 │   └── NoContainer      the Azure container does not exist
 ├── WriteRefused         this one object cannot be written as it is; others can
-└── NotThere             what was to be read does not exist
+├── NotThere             what was to be read does not exist
+└── TooLarge             what was to be read whole is far larger than anything that we write to be read so
 """
 
 from __future__ import annotations
@@ -39,3 +40,7 @@ class WriteRefused(ArchiveError):
 
 class NotThere(ArchiveError):
     """There is no object of that name."""
+
+
+class TooLarge(ArchiveError):
+    """An object that should be small is not."""

@@ -6,6 +6,9 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, Self
 
+#: The most that is read whole (bytes): receipts and input images are far smaller.
+READ_LIMIT = 32 * 1024 * 1024
+
 Raw = bytes  # the values below have a field that is called `bytes`
 
 
@@ -102,7 +105,7 @@ class Sink(Protocol):
         ...
 
     async def read(self, name: str) -> bytes:
-        """The whole of a small object. Raises NotThere."""
+        """The whole of a small object. Raises NotThere, and TooLarge beyond READ_LIMIT."""
         ...
 
     async def write(self, name: str, data: bytes, content_type: str, *, replace: bool = True) -> str:
