@@ -21,6 +21,7 @@ PAUSES: dict[str, object] = {
     "workers.archive.CLOSED_S": 1.0,
     "workers.look.AGAIN_S": 1.0,
     "workers.missing.LOOK_OVER_S": 4.0,
+    "workers.recovery.AGAIN_S": 1.0,
     "workers.video_api.wire.CONNECT_TIMEOUT_S": 1.0,
     "dailies.session.READ_TIMEOUT_S": 1.0,
     "dailies.session.REDIS_TIMEOUT_S": 2.0,
