@@ -19,13 +19,14 @@ from orchestrator.recovery import Doubt
 from orchestrator.settings import Deployment
 from orchestrator.store import Store
 from workers.evidence import ROUNDING_S
-from workers.reconcile import now_of
+from workers.places import chunks, now_of, tells_no_list
 from workers.renewal import kept
 from workers.restoration import take_receipts
+from workers.sheet import Sheet, is_deleted, one_for_each_key
 from workers.sinks import ArchiveError
 from workers.station import Line, Station
 from workers.strays import Match, Matches, match, oldest, told
-from workers.video_api import ApiError, BadAnswer, Missing, RemoteJob, RemoteStatus
+from workers.video_api import ApiError, RemoteJob, RemoteStatus
 
 log = structlog.get_logger("workers.recovery")
 
@@ -33,7 +34,6 @@ log = structlog.get_logger("workers.recovery")
 AGAIN_S = 60.0
 #: A provider keeps its jobs for a day; an hour more for clocks (seconds).
 KEPT_S, SPARE_S = 86_400.0, 3_600.0
-NOT_IMPLEMENTED = 501
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +62,12 @@ async def recover(station: Station, name: str, number: int) -> Looked:
         doubt = await recovery.doubt(store, its_scope)
         if doubt is None:
             return Looked()
-        serving = [line.deployment for line in station.lines.values() if scope(line.deployment) == its_scope]
+        lines = [line for line in station.lines.values() if scope(line.deployment) == its_scope]
         try:
             await take_receipts(station)
-            looked = await _look(station, station.lines[name], serving, doubt)
+            looked = await _look(station, lines, doubt)
         except (ApiError, ArchiveError) as error:
-            looked = _untold(serving, doubt, error)
+            looked = await _untold(store, [line.deployment for line in lines], doubt, error)
         looked = await _conclude(store, its_scope, number, looked)
     station.wake(looked.again_in_s or 0)
     return looked
@@ -93,34 +93,38 @@ async def _conclude(store: Store, its_scope: str, number: int, looked: Looked) -
     return looked
 
 
-async def _look(station: Station, line: Line, serving: Sequence[Deployment], doubt: Doubt) -> Looked:
-    """`serving`: the deployments whose jobs the list shows."""
-    store, its_scope = station.store, scope(line.deployment)
+async def _look(station: Station, lines: Sequence[Line], doubt: Doubt) -> Looked:
+    """`lines`: the deployments whose jobs the list shows."""
+    store, serving = station.store, [line.deployment for line in lines]
+    its_scope = scope(serving[0])
     patience = max(2 * d.create_timeout_s + d.settle_s for d in serving)
     newest = await remote_ids.newest(store, its_scope)
     now = await now_of(store)
-    there = await line.api.server_time() or now  # the provider's clock
+    there = await lines[0].api.server_time() or now  # the provider's clock
     kept_since = there - max(KEPT_S, *(d.retention_s for d in serving)) - SPARE_S
-    jobs = [job async for job in line.api.list(since=max(_since(doubt, patience), kept_since))]
-    if newest and newest[1] > kept_since and newest[0] not in {job.remote_id for job in jobs}:
-        try:
-            await line.api.get(newest[0])
-        except Missing:  # it was deleted there: the next newest tells whether the list is whole
+    noticed_s = now - doubt.noticed_at
+    left_s = 0.0 if doubt.settled or noticed_s >= patience else patience - noticed_s + 1
+    sheet = Sheet(newest[0] if newest else "", there - noticed_s - patience - ROUNDING_S)
+    since = max(_since(doubt, patience), kept_since)
+    for line in one_for_each_key(lines):
+        async for chunk in chunks(line.api.list(since=since)):
+            sheet.add(chunk, await remote_ids.owners(store, its_scope, [job.remote_id for job in chunk]))
+    if newest and newest[1] > kept_since and not sheet.shows_newest:
+        if await is_deleted(lines, newest[0]):  # then the next newest tells whether the list is whole
             await remote_ids.deleted(store, its_scope, newest[0])
-            return Looked(len(jobs), again_in_s=0.0)
+            return Looked(sheet.listed, again_in_s=0.0)
         gap = f"its list does not show {newest[0]}, the newest job that we know there"
-        return Looked(len(jobs), error=gap, again_in_s=max(d.settle_s for d in serving) + 1)
-    owners = await remote_ids.owners(store, its_scope, [job.remote_id for job in jobs])
-    unknown = [job for job in jobs if job.remote_id not in owners]
+        return Looked(sheet.listed, error=gap, again_in_s=max(d.settle_s for d in serving) + 1)
     # A job that failed has no video and is not billed: making another pays once.
-    videos = [job for job in unknown if job.status is not RemoteStatus.FAILED]
+    videos = [job for job in sheet.unknown if job.status is not RemoteStatus.FAILED]
     matches = await match(store, videos, serving) if videos else Matches()
     adopted = [await _adopt(store, each, its_scope, now, there) for each in matches.found]
-    found = Looked(len(jobs), adopted.count(True), tuple(matches.left), compared_at=now if videos else None)
+    found = Looked(sheet.listed, adopted.count(True), tuple(matches.left), compared_at=now if videos else None)
     if not all(adopted):
         return replace(found, again_in_s=0.0)  # it changed meanwhile
-    if (wait_s := _too_early(doubt, jobs, unknown, patience, now, there)) > 0:
-        return replace(found, again_in_s=wait_s)
+    # Where a create was made of late, another that was forgotten may be on its way, or not be listed yet.
+    if left_s and (sheet.late_unknown or (sheet.late_known and not doubt.clean)):
+        return replace(found, again_in_s=left_s)
     if not matches.hidden:
         return found
     error = (
@@ -136,23 +140,6 @@ def _since(doubt: Doubt, patience: float) -> float:
     if doubt.since is None:
         return 0.0
     return min(doubt.since - patience, doubt.strays_since or doubt.since) - ROUNDING_S
-
-
-def _too_early(
-    doubt: Doubt, jobs: Sequence[RemoteJob], unknown: Sequence[RemoteJob], patience: float, now: float, there: float
-) -> float:
-    """For how long a create that was forgotten may still be on its way, or not be listed yet (seconds). Where none was
-    made of late, none is."""
-    noticed_s = now - doubt.noticed_at
-    if doubt.settled or noticed_s >= patience:
-        return 0.0
-
-    def late(job: RemoteJob) -> bool:
-        return job.created_at is None or there - job.created_at < noticed_s + patience + ROUNDING_S
-
-    if any(map(late, unknown)) or (not doubt.clean and any(map(late, jobs))):
-        return patience - noticed_s + 1
-    return 0.0
 
 
 async def _adopt(store: Store, match: Match, its_scope: str, now: float, there: float) -> bool:
@@ -180,9 +167,11 @@ async def _adopt(store: Store, match: Match, its_scope: str, now: float, there: 
     return True
 
 
-def _untold(serving: Sequence[Deployment], doubt: Doubt, error: ApiError | ArchiveError) -> Looked:
+async def _untold(
+    store: Store, serving: Sequence[Deployment], doubt: Doubt, error: ApiError | ArchiveError
+) -> Looked:
     """The list, or the archive, could not be read."""
-    if not isinstance(error, Missing | BadAnswer) and getattr(error, "status", None) != NOT_IMPLEMENTED:
+    if not isinstance(error, ApiError) or not await tells_no_list(store, scope(serving[0]), error):
         return Looked(error=str(error), again_in_s=AGAIN_S)
     text = f"this server does not list its jobs ({error}): whether items that wait were sent before cannot be told"
     if doubt.clean:  # as far as can be told, nothing happened since
