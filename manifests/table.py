@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from manifests.fields import SCALARS, UNABLE, likely_prompts, near_field
 from manifests.node import UNPRINTABLE
 from manifests.problem import Spot, excerpt
+from manifests.results_sheet import is_results, unguarded
 from manifests.row import Reading, Row, plain
 from manifests.spelling import field_name, tidy
 
@@ -33,6 +34,8 @@ class Table:
 
     def __init__(self, reading: Reading, header: Sequence[str], line: int, name_cell: NameCell = no_name) -> None:
         self.file = reading.file
+        self._guarded = is_results(header)
+        header = [unguarded(cell) for cell in header] if self._guarded else header
         self._reading, self._line, self._name_cell = reading, line, name_cell
         self._written = [tidy(cell) for cell in header]
         self._renamed = reading.renaming.of_header(self._written) if reading.renaming is not None else {}
@@ -83,6 +86,8 @@ class Table:
 
     def row(self, line: int, cells: Sequence[str]) -> Row | None:
         """One row; None when nothing stands in it."""
+        if self._guarded:
+            cells = [unguarded(cell) for cell in cells]
         if len(cells) < len(self.columns):
             cells = [*cells, *[""] * (len(self.columns) - len(cells))]
         fields: dict[str, str] = {}
