@@ -15,6 +15,7 @@ from dailies.lifecycle_commands import cancel, pause, resume
 from dailies.manifest_commands import plan, run, submit, validate
 from dailies.options import Config
 from dailies.printing import end, read_settings
+from dailies.reconcile_commands import reconcile
 from dailies.retry_commands import retry
 from orchestrator import logs
 
@@ -58,6 +59,7 @@ def worker(
 for _command in (status, show, results, pause, resume, cancel, retry):
     app.command()(_command)
 app.command("set")(set_batch)
+app.command()(reconcile)
 app.add_typer(deployment_commands.app, name="deployments")
 
 

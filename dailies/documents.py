@@ -12,6 +12,7 @@ from orchestrator.requests import Request, cancel_of, pause_of
 from orchestrator.results import row
 from orchestrator.states import MOVING, BatchState, State
 from orchestrator.stoppage import Stoppage
+from workers.candidates import named
 
 
 def batch_document(batch: Batch, stoppage: Stoppage | None, archive: str | None) -> dict[str, Any]:
@@ -77,6 +78,7 @@ def item_document(item: Item, attempts: list[Attempt]) -> dict[str, Any]:
         "state": str(item.state),
         "reason": item.reason,
         "message": item.message,
+        "candidates": named(item.fields) if item.state is State.HELD else [],
         "paused": _request(pause_of(item.fields)),
         "cancel": _request(cancel_of(item.fields)),
         "ordered": {
@@ -119,6 +121,8 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "deployment": attempt.deployment,
         "remote_id": attempt.remote_id,
         "adopted": attempt.adopted,
+        "adopted_by": fields.get("adopted_by") or None,
+        "orphan": fields.get("orphan_id") and {"id": fields["orphan_id"], "state": fields.get("orphan") or None},
         "request_id": fields.get("request_id") or None,
         "outcome": fields.get("outcome") or None,
         "status": fields.get("status") or None,

@@ -168,6 +168,8 @@ def print_item(document: dict[str, Any]) -> None:
     for name in ("reason", "message"):
         if document[name]:
             print(f"  {name}: {document[name]}")
+    for each in document["candidates"]:
+        print(f"  it may be {each['id']}, created {rfc3339(each['created_at']) or 'at an unknown time'}")
     if document["paused"]:
         print(f"  {_word('paused', document['paused'])}")
     if document["cancel"]:

@@ -85,6 +85,16 @@ async def open_all(settings: Settings) -> AsyncIterator[Session]:
         yield Session(settings, store, sink, lines, replicas)
 
 
+@asynccontextmanager
+async def open_deployments(settings: Settings) -> AsyncIterator[Session]:
+    """Redis and every deployment, for commands that ask the providers; into the archive they write nothing."""
+    async with AsyncExitStack() as stack:
+        lines = {d.name: await _line(d, stack) for d in settings.deployments}
+        sink = await stack.enter_async_context(open_sink(settings.archive, os.environ))
+        store, replicas = await _store(settings, stack)
+        yield Session(settings, store, sink, lines, replicas)
+
+
 def archive_url(settings: Settings) -> str:
     """The archive's root as people open it; ends with `/`."""
     directory = settings.archive.directory

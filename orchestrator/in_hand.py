@@ -1,12 +1,15 @@
 """Creates whose answer nobody knows, at one place (`admission.scope`): any of them may have made a job that is listed
-there and belongs to nobody."""
+there and belongs to nobody. And what is in flight there with its id known."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
+from orchestrator import views
 from orchestrator.keys import Ref
 from orchestrator.records import Item, Spec, decode
+from orchestrator.states import State
 from orchestrator.store import Store
 
 #: Loaded at once.
@@ -20,6 +23,15 @@ class Rival:
     ref: str
     spec: Spec
     intent_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """An item whose remote job is known, and not archived yet."""
+
+    ref: Ref
+    state: State
+    deployment: str
 
 
 def shape(spec: Spec) -> str:
@@ -70,3 +82,39 @@ async def rivals(store: Store, scope: str, attempt: str, *, since: float, until:
         for name, item in await asked(store, scope, since=since, until=until)
         if name != attempt and item.attempt is not None and item.attempt.intent_at is not None
     ]
+
+
+async def in_flight(store: Store, deployments: Sequence[str]) -> dict[str, Flight]:
+    """What renders there, or is still to be fetched from there: remote id → its item."""
+    found = {}
+    for name in deployments:
+        async for page in _pages(await _open_at(store, name)):
+            pipe = store.redis.pipeline(transaction=False)
+            for ref in page:
+                pipe.hmget(store.keys.item(ref), ["state", "remote_id", "deployment"])
+            for ref, (state, remote_id, where) in zip(page, await pipe.execute(), strict=True):
+                if remote_id and where == name.encode() and state in (b"rendering", b"archiving"):
+                    found[remote_id.decode()] = Flight(ref, State(state.decode()), name)
+    return found
+
+
+async def doubtful(store: Store) -> AsyncIterator[Item]:
+    """Every item whose create is out or in doubt, and every one that is held, in the order of batches and rows."""
+    for batch in await views.batches(store):
+        if batch.counts[State.CREATING] or batch.counts[State.HELD]:
+            async for item in views.items(store, batch.name, {State.CREATING, State.HELD}):
+                yield item
+
+
+async def _open_at(store: Store, deployment: str) -> list[Ref]:
+    pipe = store.redis.pipeline(transaction=False)
+    pipe.zrange(store.keys.open(deployment), 0, -1)
+    pipe.smembers(store.keys.fetch(deployment))
+    attempts, items = await pipe.execute()
+    batches = [raw.decode().partition("/") for raw in items]
+    return [split(raw.decode())[0] for raw in attempts] + [Ref(batch, item) for batch, _, item in batches]
+
+
+async def _pages(refs: Sequence[Ref]) -> AsyncIterator[Sequence[Ref]]:
+    for start in range(0, len(refs), PAGE):
+        yield refs[start : start + PAGE]

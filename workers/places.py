@@ -9,6 +9,7 @@ from orchestrator.admission import scope
 from orchestrator.in_hand import rivals
 from orchestrator.records import Attempt, Item
 from orchestrator.settings import Deployment
+from orchestrator.states import State
 from orchestrator.store import Store
 from workers.evidence import ROUNDING_S, STEP_S, Listing, Reading, may_matter
 from workers.likeness import same_prompt
@@ -60,6 +61,14 @@ async def listing(station: Station, line: Line, item: Item, attempt: Attempt, in
 async def tells_no_list(store: Store, place: str, error: ApiError) -> bool:
     """Whether it says that the server has no list. Where one was read before, a gateway lost its way for a while."""
     return error.status in _NO_LIST and "lists_hide" not in await store.read(store.keys.listing(place))
+
+
+def is_out(item: Item, deployment: Deployment, now: float) -> bool:
+    """Whether its create may still be on its way (`now`: the ledger's clock): nobody else may decide about it yet."""
+    attempt = item.attempt
+    if item.state is not State.CREATING or attempt is None or attempt.fields.get("outcome") == "unknown":
+        return False
+    return now <= (attempt.intent_at or now) + 2 * deployment.create_timeout_s + deployment.settle_s
 
 
 async def chunks(jobs: AsyncIterator[RemoteJob]) -> AsyncIterator[list[RemoteJob]]:
