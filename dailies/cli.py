@@ -17,6 +17,7 @@ from dailies.options import Config
 from dailies.printing import end, read_settings
 from dailies.reconcile_commands import reconcile
 from dailies.retry_commands import retry
+from dailies.spending import spend
 from orchestrator import logs
 
 app = typer.Typer(
@@ -56,7 +57,7 @@ def worker(
     end(lambda: serving.work(read_settings(config, sandbox=False), only))
 
 
-for _command in (status, show, results, pause, resume, cancel, retry):
+for _command in (status, show, results, spend, pause, resume, cancel, retry):
     app.command()(_command)
 app.command("set")(set_batch)
 app.command()(reconcile)

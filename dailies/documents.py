@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from orchestrator.clock import unix
+from orchestrator.clock import rfc3339, unix
 from orchestrator.prices import usd
 from orchestrator.records import Attempt, Batch, Item
 from orchestrator.requests import Request, cancel_of, pause_of
@@ -78,6 +78,9 @@ def item_document(item: Item, attempts: list[Attempt]) -> dict[str, Any]:
         "state": str(item.state),
         "reason": item.reason,
         "message": item.message,
+        "remote_status": item.fields.get("remote_status") or None,
+        "warning": _warning(item),
+        "cost_usd": {name: usd(int(item.fields.get(name) or 0)) for name in ("confirmed", "unknown")},
         "candidates": named(item.fields) if item.state is State.HELD else [],
         "paused": _request(pause_of(item.fields)),
         "cancel": _request(cancel_of(item.fields)),
@@ -96,6 +99,15 @@ def item_document(item: Item, attempts: list[Attempt]) -> dict[str, Any]:
         "archived": _archived(item) if item.state is State.ARCHIVED else None,
         "expires_at": int(item.expires_at) if item.expires_at else None,
     }
+
+
+def _warning(item: Item) -> str | None:
+    """What is odd about an item that still renders."""
+    since = item.attempt.fields.get("strange_since") if item.attempt else None
+    if item.state is not State.RENDERING or not since:
+        return None
+    word = item.fields.get("remote_status")
+    return f"the provider says {word!r} since {rfc3339(float(since) / 1000)}, which is no status known here"
 
 
 def _archived(item: Item) -> dict[str, Any]:
@@ -126,6 +138,7 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "request_id": fields.get("request_id") or None,
         "outcome": fields.get("outcome") or None,
         "status": fields.get("status") or None,
+        "code": fields.get("code") or None,
         "message": fields.get("message") or None,
         "price_usd": usd(attempt.price) if attempt.price is not None else None,
         "money": attempt.money,

@@ -104,7 +104,9 @@ def summary(document: dict[str, Any]) -> str:
     states = ", ".join(f"{n} {state}" for state, n in items.items() if n and state != "total")
     lines = [
         f"{document['batch']}: {items['total']} items ({states})",
-        f"  spent ${cost['confirmed']:.2f}" + (f", and ${cost['unknown']:.2f} unknown" if cost["unknown"] else ""),
+        f"  spent ${cost['confirmed']:.2f}, confirmed"
+        + (f", and ${cost['unknown']:.2f} unknown" if cost["unknown"] else "")
+        + f"; ${cost['estimated']:.2f} estimated in all",
     ]
     if not document["final"] and not document["stopped"]:
         end = rfc3339(document["expected_end_at"]) or "not known yet"
@@ -165,7 +167,7 @@ def print_status(document: dict[str, Any]) -> None:
 def print_item(document: dict[str, Any]) -> None:
     """One item's life for people."""
     print(f"{document['batch']}/{document['key']}: {document['state']}")
-    for name in ("reason", "message"):
+    for name in ("reason", "message", "warning"):
         if document[name]:
             print(f"  {name}: {document[name]}")
     for each in document["candidates"]:

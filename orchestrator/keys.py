@@ -54,6 +54,8 @@ class Keys:
         "strays",
         "forgotten",
         "abandoned:*",
+        "spend:*",
+        "booked",
         "archivists",
         "prints",
         "same:*",
@@ -138,6 +140,11 @@ class Keys:
     def budget(self, period: str) -> str:
         """Hash: what of the budget of a day or month is reserved, unknown and confirmed, in micro-dollars."""
         return f"{self.prefix}budget:{period}"
+
+    def spend(self, day: int) -> str:
+        """Hash: what of the creates of a day (days since 1970, UTC) is confirmed and unknown, in micro-dollars, by
+        deployment, batch and model; kept for 800 days, whatever becomes of the batches."""
+        return f"{self.prefix}spend:{day}"
 
     def parked(self, batch: str) -> str:
         """Hash: item id → the item of another batch whose video it waits for."""

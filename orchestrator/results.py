@@ -30,6 +30,9 @@ OUTCOME_COLUMNS = (
     "attempts",
     "created_at",
     "archived_at",
+    "estimated_usd",
+    "confirmed_usd",
+    "unknown_usd",
 )
 _SPEC_COLUMNS = ("prompt", "model", "size", "seconds", "input_reference", "remix_of")
 
@@ -75,6 +78,10 @@ def row(item: Item, columns: Sequence[str]) -> dict[str, object]:
         "attempts": item.made,
         "created_at": rfc3339(_created_at(item)) or None,
         "archived_at": fields.get("archived_at"),
+        # Of all its attempts: what is known to be paid, and what may be.
+        "estimated_usd": usd(int(fields["price"])) if fields.get("price") else None,
+        "confirmed_usd": usd(int(fields.get("confirmed") or 0)),
+        "unknown_usd": usd(int(fields.get("unknown") or 0)),
     }
 
 

@@ -2,6 +2,44 @@
 
 local function budget_key(id) return P .. 'budget:' .. id end
 
+-- What is, or may be, paid: by attempt, item, batch and budget; and by the day of the create (UTC), deployment, batch and
+-- model in 'spend:DAY', which outlives the batch. Its fields are 'BUCKET DEPLOYMENT BATCH MODEL' (only a model may have
+-- spaces); `videos` counts the creates, `unpriced` those of them at a price that nobody knows.
+local PAID = {unknown = true, confirmed = true}
+local DAY_MS, SPEND_KEPT_MS = 86400000, 800 * 86400000
+
+local function day_of(a, now)
+  return math.floor((tonumber(a.intent_at) or (tonumber(a.created_at) or now / 1000) * 1000) / DAY_MS)
+end
+
+local function book_spend(batch, id, key, was, bucket, price)
+  local h = redis.call('HMGET', key, 'deployment', 'intent_at', 'created_at', 'spent_on', 'price')
+  -- A receipt that is found of a batch whose money was booked before it was forgotten.
+  local receipt = was == 'none' and bucket == 'confirmed'
+  if h[4] == 'before' then return end
+  if receipt and (price == 0 or redis.call('ZSCORE', P .. 'booked', batch)) then
+    redis.call('HSET', key, 'spent_on', 'before')
+    return
+  end
+  local now, model = now_ms(), redis.call('HGET', item_key(batch, id), 'model') or ''
+  local day = tonumber(h[4]) or day_of({intent_at = h[2], created_at = h[3]}, now)
+  local account, whose = P .. 'spend:' .. string.format('%.0f', day), ' ' .. h[1] .. ' ' .. batch .. ' ' .. model
+  local function add(name, by) redis.call('HINCRBY', account, name .. whose, by) end
+  if PAID[was] then add(was, 0 - price) end
+  if PAID[bucket] then add(bucket, price) end
+  local videos = (PAID[bucket] and 1 or 0) - (PAID[was] and 1 or 0)
+  if videos ~= 0 then add('videos', videos) end
+  if videos ~= 0 and not tonumber(h[5]) then add('unpriced', videos) end
+  redis.call('HSET', key, 'spent_on', string.format('%.0f', day))
+  redis.call('PEXPIREAT', account, string.format('%.0f', day * DAY_MS + SPEND_KEPT_MS))
+end
+
+-- Its money stays in the days' totals; should its receipts be found again, they are not booked once more.
+local function keep_booked(batch, now)
+  redis.call('ZADD', P .. 'booked', now, batch)
+  redis.call('ZREMRANGEBYSCORE', P .. 'booked', '-inf', now - SPEND_KEPT_MS)
+end
+
 -- Moves an attempt's price between reserved, unknown, confirmed and none. It knows where its money is, so
 -- settling twice changes nothing; and which budgets it was taken from, whatever day it is by now.
 local function settle(batch, id, n, bucket)
@@ -15,6 +53,12 @@ local function settle(batch, id, n, bucket)
     if bucket ~= 'none' then redis.call('HINCRBY', account, bucket, price) end
   end
   book(batch_key(batch))
+  if PAID[was] or PAID[bucket] then
+    local own = item_key(batch, id)
+    if PAID[was] then redis.call('HINCRBY', own, was, 0 - price) end
+    if PAID[bucket] then redis.call('HINCRBY', own, bucket, price) end
+    book_spend(batch, id, key, was, bucket, price)
+  end
   for name in string.gmatch(a[3] or '', '%S+') do
     local account = budget_key(name)
     -- One that is long over is gone, and must not come back as a debt.

@@ -24,6 +24,7 @@ for _, id in ipairs(redis.call('ZRANGE', order, 0, tonumber(ARGV[3]) - 1)) do
 end
 local left = redis.call('ZCARD', order)
 if left > 0 then return {left, 0} end
+keep_booked(batch, now_ms())
 redis.call('DEL', bkey, order, P .. 'specs:' .. batch, P .. 'window:' .. batch, P .. 'sweep:' .. batch)
 redis.call('ZREM', P .. 'batches', batch)
 redis.call('ZREM', P .. 'reports', batch)
