@@ -41,6 +41,7 @@ def _entry(item: Item) -> dict[str, object]:
         "prompt": spec.prompt,
         "state": str(item.state),
         "reason": " – ".join(part for part in (item.reason, item.message) if part),
-        "video": quote(fields["file"]) if item.state is State.ARCHIVED else None,
+        # With a dot before it, it is a file beside the page, whatever the name.
+        "video": f"./{quote(fields['file'])}" if item.state is State.ARCHIVED else None,
         "caption": " · ".join(facts),
     }

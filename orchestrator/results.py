@@ -10,6 +10,7 @@ import io
 import json
 from collections.abc import AsyncIterator, Iterable, Sequence
 
+from manifests.results_sheet import guarded
 from orchestrator.clock import rfc3339
 from orchestrator.prices import usd
 from orchestrator.records import Item
@@ -86,14 +87,15 @@ def row(item: Item, columns: Sequence[str]) -> dict[str, object]:
 
 
 async def as_csv(items: AsyncIterator[Item], columns: Sequence[str]) -> AsyncIterator[str]:
-    """CSV, line by line: the header first."""
+    """CSV, line by line: the header first. A spreadsheet program calculates nothing of it (manifests.results_sheet)."""
     names = header(columns)
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, names, extrasaction="ignore", lineterminator="\r\n")
-    writer.writeheader()
+    writer = csv.writer(buffer, lineterminator="\r\n")
+    writer.writerow(map(guarded, names))
     async for item in items:
         yield _drained(buffer)
-        writer.writerow(row(item, columns))
+        found = row(item, columns)
+        writer.writerow(guarded(value) if isinstance(value, str) else value for value in map(found.get, names))
     yield _drained(buffer)
 
 
