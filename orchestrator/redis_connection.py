@@ -17,13 +17,15 @@ from redis.exceptions import (
     ReadOnlyError,
     RedisError,
     TimeoutError,  # noqa: A004
+    WatchError,
 )
 
 # arq drops a job's body that long after it was due, without a word.
 TEN_YEARS_MS = 10 * 365 * 24 * 3600 * 1000
 
-#: Redis is away for a while, a failover included; any other RedisError is a fault of ours, or a full server.
-AWAY = (ConnectionError, TimeoutError, ReadOnlyError, ClusterDownError)
+#: Redis is away for a while, a failover included; any other RedisError is a fault of ours, or a full server. Of WATCH,
+#: which arq alone uses, a lost connection is told as a WatchError; that of a key that changed stays with arq.
+AWAY = (ConnectionError, TimeoutError, ReadOnlyError, ClusterDownError, WatchError)
 
 
 def connect(url: str, *, queue_name: str = "{dailies}:arq") -> ArqRedis:

@@ -21,7 +21,7 @@ import arq.worker
 import structlog
 from arq.typing import WorkerCoroutine
 from arq.worker import Function, Retry, func
-from redis.exceptions import RedisError, WatchError
+from redis.exceptions import RedisError
 
 from orchestrator.records import Claim
 from orchestrator.redis_connection import AWAY, TEN_YEARS_MS, job_to_json
@@ -138,8 +138,7 @@ class ArqQueue:
         while True:
             try:
                 await self._arq.async_run()
-            # redis-py tells of a connection that is lost between WATCH and EXEC, as arq picks a job, by a WatchError.
-            except (*AWAY, WatchError, OSError) as error:
+            except (*AWAY, OSError) as error:
                 log.warning("queue.lost_redis", queue=self._queue, error=str(error))
             except RedisError:
                 log.exception("queue.failed", queue=self._queue)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import structlog
-from redis.exceptions import ConnectionError, ReadOnlyError, ResponseError  # noqa: A004
+from redis.exceptions import ConnectionError, ReadOnlyError, ResponseError, WatchError  # noqa: A004
 
 from manifests.window import EVERY_DAY, Window
 from orchestrator import dispatcher
@@ -106,7 +106,8 @@ async def test_a_redis_that_is_away_or_fails_over_is_told_once(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dispatcher, "IDLE_S", 0.01)
-    hands = Hands(faults=[ConnectionError("refused"), ReadOnlyError("a replica"), ConnectionError("refused")])
+    lost = WatchError("A ConnectionError occurred while watching one or more keys")  # as a step is put on its queue
+    hands = Hands(faults=[ConnectionError("refused"), ReadOnlyError("a replica"), lost])
     with structlog.testing.capture_logs() as lines:
         async with running(dispatching(store, hands, deployment())):
             await hands.rested.wait()
