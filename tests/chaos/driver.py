@@ -19,7 +19,7 @@ from orchestrator.store import Store
 from tests.chaos.evidence import Evidence, gather
 from tests.chaos.invariants import breaches, told
 from tests.chaos.mischief import plan
-from tests.chaos.night import BATCHES, Night, order
+from tests.chaos.night import BATCHES, Night
 from tests.chaos.stage import SLOTS, Stage, until
 from tests.servers import Container
 
@@ -71,14 +71,13 @@ async def run(
 
     say(str(night))
     async with Stage(folder, seed=seed, workers=workers, container=container, night=night) as stage:
-        for batch in BATCHES:
-            await order(stage.store, night, batch)
+        await stage.order(*BATCHES)
         stage.crew.begin()
         slots: Counter[str] = Counter()
         watching = asyncio.create_task(_watch(stage, slots))
         await until(lambda: _begun(stage.store), SETTLE_S)
         say("work has begun")
-        await _break(stage, plan(seed, faults, flush=flush), say)
+        await _break(stage, plan(seed, faults, flush=flush and night.plain), say)
         say("the faults are over")
         if not await until(lambda: settled(stage.store), SETTLE_S):
             done.stalled = await hanging(stage)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.lifecycle import Action, Chosen, Word, ask
-from tests.chaos.night import BATCHES, order
+from tests.chaos.night import BATCHES
 from tests.chaos.proxy import Proxy
 from tests.chaos.stage import CLAIM_S, Stage
 
@@ -168,7 +168,7 @@ def person(dice: random.Random) -> Drawn:
     async def deed(stage: Stage) -> None:
         async with stage.turn:
             if what == "submits":
-                await order(stage.store, stage.night, batch)
+                await stage.order(batch)
             elif what == "pauses":
                 await ask(stage.store, batch, Action.PAUSE, word)
                 await asyncio.sleep(seconds)
@@ -180,8 +180,10 @@ def person(dice: random.Random) -> Drawn:
 
 
 async def _empty_redis(stage: Stage) -> None:
+    """And whoever ordered the batches orders them again."""
     async with stage.turn:
         await stage.client.flushall()
+        await stage.order(*BATCHES)
 
 
 def _worker(stage: Stage, number: int) -> Any:

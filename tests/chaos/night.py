@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import dataclass
-
-from manifests import Item
-from orchestrator.store import Store
-from tests.ledger import deployment, item, submit
 
 BATCHES = ("spring", "summer")
 
@@ -35,25 +32,25 @@ class Night:
         hidden, takes, remixes, shared = (dice.random() < chance for chance in (0.2, 0.3, 0.3, 0.15))
         return cls(count, hidden, takes, remixes, shared)
 
+    @property
+    def plain(self) -> bool:
+        """Whether a lost ledger is made good with nobody's help: the provider tells what was ordered there, and by us."""
+        return not (self.hidden or self.shared)
+
     def __str__(self) -> str:
         told = [name for name in ("hidden", "takes", "remixes", "shared") if getattr(self, name)]
         return f"{self.count} items{', ' if told else ''}{', '.join(told)}"
 
-    def items(self, batch: str) -> list[Item]:
-        """The rows of a batch. But for takes no prompt stands twice."""
-        return [self._item(batch, n) for n in range(self.count // len(BATCHES))]
+    def manifest(self, batch: str) -> str:
+        """The rows of a batch as JSONL. But for takes no prompt stands twice."""
+        return "".join(json.dumps(self._row(batch, n)) + "\n" for n in range(self.count // len(BATCHES)))
 
-    def _item(self, batch: str, n: int) -> Item:
+    def _row(self, batch: str, n: int) -> dict[str, object]:
+        row: dict[str, object] = {"key": f"k{n}", "prompt": f"{batch} take {n}", "size": "1280x720", "seconds": 4}
         if n % 3 == 0:
-            return item(f"k{n}", prompt=f"{batch} take {n}", model="sora", size="480x480", seconds=5)
-        if self.takes and n % 3 == 2:
-            return item(f"k{n}", prompt=f"{batch} take {n - 1}")
-        if self.remixes and n % 6 == 4:
-            return item(f"k{n}", prompt=f"{batch} take {n}", remix_of=f"k{n - 3}")
-        return item(f"k{n}", prompt=f"{batch} take {n}")
-
-
-async def order(store: Store, night: Night, batch: str) -> None:
-    """Submit a batch, or submit it again."""
-    served = (deployment("two"), deployment("one", api="jobs", model="sora"))
-    await submit(store, night.items(batch), batch=batch, deployments=served)
+            row |= {"model": "sora", "size": "480x480", "seconds": 5}
+        elif self.takes and n % 3 == 2:
+            row["prompt"] = f"{batch} take {n - 1}"
+        elif self.remixes and n % 6 == 4:
+            row["remix_of"] = f"k{n - 3}"
+        return row

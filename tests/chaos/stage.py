@@ -263,6 +263,24 @@ class Stage:
         await program.start()
         return program
 
+    async def order(self, *batches: str) -> None:
+        """Submit batches of the night, or submit them again, as a person does: until it is taken."""
+        manifests = [self.folder / f"{batch}.jsonl" for batch in batches]
+        for batch, manifest in zip(batches, manifests, strict=True):
+            manifest.write_text(self.night.manifest(batch))
+        command = ("-m", "tests.chaos.worker", str(self.config), "--submit", *map(str, manifests))
+        log = self.folder / "submit.log"
+        for _ in range(20):
+            program = Program(log, *command, **self.secrets())
+            await program.start()
+            try:
+                if await program.end() == 0:
+                    return
+            finally:
+                await program.kill()
+            await asyncio.sleep(0.2)
+        raise AssertionError(f"nothing could be submitted: {log.read_text(errors='replace')[-2000:]}")
+
     def secrets(self) -> dict[str, str]:
         return {"BLOBS": self.container.connection_string} if self.container else {}
 

@@ -1,4 +1,5 @@
-"""One worker process of a chaos run: `python -m tests.chaos.worker CONFIG [--without GUARD] [--asleep-before POINT]`.
+"""One worker process of a chaos run: `python -m tests.chaos.worker CONFIG [--without GUARD] [--asleep-before POINT]`;
+with `--submit MANIFEST…` it submits in place of working.
 
 It is `dailies worker`, in haste. `--asleep-before` stops the process (SIGSTOP) the first time that it comes to a point:
 `starting` to work, when it is connected to everything; `sending` the create, when its intent is written; or `telling`
@@ -64,13 +65,15 @@ def main() -> None:
     options.add_argument("config")
     options.add_argument("--without", choices=GUARDS)
     options.add_argument("--asleep-before", choices=POINTS)
+    options.add_argument("--submit", nargs="+", metavar="MANIFEST")
     told = options.parse_args()
     hasten()
     if told.without:
         GUARDS[told.without]()
     if told.asleep_before:
         sleep_before(told.asleep_before)
-    sys.argv = ["dailies", "--log-level", "info", "worker", "--config", told.config]
+    words = ["submit", "--yes", *told.submit] if told.submit else ["worker"]
+    sys.argv = ["dailies", "--log-level", "info", words[0], "--config", told.config, *words[1:]]
     entry()
 
 
