@@ -22,7 +22,6 @@ def main() -> None:
     add("--faults", type=int, default=24, help="faults in a run (default: %(default)s)")
     add("--items", type=int, default=36, help="videos in a run (default: %(default)s)")
     add("--workers", type=int, default=3, help="worker processes (default: %(default)s)")
-    add("--flush", action="store_true", help="empty Redis once in each run")
     add("--keep", type=Path, help="a folder for what the runs leave; else only a broken one is kept")
     told = options.parse_args()
     logs.configure(level="error")
@@ -43,7 +42,6 @@ def go_on(told: argparse.Namespace) -> int:
                 faults=told.faults,
                 items=told.items,
                 workers=told.workers,
-                flush=told.flush,
                 tell=lambda line: print(line, flush=True),
             )
         )

@@ -59,7 +59,6 @@ async def run(
     items: int = 36,
     workers: int = 3,
     container: Container | None = None,
-    flush: bool = False,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Run:
     """Run once. `items` are shared by two batches of two models; `tell` gets a line for each fault."""
@@ -77,7 +76,7 @@ async def run(
         watching = asyncio.create_task(_watch(stage, slots))
         await until(lambda: _begun(stage.store), SETTLE_S)
         say("work has begun")
-        await _break(stage, plan(seed, faults, flush=flush and night.plain), say)
+        await _break(stage, plan(seed, faults, flush=night.emptied), say)
         say("the faults are over")
         if not await until(lambda: settled(stage.store), SETTLE_S):
             done.stalled = await hanging(stage)

@@ -17,6 +17,8 @@ class Night:
     takes   some rows have one prompt
     remixes some rows are made from another row's video
     shared  the deployments are said to be used by other programs too
+    emptied Redis loses everything once; only where the provider tells all that was ordered there, and by us, since that
+            is made good with nobody's help but a second submit
     """
 
     count: int
@@ -24,21 +26,17 @@ class Night:
     takes: bool = False
     remixes: bool = False
     shared: bool = False
+    emptied: bool = False
 
     @classmethod
     def drawn(cls, seed: int, count: int) -> Night:
         """As the seed has it; most nights are plain."""
         dice = random.Random(f"the night of {seed}")
-        hidden, takes, remixes, shared = (dice.random() < chance for chance in (0.2, 0.3, 0.3, 0.15))
-        return cls(count, hidden, takes, remixes, shared)
-
-    @property
-    def plain(self) -> bool:
-        """Whether a lost ledger is made good with nobody's help: the provider tells what was ordered there, and by us."""
-        return not (self.hidden or self.shared)
+        hidden, takes, remixes, shared, emptied = (dice.random() < chance for chance in (0.2, 0.3, 0.3, 0.15, 0.5))
+        return cls(count, hidden, takes, remixes, shared, emptied and not (hidden or shared))
 
     def __str__(self) -> str:
-        told = [name for name in ("hidden", "takes", "remixes", "shared") if getattr(self, name)]
+        told = [name for name in ("hidden", "takes", "remixes", "shared", "emptied") if getattr(self, name)]
         return f"{self.count} items{', ' if told else ''}{', '.join(told)}"
 
     def manifest(self, batch: str) -> str:
