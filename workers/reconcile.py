@@ -8,6 +8,7 @@ import structlog
 
 from orchestrator import remote_ids
 from orchestrator.decision import Decision
+from orchestrator.failures import OUTCOME_UNKNOWN
 from orchestrator.records import Attempt, Item
 from orchestrator.settings import Deployment
 from orchestrator.states import Event, State
@@ -114,7 +115,7 @@ def _resent(finding: Resend) -> Decision:
 def held(finding: Hold) -> Decision:
     """Settled as unknown: no slot, and its money counts as spent until a person or late evidence says. What it may be
     is named: ids and times of the jobs that nobody could tell from it."""
-    fields: dict[str, object] = {"reason": "outcome_unknown", "message": finding.message, "billed": "unknown"}
+    fields = OUTCOME_UNKNOWN.fields(finding.message)
     if finding.candidates:
         fields["candidates"] = shown(finding.candidates)
     return Decision(Event.HELD, fields, money="unknown")
