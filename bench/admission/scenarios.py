@@ -80,7 +80,7 @@ BOTH = Quota("east", per_minute=90, concurrent=6)
 
 SCENARIOS = (
     Scenario("rate", "120 a minute, held in every window of 10 s", (RATE,), 81, 1.03, seed=0),
-    Scenario("counted", "the same, and refused creates count as well", (RATE,), 41, 1.03, seed=5, count_refused=True),
+    Scenario("counted", "the same, and refused creates count as well", (RATE,), 61, 1.03, seed=0, count_refused=True),
     Scenario("slots", "4 at once", (SLOTS,), 25, 1.05),
     Scenario("both", "90 a minute and 6 at once", (BOTH,), 46, 1.05, render_s=(3.0, 4.5)),
     Scenario(
