@@ -46,13 +46,15 @@ class Reading:
 @dataclass(frozen=True, slots=True)
 class Listing:
     """The provider's jobs that may matter (`may_matter`); who each belongs to (attempt refs); the newest job that we
-    know there, which a whole listing must show; the clocks; what else was asked for then and is not answered."""
+    know there, which a whole listing must show; the clocks; what else was asked for then and is not answered; whether
+    it was read as far as was asked."""
 
     jobs: tuple[RemoteJob, ...]
     owners: Mapping[str, str]
     newest_known: str | None
     clock: Reading
     rivals: tuple[Rival, ...] = ()
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +179,8 @@ def _gap(listing: Listing) -> str | None:
     """Why a listing proves nothing by what it does not show."""
     if listing.clock.server is None:
         return "the provider tells no time"
+    if not listing.whole:
+        return "the list gives its first jobs again instead of the next ones"
     if listing.newest_known not in {job.remote_id for job in listing.jobs}:
         return "the newest job that we know there is missing from the list too"
     return None

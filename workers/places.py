@@ -14,7 +14,7 @@ from orchestrator.store import Store
 from workers.evidence import ROUNDING_S, STEP_S, Listing, Reading, may_matter
 from workers.likeness import same_prompt
 from workers.station import Line, Station
-from workers.video_api import ApiError, RemoteJob
+from workers.video_api import ApiError, RemoteJob, Repeats
 
 #: How far before the intent a job with the same prompt is still looked for (seconds).
 REACH_S = 600.0
@@ -36,16 +36,20 @@ async def listing(station: Station, line: Line, item: Item, attempt: Attempt, in
     since = min(clock.span(intent_at)[0] - REACH_S, newest[1] if newest else clock.now) - ROUNDING_S
     kept: list[RemoteJob] = []
     hidden: bool | None = None
-    async for chunk in chunks(line.api.list(since=since)):
-        hidden = hidden or any(job.prompt is None for job in chunk)
-        taken = await remote_ids.owners(store, attempt.scope, [job.remote_id for job in chunk])
-        kept += [
-            job
-            for job in chunk
-            if (newest and job.remote_id == newest[0])
-            or (job.remote_id not in taken and may_matter(job, item, clock, deployment))
-            or same_prompt(job, item.spec)
-        ]
+    whole = True
+    try:
+        async for chunk in chunks(line.api.list(since=since)):
+            hidden = hidden or any(job.prompt is None for job in chunk)
+            taken = await remote_ids.owners(store, attempt.scope, [job.remote_id for job in chunk])
+            kept += [
+                job
+                for job in chunk
+                if (newest and job.remote_id == newest[0])
+                or (job.remote_id not in taken and may_matter(job, item, clock, deployment))
+                or same_prompt(job, item.spec)
+            ]
+    except Repeats:
+        whole = False
     await _note(store, attempt.scope, hidden)
     owners = await remote_ids.owners(store, attempt.scope, [job.remote_id for job in kept])
     worded = {job.remote_id for job in kept if same_prompt(job, item.spec)} & owners.keys()
@@ -55,7 +59,7 @@ async def listing(station: Station, line: Line, item: Item, attempt: Attempt, in
     others = await rivals(
         store, attempt.scope, f"{item.ref}#{attempt.number}", since=intent_at - around, until=intent_at + around
     )
-    return Listing(tuple(kept), owners, newest[0] if newest else None, clock, tuple(others))
+    return Listing(tuple(kept), owners, newest[0] if newest else None, clock, tuple(others), whole)
 
 
 async def tells_no_list(store: Store, place: str, error: ApiError) -> bool:
@@ -72,13 +76,18 @@ def is_out(item: Item, deployment: Deployment, now: float) -> bool:
 
 
 async def chunks(jobs: AsyncIterator[RemoteJob]) -> AsyncIterator[list[RemoteJob]]:
-    """A listing, some of it at once."""
+    """A listing, some of it at once. What it shows before it breaks off is given out first."""
     chunk: list[RemoteJob] = []
-    async for job in jobs:
-        chunk.append(job)
-        if len(chunk) >= CHUNK:
+    try:
+        async for job in jobs:
+            chunk.append(job)
+            if len(chunk) >= CHUNK:
+                yield chunk
+                chunk = []
+    except Repeats:
+        if chunk:
             yield chunk
-            chunk = []
+        raise
     if chunk:
         yield chunk
 

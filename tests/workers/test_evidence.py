@@ -57,11 +57,12 @@ def find(
     clock: Reading | None = None,
     owners: dict[str, str] | None = None,
     rivals: tuple[Rival, ...] = (),
+    whole: bool = True,
     **settings: Any,
 ) -> Finding:
     """`at`: when both clocks showed it that the list was asked for."""
     belongs = {"video_known": "b/z#1", **(owners or {})}
-    listing = Listing(jobs, belongs, newest, clock or Reading(at, at, at), rivals)
+    listing = Listing(jobs, belongs, newest, clock or Reading(at, at, at), rivals, whole)
     return decide(item or unknown(), listing, deployment(**settings))
 
 
@@ -317,3 +318,9 @@ def test_of_a_long_list_only_what_may_be_ours_is_kept() -> None:
     assert kept(prompt=None, created_at=None)
     assert not kept(prompt="another", created_at=INTENT - 500)
     assert not kept(prompt=None, created_at=INTENT + 500)
+
+
+def test_a_list_that_repeats_its_first_page_proves_nothing() -> None:
+    """Promise 10: behind it there may be the one that is looked for."""
+    assert isinstance(find(KNOWN, item=unknown(attempt=ABSENT), whole=False), Hold)
+    assert find(listed("video_1"), KNOWN, whole=False) == Adopt("video_1", "prompt")

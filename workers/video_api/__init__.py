@@ -14,6 +14,7 @@ from workers.video_api.errors import (
     Throttled,
     Unreachable,
 )
+from workers.video_api.listing import Repeats
 from workers.video_api.outcomes import (
     Accepted,
     CreateOutcome,
@@ -43,6 +44,7 @@ __all__ = [
     "Refused",
     "RemoteJob",
     "RemoteStatus",
+    "Repeats",
     "ServerFault",
     "Throttled",
     "Unknown",

@@ -10,6 +10,13 @@ from workers.video_api.errors import BadAnswer
 from workers.video_api.outcomes import RemoteJob
 from workers.video_api.wire import Wire
 
+#: More pages than any provider keeps jobs for.
+MOST_PAGES = 20_000
+
+
+class Repeats(BadAnswer):
+    """The server has more jobs than it shows: what is not listed may be there all the same."""
+
 
 async def server_time(wire: Wire, path: str, params: dict[str, str]) -> float | None:
     """The server's clock (Unix seconds, cut to whole ones) as the Date header of a short list tells it.
@@ -33,11 +40,11 @@ async def jobs_since(
     """Jobs created at `since` (Unix seconds, the server's clock) or later, and those without a time of creation.
 
     Stops at the first page whose end is older, unless the page runs from old to new: a server that ignores the order
-    asked for must not look like one that has no new jobs. One that ignores `after` repeats itself, which also ends it.
-    Raises ApiError; a listing that broke off has proven nothing.
+    asked for must not look like one that has no new jobs. Raises ApiError; a listing that broke off has proven nothing.
+    One that ignores `after` and repeats itself is such a one too (`Repeats`, behind the last job that it shows).
     """
     seen: set[str] = set()
-    while True:
+    for _ in range(MOST_PAGES):
         answer = await wire.ask("GET", path, params, limit=PAGE_LIMIT)
         if not answer.ok:
             raise wire.error_of(answer)
@@ -50,10 +57,13 @@ async def jobs_since(
             seen.add(job.remote_id)
             if job.created_at is None or job.created_at >= since:
                 yield job
-        if not fresh or not answer.document.get("has_more", len(page) >= int(params["limit"])):
+        if not answer.document.get("has_more", len(page) >= int(params["limit"])) or not jobs:
             return
+        if not fresh:
+            raise Repeats("The list gives a page again instead of the next.", status=answer.status)
         times = [job.created_at for job in jobs if job.created_at is not None]
         if times and times[-1] < since and times[0] >= times[-1]:
             return
         cursor = answer.document.get("last_id")
         params = {**params, "after": cursor if isinstance(cursor, str) and cursor else jobs[-1].remote_id}
+    raise BadAnswer(f"The list does not end within {MOST_PAGES:,} pages.")

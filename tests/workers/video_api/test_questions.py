@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import workers.video_api.listing as listing
 from tests.workers.wire_server import WireServer, answer, drop, hang
 from workers.video_api import (
     ApiError,
@@ -15,6 +16,7 @@ from workers.video_api import (
     Missing,
     RemoteJob,
     RemoteStatus,
+    Repeats,
     ServerFault,
     Throttled,
     Unreachable,
@@ -284,10 +286,23 @@ async def test_a_server_that_lists_oldest_first_is_read_to_its_end(bench: Any) -
     assert await ids(api, since=25) == ["c"]
 
 
-async def test_a_server_that_ignores_after_repeats_itself_and_that_ends_the_listing(bench: Any) -> None:
+async def test_a_server_that_ignores_after_has_shown_what_it_shows_and_proven_nothing(bench: Any) -> None:
+    """Promise 10: behind its first page there may be the one that is looked for."""
     server, api = await bench(answer(200, page(("b", 20), ("a", 10), has_more=True)))
-    assert await ids(api, since=0) == ["b", "a"]
+    jobs = api.list(since=0)
+    assert [(await anext(jobs)).remote_id, (await anext(jobs)).remote_id] == ["b", "a"]
+    with pytest.raises(Repeats):
+        await anext(jobs)
     assert len(server.requests) == 2
+    assert await ids(api, since=15) == ["b"]
+
+
+async def test_a_listing_without_end_is_given_up(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Promise 8: bounded, whatever a server says."""
+    monkeypatch.setattr(listing, "MOST_PAGES", 3)
+    _, api = await bench(*(answer(200, page((f"video_{n}", 99 - n), has_more=True)) for n in range(5)))
+    with pytest.raises(BadAnswer, match="does not end within 3 pages"):
+        await ids(api, since=0)
 
 
 async def test_a_job_without_a_time_of_creation_is_listed(bench: Any) -> None:
