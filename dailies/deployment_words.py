@@ -13,9 +13,16 @@ from dailies.exits import counted
 from orchestrator.clock import local
 from orchestrator.deployments import Standing
 from orchestrator.settings import Quota
+from orchestrator.gate_words import recovering_words
+from orchestrator.harmless import harmless
 
 #: What keeps creates back, in words.
-WORDS = {"window": "outside its hours", "trying": "one create is tried", "removed": "not configured"}
+WORDS = {
+    "window": "outside its hours",
+    "trying": "one create is tried",
+    "recovering": "Redis began anew",
+    "removed": "not configured",
+}
 
 
 def print_table(found: Sequence[Standing], console: Console) -> None:
@@ -99,7 +106,9 @@ def notes(its: Standing) -> list[str]:
         found.append(f"stopped {_since(view.stopped_at)}: {view.stopped}: {view.message}{again}")
         if view.probe_error:
             found.append(f"asked {counted(view.probes, 'time')} in vain, last: {view.probe_error}")
-    if view.stopped or its.paused:
+    if view.recovering:
+        found.append(recovering_words(view))
+    if view.stopped or its.paused or view.needs_person:
         found.append(f"dailies deployments resume {its.name} lets creates start there at once")
     if its.cooling:
         found.append(f"cooling until {_time(view.cool_until)}: {view.cool_reason}")

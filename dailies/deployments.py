@@ -12,6 +12,7 @@ from dailies.person import who
 from dailies.session import open_store
 from orchestrator import deployments
 from orchestrator.deployments import Standing
+from orchestrator.gate_words import recovering_words
 from orchestrator.settings import Settings
 from orchestrator.settings.problems import nearest_name
 
@@ -73,6 +74,9 @@ def document(its: Standing) -> dict[str, Any]:
         "failed_probes": view.probes,
         "probe_error": view.probe_error,
         "cooling_until": _unix(view.cool_until) if its.cooling else None,
+        "recovering": view.recovering,
+        "recovery_error": view.recovery_error,
+        "needs_person": view.needs_person,
         "window_open": its.window_open,
         "window_changes_at": _unix(its.window_changes_at),
         "drained": its.drained,
@@ -86,6 +90,7 @@ def reason(its: Standing) -> str | None:
         "paused": view.paused_reason or f"paused by {view.paused_by or 'somebody'}",
         "stopped": f"{view.stopped}: {view.message}",
         "cooling": view.cool_reason,
+        "recovering": recovering_words(view),
         "window": "outside its window",
         "trying": "one create at a time is tried, until one is accepted",
         "removed": "it is not in the configuration any more",

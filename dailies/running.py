@@ -35,6 +35,10 @@ from workers.worker import Worker
 LOOK_S = 0.5
 #: A stoppage must hold for this many looks: a 429 or a moment between two states is none.
 LOOKS_TO_STOP = 4
+FORGOTTEN = (
+    "Redis has lost the ledger while this ran (it was emptied, or another one answers): nothing more is sent. Give the "
+    "same command again: what the archive has, and what is listed as rendering, is found and not paid again"
+)
 
 
 @dataclass(slots=True)
@@ -96,6 +100,8 @@ async def run(
         await working
         outcome.interrupted = interrupts.signal
         outcome.batches = [b for n in names if (b := await views.batch(session.store, n))]
+        if len(outcome.batches) < len(names):
+            raise Unusable(FORGOTTEN)
         if outcome.interrupted:
             await _say_what_is_at_risk(session)
         return outcome, session.archive().url
@@ -109,6 +115,8 @@ async def _watch(
     while not working.done():
         try:
             batches = [b for n in names if (b := await views.batch(session.store, n))]
+            if len(batches) < len(names):
+                return
             outcome.stoppages = {}
             for batch in batches:
                 stopped = await stoppage(
@@ -139,9 +147,10 @@ async def _gates(session: Session, worker: Worker) -> str:
         if answer.gate in ("none", "empty"):
             continue
         word = answer.gate
-        if word in ("cooling", "stopped", "paused"):
+        if word in ("cooling", "stopped", "paused", "recovering"):
             view = await views.deployment(session.store, name)
-            why = {"cooling": view.cool_reason, "stopped": view.message, "paused": view.paused_reason}[word]
+            why = {"cooling": view.cool_reason, "stopped": view.message, "paused": view.paused_reason,
+                   "recovering": view.recovery_error}[word]
             word = f"{word}, {why}" if why else word
         seconds = answer.ask_again_in_s or 0
         again = f" (again in {seconds / 60:.0f} min)" if seconds >= 60 else ""

@@ -14,11 +14,13 @@ from redis.asyncio import Redis
 from redis.exceptions import BusyLoadingError, RedisError
 
 from dailies.exits import Unusable, UsageError
+from orchestrator import ledger_version, recovery
 from orchestrator.admission import scope
+from orchestrator.durability import check_durability, replicas
 from orchestrator.embedded_redis import EmbeddedRedis, EmbeddedRedisError
 from orchestrator.keys import Keys
 from orchestrator.redaction import redact
-from orchestrator.redis_connection import check_durability, connect
+from orchestrator.redis_connection import connect
 from orchestrator.settings import Deployment, Settings
 from orchestrator.store import Store
 from workers.cancelling import end
@@ -79,6 +81,7 @@ async def open_all(settings: Settings) -> AsyncIterator[Session]:
         sink = await stack.enter_async_context(open_sink(settings.archive, os.environ))
         await sink.probe()
         store, replicas = await _store(settings, stack)
+        await ledger_version.note(store)
         await _refuse_moved_deployments(store, settings.deployments)
         for warning in await check_durability(store.redis):
             log.warning("redis.is_not_durable", warning=warning)
@@ -103,18 +106,24 @@ def archive_url(settings: Settings) -> str:
 
 
 async def _store(settings: Settings, stack: AsyncExitStack) -> tuple[Store, int]:
+    keys = Keys(settings.redis.namespace)
     if settings.redis.url is None:
-        embedded = await stack.enter_async_context(EmbeddedRedis(settings.state_dir))
+        embedded = EmbeddedRedis(settings.state_dir, last_words=lambda client: recovery.leave(client, keys))
+        await stack.enter_async_context(embedded)
         url = embedded.url
         guard = asyncio.create_task(_guard(embedded))
         stack.push_async_callback(end, [guard], within_s=GUARD_S)
     else:
         url = settings.redis.url.get_secret_value()
     await _answers(url)
-    redis = connect(url, queue_name=Keys(settings.redis.namespace).queue("create"))
+    redis = connect(url, queue_name=keys.queue("create"))
     stack.push_async_callback(redis.aclose)
-    replication = await redis.info("replication")
-    return Store(redis, settings.redis.namespace), int(replication.get("connected_slaves", 0))
+    store = Store(redis, settings.redis.namespace)
+    try:
+        await ledger_version.check(store)
+    except ledger_version.TooNew as error:
+        raise Unusable(str(error)) from None
+    return store, await replicas(redis)
 
 
 async def _answers(url: str) -> None:

@@ -64,3 +64,12 @@ async def failed(store: Store, deployment: str, number: int, error: str) -> None
             error=error,
             probed_in_s=again / 1000,
         )
+
+
+async def stop(store: Store, deployment: str, reason: str, message: str) -> None:
+    """It cannot be used: no creates there until a probe opens it. One that is stopped already stays as it is."""
+    *_, probed_in = await store.scripts.run("judge", deployment, {"stop": reason, "message": message})
+    if probed_in >= 0:
+        log.error(
+            "deployment.stopped", deployment=deployment, reason=reason, message=message, probed_in_s=probed_in / 1000
+        )

@@ -14,7 +14,7 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -41,7 +41,9 @@ class EmbeddedRedis:
     synced before it is acknowledged (appendfsync always). Also an async context manager. EmbeddedRedisError.
     """
 
-    def __init__(self, state_dir: Path) -> None:
+    def __init__(self, state_dir: Path, *, last_words: Callable[[Redis], None] | None = None) -> None:
+        """`last_words` are written by whoever stops the server, right before."""
+        self._last_words = last_words
         self.directory = state_dir.expanduser().resolve() / "redis"
         self.url = ""  # unix://, or redis:// with a password; set on entering
         self._users: int | None = None
@@ -154,6 +156,8 @@ class EmbeddedRedis:
         process_id = None
         with Redis.from_url(self.url, socket_timeout=5) as client, suppress(RedisError, OSError):
             process_id = int(client.info("server")["process_id"])
+            if self._last_words is not None:
+                self._last_words(client)
             client.shutdown(nosave=True)
         if not wait_until(self._is_down, STOP_S) and process_id is not None:
             os.kill(

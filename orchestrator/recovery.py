@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import structlog
+from redis import Redis
 from redis.exceptions import ResponseError
 
-from orchestrator.keys import Ref
+from orchestrator.keys import Keys, Ref
 from orchestrator.records import Fields, instant
 from orchestrator.store import Store
 
@@ -137,3 +138,14 @@ async def run_id(store: Store) -> str:
         return str((await store.redis.info("server")).get("run_id", ""))
     except ResponseError:
         return ""
+
+
+def leave(client: Redis, keys: Keys) -> None:
+    """The last words of whoever stops an embedded Redis: nobody is at work, so nothing is on its way. Not after a life
+    that ended without them; who only looked since cannot know."""
+    pipe = client.pipeline(transaction=False)
+    pipe.info("server")
+    pipe.hget(keys.meta, "trusted_run")
+    server, trusted = pipe.execute()
+    if trusted and trusted == str(server.get("run_id")).encode():
+        client.hset(keys.meta, "left", "1")

@@ -1,4 +1,4 @@
-"""The connection to Redis: one that outlives a restart of the server, and a look at its durability."""
+"""The connection to Redis: one that outlives a restart of the server."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from redis.exceptions import (
     ClusterDownError,
     ConnectionError,  # noqa: A004
     ReadOnlyError,
-    RedisError,
     TimeoutError,  # noqa: A004
     WatchError,
 )
@@ -68,32 +67,3 @@ def _exception_text(value: object) -> str:
     if isinstance(value, BaseException):
         return f"{type(value).__name__}: {value}"
     raise TypeError(f"a job cannot carry a {type(value).__name__}")
-
-
-async def check_durability(redis: ArqRedis) -> list[str]:
-    """What could lose an acknowledged write or a key, one sentence each; empty when all is well.
-
-    A server that does not answer CONFIG GET (managed ones refuse it) gives a warning, not an error.
-    """
-    warnings = []
-    for setting, good, risk in (
-        ("maxmemory-policy", "noeviction", "keys, and with them items, may be dropped when memory is short"),
-        ("appendonly", "yes", "a restart of Redis forgets everything since its last snapshot"),
-        (
-            "appendfsync",
-            "always",
-            "a crash of its machine may forget the last second, and so a create that was paid",
-        ),
-    ):
-        try:
-            answer: dict[str, str] = await redis.config_get(setting)
-        except (ConnectionError, TimeoutError):
-            raise
-        except RedisError:
-            answer = {}
-        value = answer.get(setting)
-        if value is None:
-            warnings.append(f"Redis's {setting} was not answered: see that it is {good}, else {risk}")
-        elif value != good:
-            warnings.append(f"Redis's {setting} is {value}, not {good}: {risk}")
-    return warnings

@@ -6,6 +6,7 @@ import time
 from collections.abc import Collection
 
 from orchestrator.clock import local
+from orchestrator.gate_words import recovering_words
 from orchestrator.records import Batch
 from orchestrator.requests import pause_of
 from orchestrator.settings import NO_BUDGETS, Budgets, Deployment
@@ -130,7 +131,7 @@ async def _barred(
 
 def _closed(view: DeploymentView, now: float) -> bool:
     """Whether a person is waited for: a pause that has an end is waited out."""
-    return bool(view.stopped) or (view.is_paused(now) and view.paused_until is None)
+    return bool(view.stopped) or view.needs_person or (view.is_paused(now) and view.paused_until is None)
 
 
 def _why_closed(name: str, view: DeploymentView, now: float) -> str:
@@ -139,5 +140,7 @@ def _why_closed(name: str, view: DeploymentView, now: float) -> str:
         by = f" by {view.paused_by}" if view.paused_by else ""
         why = f" ({view.paused_reason})" if view.paused_reason else ""
         return f"{name} is paused{by}{why}: {resume}"
+    if not view.stopped:
+        return f"{name}: {recovering_words(view)}: {resume}"
     again = f" at {local(view.probe_at)}" if view.probe_at else ""
     return f"{name}: {view.stopped} ({view.message}); workers ask it again{again}, or at once with {resume}"

@@ -207,7 +207,7 @@ class Store:
 
         Whether one item is tried there before others, and until when it is paused (Unix seconds), if a time was given.
         """
-        careful, until = await self.scripts.run("judge", deployment, dict(verdict))
+        careful, until, _ = await self.scripts.run("judge", deployment, dict(verdict))
         return bool(careful), None if until < 0 else until / 1000
 
     async def end_report(self, batch: str, version: int, *, keep_s: float) -> bool:

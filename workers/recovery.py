@@ -12,7 +12,7 @@ from functools import partial
 
 import structlog
 
-from orchestrator import recovery, remote_ids
+from orchestrator import circuit, recovery, remote_ids
 from orchestrator.admission import scope
 from orchestrator.prices import micro
 from orchestrator.recovery import Doubt
@@ -20,13 +20,14 @@ from orchestrator.settings import Deployment
 from orchestrator.store import Store
 from workers.evidence import ROUNDING_S
 from workers.places import chunks, now_of, tells_no_list
+from workers.probe import ask
 from workers.renewal import kept
 from workers.restoration import take_receipts
 from workers.sheet import Sheet, is_deleted, one_for_each_key
 from workers.sinks import ArchiveError
 from workers.station import Line, Station
 from workers.strays import Match, Matches, match, oldest, told
-from workers.video_api import ApiError, RemoteJob, RemoteStatus
+from workers.video_api import ApiError, Denied, RefusalKind, RemoteJob, RemoteStatus
 
 log = structlog.get_logger("workers.recovery")
 
@@ -66,6 +67,8 @@ async def recover(station: Station, name: str, number: int) -> Looked:
         try:
             await take_receipts(station)
             looked = await _look(station, lines, doubt)
+        except Denied as error:
+            looked = Looked(error=str(error), again_in_s=await _stop_denied(store, lines))
         except (ApiError, ArchiveError) as error:
             looked = await _untold(store, [line.deployment for line in lines], doubt, error)
         looked = await _conclude(store, its_scope, number, looked)
@@ -165,6 +168,23 @@ async def _adopt(store: Store, match: Match, its_scope: str, now: float, there: 
         fields = {"created_at": job.created_at or there}
         await store.accept(ref, number, job.remote_id, how="prompt", fields=fields, due_in_s=0, version=version)
     return True
+
+
+async def _stop_denied(store: Store, lines: Sequence[Line]) -> float:
+    """Stop the deployments whose key is refused, as a refused create would; in how many seconds to look again. Where
+    all of them are stopped, it is due once a probe has opened one."""
+    refused = []
+    for line in one_for_each_key(lines):
+        try:
+            await ask(line)
+        except Denied as error:
+            refused.append(line.deployment.auth)
+            for each in lines:
+                if each.deployment.auth == line.deployment.auth:
+                    await circuit.stop(store, each.deployment.name, str(RefusalKind.AUTH), error.message)
+        except ApiError:
+            continue
+    return AGAIN_S if any(line.deployment.auth not in refused for line in lines) else 0.0
 
 
 async def _untold(

@@ -14,7 +14,8 @@
 --   strays         jobs listed there that nobody here knows; strays_since: when the oldest was created. What is
 --                  submitted later is compared with them first
 -- The sorted set 'recover' says when which scope is due, the set 'strays' which have any. In the meta hash, `guarded` is 1 once a worker that can look has
--- admitted; `left` is 1 after the last user of an embedded Redis left it, until somebody creates again.
+-- admitted; `left` is 1 after the last user of an embedded Redis left it, until somebody creates again (`trusted_run`: under
+-- which run_id somebody may have).
 
 local NEVER_ASKED = 'not told'        -- a server that does not answer INFO: then only an empty ledger is noticed
 local LONGEST_LOOK = 600000
@@ -62,6 +63,7 @@ local function trust(scope)
   redis.call('HSET', key, 'trusted', run_id())
   redis.call('HDEL', key, 'noticed_at', 'noticed_run', 'since', 'bare', 'clean', 'settled', 'number', 'error', 'person')
   redis.call('ZREM', P .. 'recover', scope)
+  redis.call('HSET', KEYS[1], 'trusted_run', run_id())
   redis.call('HDEL', KEYS[1], 'left')
 end
 

@@ -132,8 +132,8 @@ if pool.recover then
   local due = redis.call('ZRANGEBYSCORE', P .. 'recover', '-inf', now, 'LIMIT', 0, 100)
   local whose = {}
   for _, deployment in ipairs(due[1] and request.deployments or {}) do
-    local scope = redis.call('HGET', P .. 'deployment:' .. deployment, 'scope')
-    if scope and not whose[scope] then whose[scope] = deployment end
+    local d = redis.call('HMGET', P .. 'deployment:' .. deployment, 'scope', 'stopped')
+    if d[1] and not d[2] and not whose[d[1]] then whose[d[1]] = deployment end    -- a stopped one is probed first
   end
   for _, scope in ipairs(due) do
     if whose[scope] and room('recover') then

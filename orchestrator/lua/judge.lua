@@ -3,7 +3,8 @@
 -- ARGV  2 deployment, 3 verdict: {stop, message} | {cool_ms, reason} | {pause = true, until_ms or for_ms or neither,
 --       reason, by} | {resume = true, probation = bool or absent: as the reason of the stop asks for,
 --       forget_learned = bool}
--- Returns {1 when one item is tried first, the instant in ms until which it is paused or -1}.
+-- Returns {1 when one item is tried first, the instant in ms until which it is paused or -1, in how many ms one that
+-- this stopped is probed or -1}.
 
 local verdict, now = cjson.decode(ARGV[3]), now_ms()
 local key = P .. 'deployment:' .. ARGV[2]
@@ -27,15 +28,15 @@ if verdict.resume then
     redis.call('HDEL', key, 'probation')
     if careful then redis.call('HSET', key, 'probation', 1) end
   end
-  return {careful and 1 or 0, -1}
+  return {careful and 1 or 0, -1, -1}
 end
 if not verdict.pause then
-  judge(ARGV[2], verdict, now)
-  return {0, -1}
+  local probed_in = judge(ARGV[2], verdict, now)
+  return {0, -1, probed_in or -1}
 end
 local till = verdict.until_ms or verdict.for_ms and now + verdict.for_ms
 redis.call('HDEL', key, unpack(PAUSE))
 redis.call('HSET', key, 'paused', 1, 'paused_at', now, 'paused_reason', verdict.reason or '',
            'paused_by', verdict.by or '')
 if till then redis.call('HSET', key, 'paused_until', string.format('%.0f', till)) end
-return {0, till or -1}
+return {0, till or -1, -1}

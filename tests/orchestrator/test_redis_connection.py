@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
 
 import pytest
 from arq.connections import ArqRedis
 from arq.constants import job_key_prefix
-from redis.exceptions import ConnectionError, NoPermissionError  # noqa: A004
 
 from orchestrator.embedded_redis import EmbeddedRedis
-from orchestrator.redis_connection import TEN_YEARS_MS, check_durability, connect, job_to_json
+from orchestrator.redis_connection import TEN_YEARS_MS, connect, job_to_json
 from tests.servers import free_port, redis_process
 
 
@@ -60,53 +58,3 @@ def test_a_tls_url_connects_with_tls() -> None:
     redis = connect("rediss://:secret-word@redis.example:6380/0")
     assert redis.connection_pool.connection_class.__name__ == "SSLConnection"
     assert redis.connection_pool.connection_kwargs["socket_keepalive"] is True
-
-
-async def test_a_durable_server_gives_no_warning(redis: ArqRedis) -> None:
-    assert await check_durability(redis) == []
-
-
-async def test_each_way_to_lose_data_is_a_warning_of_its_own(tmp_path: Path) -> None:
-    """Eviction, no append-only file, and syncing once a second are named with what they risk."""
-    careless = ("--maxmemory-policy", "allkeys-lru", "--appendonly", "no", "--appendfsync", "everysec")
-    with redis_process(tmp_path, None, *careless) as server:
-        redis = connect(server.url)
-        warnings = await check_durability(redis)
-        await redis.aclose()
-    assert [warning.split(",")[0] for warning in warnings] == [
-        "Redis's maxmemory-policy is allkeys-lru",
-        "Redis's appendonly is no",
-        "Redis's appendfsync is everysec",
-    ]
-
-
-async def test_a_check_that_the_server_refuses_is_a_warning(redis: ArqRedis, redis_url: str) -> None:
-    """Managed servers refuse CONFIG; that is no reason not to work with them."""
-    await redis.acl_setuser(
-        "managed",
-        enabled=True,
-        passwords=["+secret-word"],
-        keys=["*"],
-        categories=["+@all"],
-        commands=["-config"],
-    )
-    managed = connect(redis_url.replace("redis://", "redis://managed:secret-word@"))
-    with pytest.raises(NoPermissionError):
-        await managed.config_get("appendonly")
-    warnings = await check_durability(managed)
-    await managed.aclose()
-    await redis.acl_deluser("managed")
-    assert len(warnings) == 3
-    assert all("was not answered" in warning for warning in warnings)
-
-
-async def test_a_server_that_is_not_there_is_an_error_not_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only a refusal is a warning: without a connection nothing is known."""
-    redis = connect(f"redis://127.0.0.1:{free_port()}/0")
-
-    async def unreachable(*_: Any) -> None:
-        raise ConnectionError("refused")
-
-    monkeypatch.setattr(redis, "config_get", unreachable)
-    with pytest.raises(ConnectionError):
-        await check_durability(redis)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator import recovery
+from orchestrator import circuit, recovery
 from orchestrator.admission import Admission, Answer, scope
 from orchestrator.keys import Ref
 from orchestrator.records import Claim
@@ -294,7 +294,7 @@ async def test_a_newest_job_that_was_deleted_there_is_no_gap(place: Place) -> No
     assert (await place.look()).again_in_s is None
 
 
-@pytest.mark.parametrize(("status", "person"), [(404, True), (405, True), (501, True), (503, False), (401, False)])
+@pytest.mark.parametrize(("status", "person"), [(404, True), (405, True), (501, True), (503, False)])
 async def test_where_nothing_can_be_listed_it_stays_closed_until_a_person_says(
     place: Place, status: int, person: bool
 ) -> None:
@@ -386,3 +386,16 @@ async def test_a_job_that_failed_is_not_taken_for_the_items_video(place: Place) 
     await place.later()
     assert (await place.look()).adopted == 0
     assert await place.state("a") is State.WAITING
+
+
+async def test_a_key_that_is_refused_stops_the_deployment_as_a_refused_create_would(place: Place) -> None:
+    """So that a run ends, and says why; once a probe opens it, it is looked through at once."""
+    await submitted(place, "a")
+    await place.desk.witness.fault(on="list", do="status", status=401, times=None)
+    await place.ask()
+    await place.look()
+    assert (await view_of(place.store, "east")).stopped == "auth"
+    assert await place.claims() == []
+    number = (await circuit.claim(place.store, "east", allowance_s=ALLOWANCE_S)).number
+    await circuit.passed(place.store, "east", number, careful=False)
+    assert len(await place.claims()) == 1
