@@ -118,9 +118,7 @@ SCENARIOS = (
         told=(Quota("east", concurrent="auto"),),
         refusals="learned",
     ),
-    Scenario(
-        "workers", "8 workers: 90 a minute and 6 at once", (BOTH,), 46, 1.05, render_s=(3.0, 4.5), processes=8
-    ),
+    Scenario("workers", "8 workers: 90 a minute and 6 at once", (BOTH,), 46, 1.05, render_s=(3.0, 4.5), processes=8),
     Scenario(
         "neighbour",
         "120 a minute, of which somebody else takes 40",
