@@ -11,7 +11,7 @@ from dailies import looking, setting, why
 from dailies.adjusting import usd_amount
 from dailies.exits import Exit, UsageError
 from dailies.options import Config, Json, Name, Sandboxed
-from dailies.printing import end, print_document, settings_for
+from dailies.printing import end, print_document, settings_for, tell
 from orchestrator.states import State
 
 
@@ -96,7 +96,7 @@ def set_batch(
         document = await setting.set_batch(
             settings, batch, budget_usd=budget_usd, priority=priority, weight=weight
         )
-        print_document(document) if as_json else print(looking.summary(document))
+        print_document(document) if as_json else tell(looking.summary(document))
         return Exit.DONE
 
     end(work)

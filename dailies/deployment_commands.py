@@ -11,7 +11,7 @@ from rich.console import Console
 from dailies import deployment_words, deployments
 from dailies.exits import Exit
 from dailies.options import Config, Json, Sandboxed
-from dailies.printing import end, print_document, settings_for
+from dailies.printing import end, print_document, settings_for, tell
 from orchestrator.settings import Settings
 
 Deployment = Annotated[str, typer.Argument(help="The deployment, by its name in the configuration.", metavar="NAME")]
@@ -64,7 +64,7 @@ def pause(
     async def work() -> int:
         settings = _settings(context, config, sandbox=sandbox)
         its, among = await deployments.pause(settings, name, for_=for_, until=until, reason=reason)
-        print_document(deployments.document(its)) if as_json else print(deployment_words.paused_text(its, among))
+        print_document(deployments.document(its)) if as_json else tell(deployment_words.paused_text(its, among))
         return Exit.DONE
 
     end(work)
@@ -86,7 +86,7 @@ def resume(
     async def work() -> int:
         settings = _settings(context, config, sandbox=sandbox)
         its = await deployments.resume(settings, name, forget_learned=forget_learned)
-        print_document(deployments.document(its)) if as_json else print(deployment_words.resumed_text(its))
+        print_document(deployments.document(its)) if as_json else tell(deployment_words.resumed_text(its))
         return Exit.DONE
 
     end(work)

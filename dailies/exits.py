@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 
 from manifests import ManifestError, Problem
 from orchestrator.embedded_redis import EmbeddedRedisError
+from orchestrator.harmless import harmless
 from orchestrator.redaction import redact
 from orchestrator.settings import Settings, SettingsError
 from orchestrator.submission import AlreadySubmitting, CancelledMeanwhile, UnknownPrice
@@ -41,7 +42,7 @@ class Unusable(Exception):
 
 def say(text: str) -> None:
     """Talk to the person: on stderr, so that stdout stays data."""
-    print(text, file=sys.stderr, flush=True)
+    print(harmless(text), file=sys.stderr, flush=True)
 
 
 def counted(number: int, noun: str) -> str:

@@ -10,7 +10,7 @@ import typer
 from dailies.exits import Exit, say
 from dailies.lifecycle import Asked, carry_out
 from dailies.options import Config, Json, Name, Sandboxed
-from dailies.printing import end, print_document, settings_for
+from dailies.printing import end, print_document, settings_for, tell
 from orchestrator.lifecycle import Action, Chosen
 from orchestrator.states import State
 
@@ -73,7 +73,7 @@ def _carry_out(batch: str, asked: Asked, config: Path | None, *, sandbox: bool, 
         document, told = await carry_out(settings_for(config, sandbox=sandbox), batch, asked)
         for key in document["asked"]["unmatched"]:
             say(f"no item of {batch} has a key like {key}")
-        print_document(document) if as_json else print(told)
+        print_document(document) if as_json else tell(told)
         return Exit.DONE
 
     end(work)

@@ -13,10 +13,12 @@ from rich.table import Table
 
 from dailies.documents import batch_document, item_document, item_row
 from dailies.exits import Exit, UsageError, counted
+from dailies.printing import tell
 from dailies.session import archive_url, open_store
 from manifests import Item, Manifest, Problem
 from orchestrator import views
 from orchestrator.clock import rfc3339
+from orchestrator.harmless import harmless
 from orchestrator.keys import Ref
 from orchestrator.records import Batch
 from orchestrator.results import as_csv, as_jsonl
@@ -50,12 +52,12 @@ def _ordered(item: Item) -> dict[str, object]:
 def print_items(items: Sequence[dict[str, object]]) -> None:
     """Items for people: each under its key."""
     for item in items:
-        print(item["key"])
+        tell(str(item["key"]))
         for name, value in item.items():
             if name == "labels" and isinstance(value, Mapping):
                 value = ", ".join(f"{label}: {text}" for label, text in value.items())
             if name != "key":
-                print(f"  {name}: {value}")
+                tell(f"  {name}: {value}")
 
 
 async def status(settings: Settings, name: str, *, items: bool, state: State | None) -> dict[str, Any]:
@@ -93,8 +95,9 @@ async def results(settings: Settings, name: str, form: str) -> int:
     async with open_store(settings) as session:
         batch = await _batch(session.store, name)
         rows = (as_csv if form == "csv" else as_jsonl)(views.items(session.store, name), batch.columns)
+        shown = harmless if sys.stdout.isatty() else str
         async for piece in rows:
-            sys.stdout.write(piece)
+            sys.stdout.write(shown(piece))
     return Exit.DONE
 
 
@@ -146,48 +149,48 @@ def print_status(document: dict[str, Any]) -> None:
     console = Console()
     if "batches" in document:
         if not document["batches"]:
-            print("no batches: dailies submit MANIFEST queues one")
+            tell("no batches: dailies submit MANIFEST queues one")
         for each in document["batches"]:
-            print(summary(each))
+            tell(summary(each))
         return
-    print(summary(document))
+    tell(summary(document))
     if "rows" in document:
         names = ("key", "state", "reason", "deployment", "attempts", "cost_usd", "url")
         table = Table(*names, box=None)
         for row in document["rows"]:
             shown = {**row, "state": f"{row['state']}, {row['asked']}" if row["asked"] else row["state"]}
-            table.add_row(*("" if shown[n] is None else str(shown[n]) for n in names))
+            table.add_row(*("" if shown[n] is None else harmless(str(shown[n])) for n in names))
         if console.is_terminal:
             console.print(table)
         else:
             for row in document["rows"]:
-                print("\t".join("" if row[n] is None else str(row[n]) for n in names))
+                tell("\t".join("" if row[n] is None else str(row[n]) for n in names))
 
 
 def print_item(document: dict[str, Any]) -> None:
     """One item's life for people."""
-    print(f"{document['batch']}/{document['key']}: {document['state']}")
+    tell(f"{document['batch']}/{document['key']}: {document['state']}")
     for name in ("reason", "message", "warning"):
         if document[name]:
-            print(f"  {name}: {document[name]}")
+            tell(f"  {name}: {document[name]}")
     for each in document["candidates"]:
-        print(f"  it may be {each['id']}, created {rfc3339(each['created_at']) or 'at an unknown time'}")
+        tell(f"  it may be {each['id']}, created {rfc3339(each['created_at']) or 'at an unknown time'}")
     if document["paused"]:
-        print(f"  {_word('paused', document['paused'])}")
+        tell(f"  {_word('paused', document['paused'])}")
     if document["cancel"]:
         kept = "discard a video that is made all the same" if document["cancel"]["discard"] else "keep its video"
-        print(f"  {_word('cancelled', document['cancel'])} ({kept})")
+        tell(f"  {_word('cancelled', document['cancel'])} ({kept})")
     for name, value in document["ordered"].items():
         if value not in (None, {}):
-            print(f"  {name}: {value}")
+            tell(f"  {name}: {value}")
     for attempt in document["attempts"]:
-        print(f"  attempt {attempt['number']} at {attempt['deployment']}")
+        tell(f"  attempt {attempt['number']} at {attempt['deployment']}")
         for name, value in attempt.items():
             if value is not None and name not in ("number", "deployment"):
-                print(f"    {name}: {rfc3339(value) if name.endswith('_at') else value}")
+                tell(f"    {name}: {rfc3339(value) if name.endswith('_at') else value}")
     for name, value in (document["archived"] or {}).items():
         if value:
-            print(f"  {name}: {value}")
+            tell(f"  {name}: {value}")
 
 
 async def _batch(store: Store, name: str) -> Batch:

@@ -14,7 +14,7 @@ from dailies.documents import batch_document
 from dailies.exits import Exit, counted, need_deployments, problem_lines
 from dailies.loading import loaded
 from dailies.options import Again, Choices, Config, Form, Json, Manifests, New, Reuse, Sandboxed, Yes
-from dailies.printing import end, print_batches, print_document, read_settings, settings_for
+from dailies.printing import end, print_batches, print_document, read_settings, settings_for, tell
 from manifests import ManifestError
 from manifests.adjustments import Adjustments
 
@@ -52,7 +52,7 @@ def run(
             print_batches(documents)
         else:
             for document in documents:
-                print(looking.summary(document))
+                tell(looking.summary(document))
         return outcome.exit
 
     end(work)
@@ -86,9 +86,9 @@ def validate(
             print_document(looking.validation(items, problems, count) | ({"first": shown} if show else {}))
         else:
             for line in problem_lines(problems, count):
-                print(line)
+                tell(line)
             looking.print_items(shown)
-            print(counted(count, "problem") if count else f"{counted(items, 'item')}, no problem")
+            tell(counted(count, "problem") if count else f"{counted(items, 'item')}, no problem")
         return Exit.USAGE if count else Exit.DONE
 
     end(work)
@@ -122,7 +122,7 @@ def plan(
             print_batches([each.document() for each in plans])
         else:
             for each in plans:
-                print(each.text())
+                tell(each.text())
         return Exit.DONE
 
     end(work)
@@ -151,7 +151,7 @@ def submit(
             print_batches(documents)
         else:
             for document in documents:
-                print(document["batch"])
+                tell(document["batch"])
         return Exit.DONE
 
     end(work)

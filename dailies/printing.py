@@ -12,6 +12,7 @@ from typing import Any
 import typer
 
 from dailies.exits import finish
+from orchestrator.harmless import harmless, harmless_json
 from orchestrator.settings import Settings, load_settings
 
 
@@ -22,8 +23,12 @@ def end(work: Callable[[], Coroutine[Any, Any, int]]) -> None:
 
 def print_document(document: object) -> None:
     """One JSON document on stdout."""
-    json.dump(document, sys.stdout, ensure_ascii=False, indent=2)
-    sys.stdout.write("\n")
+    sys.stdout.write(harmless_json(json.dumps(document, ensure_ascii=False, indent=2)) + "\n")
+
+
+def tell(text: str) -> None:
+    """What a person asked for, on stdout. Prompts and servers' words in it give a terminal no orders."""
+    print(harmless(text))
 
 
 def print_batches(documents: Sequence[object]) -> None:

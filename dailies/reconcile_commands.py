@@ -13,7 +13,7 @@ from dailies import audit_words, reconciling
 from dailies.exits import Exit, counted, need_deployments, say
 from dailies.instants import length
 from dailies.options import Config, Json, Sandboxed
-from dailies.printing import end, print_document, read_settings
+from dailies.printing import end, print_document, read_settings, tell
 from dailies.reconciling import Looked, Progress
 from dailies.running import sandboxed
 from dailies.session import Session, open_deployments
@@ -81,9 +81,9 @@ async def _settle(session: Session, *, as_json: bool) -> int:
         print_document(reconciling.document(looked, held))
     else:
         for each in looked:
-            print("\n".join(_words(each)))
+            tell("\n".join(_words(each)))
         if not looked:
-            print("no create is in doubt, and no item is held")
+            tell("no create is in doubt, and no item is held")
     return Exit.INCOMPLETE if held or undecided else Exit.DONE
 
 
@@ -93,9 +93,9 @@ async def _audit(session: Session, reach_s: float | None, *, as_json: bool) -> i
     if as_json:
         print_document(audit_words.document(places, held))
     else:
-        print("\n".join(audit_words.lines(places)))
+        tell("\n".join(audit_words.lines(places)))
         if held:
-            print(f"{counted(held, 'item')} held: dailies reconcile looks into them again")
+            tell(f"{counted(held, 'item')} held: dailies reconcile looks into them again")
     return Exit.DONE if audit_words.clean(places) and not held else Exit.INCOMPLETE
 
 
@@ -106,7 +106,7 @@ async def _adopt(session: Session, asked: Sequence[str], *, forced: bool, as_jso
         print_document({"adopted": given})
         return Exit.DONE
     for item in items:
-        print(f"{item.ref} has the job {item.remote_id} now; a worker, or the next dailies run, brings its video home")
+        tell(f"{item.ref} has the job {item.remote_id} now; a worker, or the next dailies run, brings its video home")
     return Exit.DONE
 
 

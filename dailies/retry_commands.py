@@ -10,7 +10,7 @@ from dailies import retrying
 from dailies.exits import Exit, say
 from dailies.lifecycle_commands import Keys
 from dailies.options import Config, Json, Name, Sandboxed
-from dailies.printing import end, print_document, settings_for
+from dailies.printing import end, print_document, settings_for, tell
 from orchestrator.lifecycle import Chosen
 from orchestrator.retrying import Wish
 from orchestrator.states import State
@@ -42,7 +42,7 @@ def retry(
         document, told = await retrying.carry_out(settings_for(config, sandbox=sandbox), batch, wish, yes=yes)
         for each in document["retried"]["unmatched"]:
             say(f"no item of {batch} that ended has a key like {each}")
-        print_document(document) if as_json else print(told)
+        print_document(document) if as_json else tell(told)
         return Exit.DONE
 
     end(work)

@@ -13,7 +13,7 @@ import typer
 from dailies.exits import Exit, UsageError, counted
 from dailies.instants import length
 from dailies.options import Config, Json, Sandboxed
-from dailies.printing import end, print_document, settings_for
+from dailies.printing import end, print_document, settings_for, tell
 from dailies.session import open_store
 from orchestrator.prices import usd
 from orchestrator.settings import Settings
@@ -43,7 +43,7 @@ def spend(
         if as_json:
             print_document(document)
         else:
-            print(as_sheet(document) if as_csv else as_text(document))
+            tell(as_sheet(document) if as_csv else as_text(document))
         return Exit.DONE
 
     end(work)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dailies.exits import UsageError
+from dailies.printing import tell
 from dailies.session import open_store
 from manifests.fields import nearest
 from manifests.key import safe
@@ -55,13 +56,13 @@ def document(found: Why) -> dict[str, Any]:
 
 def print_why(told: dict[str, Any]) -> None:
     """The same for people: the answer first, and last what they have to do."""
-    print(told["summary"])
+    tell(told["summary"])
     since = f", since {local(told['since'])}" if told["since"] else ""
-    print(f"  {told['batch']}/{told['key']} is {told['state']}{since}")
+    tell(f"  {told['batch']}/{told['key']} is {told['state']}{since}")
     for each in told["deployments"]:
-        print(f"  {each['name']}: {each['detail']}")
+        tell(f"  {each['name']}: {each['detail']}")
     if told["resume"]:
-        print(f"  what to do: {told['resume']}")
+        tell(f"  what to do: {told['resume']}")
 
 
 async def _named(store: Store, batch: str, key: str) -> Ref:

@@ -1,4 +1,5 @@
-"""Logs: structlog on stderr, one line an event, JSON when nobody watches a terminal, and never a secret."""
+"""Logs: structlog on stderr, one line an event, JSON when nobody watches a terminal; never a secret, nor what gives a
+terminal orders, nor so much that the rest is not found."""
 
 from __future__ import annotations
 
@@ -11,6 +12,8 @@ from typing import Any, TextIO
 import structlog
 from pydantic import SecretStr
 
+from orchestrator.harmless import harmless
+from orchestrator.log_volume import ENTRY_LIMIT, Restraint, cut, cut_trace
 from orchestrator.redaction import MASK, redact
 
 QUIET = ("arq", "httpx", "httpcore", "azure", "urllib3", "asyncio")  # their warnings only
@@ -32,7 +35,7 @@ def configure(json: bool | None = None, level: str = "info", stream: TextIO | No
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
-        hide_secrets,
+        tidy,
     ]
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer(serializer=jsonlib.dumps, default=str, ensure_ascii=False)
@@ -40,6 +43,7 @@ def configure(json: bool | None = None, level: str = "info", stream: TextIO | No
         else structlog.dev.ConsoleRenderer(colors=stream.isatty())
     )
     handler = logging.StreamHandler(stream)
+    handler.addFilter(Restraint())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
@@ -61,22 +65,30 @@ def configure(json: bool | None = None, level: str = "info", stream: TextIO | No
     )
 
 
-def hide_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Blank every secret that this process has read, wherever the event carries it, tracebacks included."""
-    return {key: value if key.startswith("_") else _hidden(value) for key, value in event.items()}
+def tidy(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Blank every secret that this process has read, wherever the event carries it, tracebacks included; then cut what
+    is long, and write out what a terminal would obey."""
+    return {
+        key: value if key.startswith("_") else _trace(value) if key == "exception" else _tidied(value)
+        for key, value in event.items()
+    }
 
 
-def _hidden(value: Any) -> Any:
+def _trace(value: Any) -> Any:
+    return harmless(cut_trace(redact(str(value))))
+
+
+def _tidied(value: Any) -> Any:
     match value:
         case SecretStr():
             return MASK
         case str():
-            return redact(value)
+            return harmless(cut(redact(value)), lines=False)
         case bool() | int() | float() | None:
             return value
         case dict():
-            return {str(key): _hidden(inner) for key, inner in value.items()}
+            return {_tidied(str(key)): _tidied(inner) for key, inner in list(value.items())[:ENTRY_LIMIT]}
         case list() | tuple() | set() | frozenset():
-            return [_hidden(inner) for inner in value]
+            return [_tidied(inner) for inner in list(value)[:ENTRY_LIMIT]]
         case _:
-            return redact(str(value))
+            return _tidied(str(value))

@@ -10,7 +10,8 @@ from pydantic import AfterValidator, Field
 
 from orchestrator.settings.section import Section, wrong
 
-_HOST = re.compile(r"(\*\.)?([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.?")
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?"
+_HOST = re.compile(rf"(?:\*\.)?(?:{_LABEL}\.)*(?=[A-Za-z]){_LABEL}\.?")
 _HINT = "write a network like 10.0.0.0/8, an address, or a host like assets.example.com or *.example.com"
 
 
