@@ -10,11 +10,12 @@ from rich.text import Text
 
 from dailies.deployments import reason
 from dailies.exits import counted
+from dailies.printing import tell
 from orchestrator.clock import local
 from orchestrator.deployments import Standing
-from orchestrator.settings import Quota
 from orchestrator.gate_words import recovering_words
 from orchestrator.harmless import harmless
+from orchestrator.settings import Quota
 
 #: What keeps creates back, in words.
 WORDS = {
@@ -28,7 +29,7 @@ WORDS = {
 def print_table(found: Sequence[Standing], console: Console) -> None:
     """All of them, aligned, with what there is to say of each below."""
     if not found:
-        print("no deployment is configured: write dailies.yaml, or set AZURE_OPENAI_ENDPOINT")
+        tell("no deployment is configured: write dailies.yaml, or set AZURE_OPENAI_ENDPOINT")
         return
     names = ("name", "model", "quota", "learned", "tokens", "slots", "state")
     table = Table(*names, box=None, pad_edge=False)
@@ -37,7 +38,7 @@ def print_table(found: Sequence[Standing], console: Console) -> None:
     console.print(table)
     for its in found:
         for note in notes(its):
-            console.print(f"{its.name}: {note}", markup=False, highlight=False, soft_wrap=True)
+            console.print(harmless(f"{its.name}: {note}"), markup=False, highlight=False, soft_wrap=True)
 
 
 def _row(its: Standing) -> tuple[str, ...]:
