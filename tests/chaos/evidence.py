@@ -18,6 +18,7 @@ from azure.storage.blob import ContainerClient
 from orchestrator import views
 from orchestrator.records import Attempt, Batch, Item
 from tests.chaos.stage import SLOTS, Stage
+from tests.main_job.night import running
 from tests.servers import AZURITE_API_VERSION, Container
 
 _CONTENT = {"videos": "/openai/v1/videos/{}/content", "jobs": "/openai/v1/video/generations/{}/content/video"}
@@ -46,7 +47,7 @@ class Evidence:
     slots      deployment → the most that were taken at once, as sampled
     exits      codes of workers that ended although nobody killed or asked them
     crashes    log lines that carry an exception
-    audited    remote ids that the audit names; None: it was not asked
+    audited    remote ids that `dailies reconcile --audit` names
     """
 
     batches: Sequence[Batch]
@@ -66,6 +67,7 @@ class Evidence:
     exits: Sequence[int | None]
     crashes: Sequence[str]
     limits: Mapping[str, int]
+    audited: frozenset[str]
 
 
 async def gather(
@@ -103,6 +105,7 @@ async def gather(
         exits=exits,
         crashes=crashes(stage.folder),
         limits=SLOTS,
+        audited=await _audited(stage, jobs, attempts),
     )
 
 
@@ -119,6 +122,21 @@ async def _keys(stage: Stage) -> tuple[dict[str, float | None], dict[str, list[s
         elif kind == "set":
             sets[key] = sorted(raw.decode() for raw in await redis.smembers(key))
     return keys, sets
+
+
+async def _audited(
+    stage: Stage, jobs: Sequence[Mapping[str, Any]], attempts: Mapping[str, Sequence[Attempt]]
+) -> frozenset[str]:
+    """Asked only where a job is no attempt's: it takes a process of its own."""
+    claimed = {attempt.remote_id for made in attempts.values() for attempt in made}
+    if all(job["id"] in claimed for job in jobs):
+        return frozenset()
+    command = ("-m", "dailies", "reconcile", "--audit", "--json", "--config", str(stage.config))
+    async with running(*command, **stage.secrets()) as audit:
+        said = await audit.output()
+        await audit.end()
+    assert said, audit.text
+    return frozenset(job["id"] for place in json.loads(said)["places"] for job in place["unknown"])
 
 
 async def _books(stage: Stage) -> tuple[list[dict[str, Any]], int]:

@@ -49,14 +49,13 @@ def nothing_is_paid_twice(seen: Evidence) -> Iterator[str]:
 
 
 def every_remote_job_has_one_owner(seen: Evidence) -> Iterator[str]:
-    """Each job belongs to one attempt of the item that ordered it, or is named: as an orphan, or by a held item."""
+    """Each job belongs to one attempt of the item that ordered it, or is named by the audit."""
     claimed: defaultdict[str, list[str]] = defaultdict(list)
     for ref, attempts in seen.attempts.items():
         for attempt in attempts:
             if attempt.remote_id:
                 claimed[attempt.remote_id].append(f"{ref}#{attempt.number}")
     orphans = {name.rpartition(" ")[2]: owner for name, owner in seen.orphans.items()}
-    held = {item.spec.prompt for item in seen.items if item.state is State.HELD}
     prompts = {str(item.ref): item.spec.prompt for item in seen.items}
     for job in seen.jobs:
         found = claimed.pop(job["id"], [])
@@ -64,8 +63,8 @@ def every_remote_job_has_one_owner(seen: Evidence) -> Iterator[str]:
             yield f"{job['id']} belongs to {' and '.join(found)}"
         elif found and job["remixed_from"] is None and prompts[found[0].rpartition("#")[0]] != job["prompt"]:
             yield f"{job['id']} was ordered with {job['prompt']!r} and belongs to {found[0]}"
-        elif not found and job["id"] not in orphans and job["prompt"] not in held:
-            yield f"{job['id']} ({job['prompt']!r}) belongs to nobody and is named nowhere"
+        elif not found and job["id"] not in seen.audited:
+            yield f"{job['id']} ({job['prompt']!r}) belongs to nobody, and the audit does not name it"
         if found and seen.owners.get(job["id"]) != found[0] and job["id"] not in orphans:
             yield f"{job['id']} belongs to {found[0]}, but is indexed for {seen.owners.get(job['id'])}"
     for remote_id, found in claimed.items():
