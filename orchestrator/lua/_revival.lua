@@ -1,7 +1,7 @@
 -- Making an item after all that ended without a video, because a person wants it; loaded behind _links.lua.
 
-local OF_END = {'reason', 'message', 'billed', 'retries', 'rerenders', 'resent', 'reused', 'listed', 'twin', 'not_before',
-                'cancel', 'cancel_at', 'cancel_by', 'cancel_reason'}
+local OF_END = {'reason', 'message', 'billed', 'candidates', 'retries', 'rerenders', 'resent', 'reused', 'listed', 'twin',
+                'not_before', 'cancel', 'cancel_at', 'cancel_by', 'cancel_reason'}
 local MAY_BE_PAID = {unknown = true, confirmed = true}
 
 -- What it would mean: {price or nil, again = its last attempt is paid, or may be; waits_for = the state of what it is to

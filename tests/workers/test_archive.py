@@ -13,9 +13,10 @@ from orchestrator.records import Attempt, Item, Spec
 from orchestrator.states import Event, State
 from tests.ledger import deployment
 from workers.archive import _decide
+from workers.sinks import ArchiveUnavailable
 from workers.sinks.directory import DirectorySink
 from workers.station import Line, Station
-from workers.video_api import Missing, RemoteJob, RemoteStatus, ServerFault
+from workers.video_api import BadAnswer, Denied, Missing, RemoteJob, RemoteStatus, ServerFault
 
 pytestmark = pytest.mark.asyncio
 
@@ -86,3 +87,48 @@ async def test_tries_come_later_and_later_but_never_stop(tmp_path: Path) -> None
         item = finished(archive_tries=str(tries))
         waits.append((await decision(tmp_path, ServerFault("oops", status=503), item)).due_in_s)
     assert waits == [2.0, 16.0, 300.0]
+
+
+class Broken(Gone):
+    """A provider that answers a download with `trouble`."""
+
+    def __init__(self, trouble: Exception) -> None:
+        super().__init__(RemoteJob("video_1", RemoteStatus.SUCCEEDED, "completed", content_ids=("video_1",)))
+        self.trouble = trouble
+
+    @asynccontextmanager
+    async def content(self, content_id: str) -> Any:
+        raise self.trouble
+        yield
+
+
+async def late(tmp_path: Path, trouble: Exception, past_s: float, **settings: Any) -> Any:
+    """What is decided so long after the video's deadline."""
+    line = Line(deployment(**settings), Broken(trouble))  # type: ignore[arg-type]
+    nothing: Any = None
+    now = NOW + 3600 + past_s
+    station = Station(nothing, {"east": line}, DirectorySink(tmp_path), lambda: now, lambda _: None, 30.0)
+    return await _decide(station, finished())
+
+
+async def test_what_never_arrives_whole_is_given_up_an_hour_after_its_deadline(tmp_path: Path) -> None:
+    """Else a server that serves pages in place of videos would keep its batch from ending."""
+    wrong = BadAnswer("a page, not a video", status=200)
+    assert (await late(tmp_path, wrong, 3500)).event is Event.POSTPONED
+    lost = await late(tmp_path, wrong, 3700)
+    assert (lost.event, lost.item["reason"], lost.money) == (Event.LOST, "unreadable", "confirmed")
+    assert (await late(tmp_path, wrong, 3700, on_expired="rerender")).event is Event.RETRIED
+
+
+@pytest.mark.parametrize("trouble", [Denied("wrong key", status=401), ServerFault("oops", status=503)])
+async def test_a_provider_that_cannot_be_asked_is_waited_for_as_long_again(tmp_path: Path, trouble: Exception) -> None:
+    """Promise 21: that ends no item; but nothing is kept for ever. What was never seen to be gone is not paid again."""
+    assert (await late(tmp_path, trouble, 86_300)).event is Event.POSTPONED
+    lost = await late(tmp_path, trouble, 86_500, on_expired="rerender")
+    assert (lost.event, lost.item["reason"]) == (Event.LOST, "unreached")
+
+
+async def test_an_archive_that_refuses_gives_no_video_up(tmp_path: Path) -> None:
+    """It is for a person to mend; and then the provider says whether the video is gone."""
+    full = ArchiveUnavailable("no space left", mend="make room")
+    assert (await late(tmp_path, full, 10**6)).archive_closed_s == 30.0
