@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import structlog
-from redis.exceptions import RedisError
+from redis.exceptions import OutOfMemoryError, RedisError
 
 from orchestrator.admission import Admission, Answer
 from orchestrator.records import Claim
@@ -39,6 +39,10 @@ POOLS: Mapping[str, str] = {
 STEP_SLOTS, ARCHIVE_SLOTS = 16, 4
 #: How often to look when nothing says when: new batches, slots that other workers gave back.
 IDLE_S = 1.0
+#: And while a bucket fills: a pace that was learned may be very slow, and a person let it be forgotten (seconds).
+RATE_S = 30.0
+#: How often to ask whether a full Redis has room again (seconds).
+FULL_S = 5.0
 #: Longest pause after rounds that failed by a fault of ours: doubled each time, from IDLE_S on (seconds).
 FAULT_S = 60.0
 
@@ -85,7 +89,7 @@ class Dispatcher:
         self._not_before: dict[str, float] = {}
         self._woken = asyncio.Event()
         self._next_round_at = 0.0
-        self._stopping = False
+        self._stopping = self._full = False
         #: The newest answer for each deployment: what stopped its next create.
         self.answers: dict[str, Answer] = {}
 
@@ -158,7 +162,15 @@ class Dispatcher:
         among = [name for name, wait in waits.items() if wait <= 0]
         if free_steps <= 0 or not among:
             return pauses
-        answers = await self._admission.ask(free_steps, allowance_s=self._allowances.claim_s, among=among)
+        try:
+            answers = await self._admission.ask(free_steps, allowance_s=self._allowances.claim_s, among=among)
+        except OutOfMemoryError as error:  # what is under way goes on: its scripts work on a full server too
+            if not self._full:
+                log.error("redis.is_full", error=str(error))
+            self._full = True
+            self._not_before.update(dict.fromkeys(among, now + FULL_S))
+            return [*pauses, FULL_S]
+        self._full = False
         self.answers.update(answers)
         for name, answer in answers.items():
             await self._hands.take_on(answer.admitted)

@@ -7,6 +7,7 @@ from importlib.resources import files
 from typing import Any
 
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from orchestrator.states import lua_constants
 
@@ -61,6 +62,12 @@ _NAMES = (
 )
 
 
+#: Scripts that begin something: a full server refuses them. All others record what became of it, or give memory back,
+#: and work there too; Redis knows the flag since 7.0.
+_NEED_ROOM = ("admit", "intend", "open_batch", "restore", "submit")
+_WORKS_WHEN_FULL = "#!lua flags=allow-oom\n"
+
+
 class Scripts:
     """Runs the ledger's scripts by their hash; a server that has lost them is given them again."""
 
@@ -71,8 +78,11 @@ class Scripts:
             return (folder / f"{name}.lua").read_text("utf-8")
 
         shared = lua_constants() + "".join(map(text, _SHARED))
+        texts = {name: shared + "".join(map(text, (*_MORE.get(name, ()), name))) for name in _NAMES}
+        self._plain = {name: redis.register_script(each) for name, each in texts.items()}
         self._scripts = {
-            name: redis.register_script(shared + "".join(map(text, (*_MORE.get(name, ()), name)))) for name in _NAMES
+            name: self._plain[name] if name in _NEED_ROOM else redis.register_script(_WORKS_WHEN_FULL + each)
+            for name, each in texts.items()
         }
         self._meta_key, self._prefix = meta_key, prefix
 
@@ -82,4 +92,12 @@ class Scripts:
         `client`: run it there, for what must follow on the same connection.
         """
         plain: list[Any] = [json.dumps(a) if isinstance(a, dict | list) else a for a in arguments]
-        return await self._scripts[name](keys=[self._meta_key], args=[self._prefix, *plain], client=client)
+        keys, args = [self._meta_key], [self._prefix, *plain]
+        try:
+            return await self._scripts[name](keys=keys, args=args, client=client)
+        except ResponseError as error:
+            # A server that does not know such a first line takes it for a mistake in the script: nothing was run.
+            if "compiling script" not in str(error) or self._scripts is self._plain:
+                raise
+            self._scripts = self._plain
+            return await self._scripts[name](keys=keys, args=args, client=client)

@@ -21,7 +21,7 @@ import arq.worker
 import structlog
 from arq.typing import WorkerCoroutine
 from arq.worker import Function, Retry, func
-from redis.exceptions import RedisError
+from redis.exceptions import OutOfMemoryError, RedisError
 
 from orchestrator.records import Claim
 from orchestrator.redis_connection import AWAY, TEN_YEARS_MS, job_to_json
@@ -59,6 +59,7 @@ class ArqQueue:
     ) -> None:
         """`steps`: name → what runs it. `timeout_s`: a step that takes longer is cut, so it must bound itself."""
         self._store, self._queue, self._slots, self.timeout_s = store, queue, slots, timeout_s
+        self._steps = steps
         self._functions = [self._function(name, step) for name, step in steps.items()]
         self._health_key = f"{store.keys.heartbeat(worker)}:{queue.rsplit(':', 1)[-1]}"
         self._put: set[str] = set()
@@ -66,6 +67,8 @@ class ArqQueue:
         #: Our own steps that have begun, and the jobs of arq workers that were given up: arq forgets both.
         self._running: set[asyncio.Task[Any]] = set()
         self._left: set[asyncio.Task[Any]] = set()
+        #: Those of our own that are on no queue.
+        self._here: set[asyncio.Task[Any]] = set()
         rebind_abort_set(store.keys.prefix)
         self._arq = self._fresh()
 
@@ -111,27 +114,41 @@ class ArqQueue:
         return func(cast("WorkerCoroutine", run), name=name, timeout=self.timeout_s)
 
     async def outstanding(self) -> int:
-        """How many steps this worker put on the queue that nobody has ended."""
+        """How many steps this worker put on the queue that nobody has ended, and how many run beside it."""
         if self._put:
             ids = list(self._put)
             scores = await self._store.redis.zmscore(self._queue, ids)
             self._put = {job for job, score in zip(ids, scores, strict=True) if score is not None}
-        return len(self._put)
+        return len(self._put) + len(self._here)
 
     async def put(self, claims: Sequence[Claim]) -> None:
-        """Enqueue claimed steps. Putting one there twice runs it once."""
+        """Enqueue claimed steps. Putting one there twice runs it once. What a full Redis has no room for runs here at
+        once: a finished video must be archived all the same."""
         for claim in claims:
             job = self._store.keys.job(claim.step, claim.ref, claim.version)
-            await self._store.redis.enqueue_job(
-                claim.step,
-                claim.ref.batch,
-                claim.ref.item,
-                claim.version,
-                claim.attempt,
-                _job_id=job,
-                _queue_name=self._queue,
-            )
-            self._put.add(job)
+            try:
+                await self._store.redis.enqueue_job(
+                    claim.step,
+                    claim.ref.batch,
+                    claim.ref.item,
+                    claim.version,
+                    claim.attempt,
+                    _job_id=job,
+                    _queue_name=self._queue,
+                )
+            except OutOfMemoryError:
+                self._run_here(claim)
+            else:
+                self._put.add(job)
+
+    def _run_here(self, claim: Claim) -> None:
+        async def run() -> None:
+            await self._steps[claim.step](claim)
+
+        task = asyncio.create_task(run())
+        for kept in (self._running, self._here):
+            kept.add(task)
+            task.add_done_callback(kept.discard)
 
     async def run(self) -> None:
         """Run steps until cancelled. arq's loop ends when Redis cannot be reached for long: it is begun again."""
