@@ -144,6 +144,7 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "money": attempt.money,
         "admitted_at": instant("admitted_at"),
         "intent_at": instant("intent_at"),
+        "unknown_since": instant("unknown_since"),
         "accepted_at": instant("accepted_at"),
         "completed_at": instant("completed_at"),
     }

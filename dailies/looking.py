@@ -187,7 +187,7 @@ def print_item(document: dict[str, Any]) -> None:
         tell(f"  attempt {attempt['number']} at {attempt['deployment']}")
         for name, value in attempt.items():
             if value is not None and name not in ("number", "deployment"):
-                tell(f"    {name}: {rfc3339(value) if name.endswith('_at') else value}")
+                tell(f"    {name}: {rfc3339(value) if name.endswith(('_at', '_since')) else value}")
     for name, value in (document["archived"] or {}).items():
         if value:
             tell(f"  {name}: {value}")

@@ -96,7 +96,8 @@ TABLE: dict[Event, dict[State, State]] = {
     },
     E.DISOWNED: {S.RENDERING: S.CREATING, S.ARCHIVING: S.CREATING},
     E.RESENT: {S.CREATING: S.WAITING},
-    E.HELD: {S.CREATING: S.HELD},
+    # Looked into again, it may be held for other jobs than before.
+    E.HELD: {S.CREATING: S.HELD, S.HELD: S.HELD},
     E.OBSERVED: {S.RENDERING: S.RENDERING},
     E.SUCCEEDED: {S.RENDERING: S.ARCHIVING},
     E.FAILED: {S.RENDERING: S.FAILED},

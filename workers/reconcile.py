@@ -90,7 +90,7 @@ async def _carry_out(station: Station, item: Item, finding: Finding) -> None:
     store = station.store
     if isinstance(finding, Adopt):
         return
-    if item.state is State.HELD:  # it has no slot to keep, and only a person sends it again
+    if item.state is State.HELD and not isinstance(finding, Hold):  # no slot to keep, and only a person sends it again
         return
     if isinstance(finding, LookAgain):
         if finding.absent_since is None:

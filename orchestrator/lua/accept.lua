@@ -115,6 +115,7 @@ if not takes then
 end
 set_fields(akey, patch.attempt)
 redis.call('HSET', akey, 'remote_id', remote_id, 'adopted', how, 'accepted_at', now)
+redis.call('HDEL', akey, 'unknown_since')
 redis.call('HSET', ids, remote_id, me)
 if not takes then return {'orphan', 0} end
 

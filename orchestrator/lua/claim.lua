@@ -89,6 +89,7 @@ for _, deployment in ipairs(request.deployments) do
     elseif not step then
       redis.call('ZREM', open, ref)
     elseif step == 'poll' and may_look() or step ~= 'poll' and room(step) then
+      if step == 'reconcile' then redis.call('HSETNX', P .. 'attempt:' .. ref, 'unknown_since', now) end
       redis.call('ZADD', open, take(step, batch, id, tonumber(n)), ref)
     end
   end

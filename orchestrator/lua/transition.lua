@@ -50,6 +50,7 @@ end
 set_fields(key, patch.item)
 if n ~= '0' then set_fields(attempt_key(batch, id, n), patch.attempt) end
 learn_from(ARGV[5])
+if event == 'uncertain' then redis.call('HSETNX', attempt_key(batch, id, n), 'unknown_since', now) end
 if patch.money then settle(batch, id, n, patch.money) end
 if event == 'retried' then
   -- It may be paid besides the attempt before.

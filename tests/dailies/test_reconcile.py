@@ -311,11 +311,13 @@ async def refused(studio: Studio, asked: str, *, forced: bool = False) -> str:
 
 
 async def test_an_id_is_never_taken_from_the_item_that_has_it(studio: Studio) -> None:
-    """Promise 8: not even by force."""
+    """Promise 8: not even by force, nor where that one only guessed."""
     ours = await studio.sent("ours")
     await studio.held("held", do="drop")
-    text = await refused(studio, f"held={ours.remote_id}", forced=True)
-    assert "belongs to ours/ours" in text
+    for how in ("answer", "prompt", "time"):
+        await studio.session.store.redis.hset(studio.session.store.keys.attempt(ours.ref, 1), "adopted", how)
+        text = await refused(studio, f"held={ours.remote_id}", forced=True)
+        assert "belongs to ours/ours" in text
     assert (await studio.item("held")).state is State.HELD
 
 

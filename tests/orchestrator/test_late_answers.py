@@ -283,3 +283,31 @@ async def test_a_job_that_is_given_by_hand_to_a_cancelled_item_is_kept_although_
         found.ref, 2, "video_2", how="hand", fields={}, due_in_s=0, version=found.version, place=place, begin=True
     )
     assert (await load(store, claim)).fields["cancel"] == "keep"
+
+
+async def test_an_orphan_given_by_hand_to_another_item_takes_its_price_along(store: Store) -> None:
+    """Promise 28: one job is paid for once."""
+    claim, other = await admitted(store, "a", "b")
+    again = await resent(store, claim, await intend(store, claim))
+    await accept(store, claim, "video_1")
+    version = await intend(store, other)
+    await store.apply(other.ref, version, Decision(Event.HELD, money="unknown"))
+    held = await load(store, other)
+    word, _ = await accept(store, other, "video_1", how="hand", version=held.version)
+    assert (word, (await load(store, other)).remote_id) == ("accepted", "video_1")
+    assert await remote_ids.orphans(store) == []
+    assert await slots(store) == [f"{again.ref}#2", f"{other.ref}#1"]
+    assert (await batch_of(store)).unknown == 800_000
+    assert await remote_ids.owners(store, SCOPE, ["video_1"]) == {"video_1": f"{other.ref}#1"}
+
+
+async def test_the_newest_job_that_another_key_lists_says_nothing_of_this_ones_list(store: Store) -> None:
+    """Promise 8: a place is an endpoint and a key; ids are unique at the endpoint."""
+    mine, theirs = await admitted(store, "a", "b")
+    for claim, remote_id, at in ((mine, "video_1", 1_790_000_000), (theirs, "video_2", 1_790_000_100)):
+        await intend(store, claim)
+        await accept(store, claim, remote_id, fields={"created_at": at})
+    await store.redis.hset(store.keys.attempt(theirs.ref, 1), "deployment", "elsewhere")
+    assert await remote_ids.newest(store, SCOPE) == ("video_2", 1_790_000_100)
+    assert await remote_ids.newest(store, SCOPE, besides={"elsewhere"}) == ("video_1", 1_790_000_000)
+    assert await remote_ids.newest(store, SCOPE, besides={"north"}) == ("video_2", 1_790_000_100)

@@ -16,6 +16,8 @@ from orchestrator.store import Store
 from tests.workers.creating import Desk, desk_at
 from workers.candidates import named
 from workers.create import create
+from workers.evidence import Hold
+from workers.reconcile import held as held_for
 from workers.reconcile import reconcile
 from workers.watch import watch
 
@@ -284,3 +286,42 @@ async def test_a_held_item_is_adopted_when_it_is_looked_into_again_and_its_job_i
     await desk.store.redis.hset(desk.store.keys.attempt(found.ref, found.attempts), "intent_at", at)
     await reconcile(desk.station, await desk.item("lost"))
     assert (held.state, (await desk.item("lost")).state) == (State.HELD, State.RENDERING)
+
+
+async def test_it_is_known_since_when_an_outcome_is_unknown_until_it_is_not(desk: Desk) -> None:
+    """Promise 3: the item stays `creating`, with `unknown_since`; so does one whose worker died before it could say."""
+    lost = await desk.lost("lost")
+    assert lost.attempt is not None
+    assert float(lost.attempt.fields["unknown_since"]) >= (lost.attempt.intent_at or 0) * 1000
+    await desk.look("lost")
+    found = await desk.item("lost")
+    assert found.attempt is not None
+    assert "unknown_since" not in found.attempt.fields
+    dead = await desk.lost("dead")
+    redis, keys = desk.store.redis, desk.store.keys
+    await redis.hdel(keys.attempt(dead.ref, 1), "unknown_since")
+    await redis.zadd(keys.open("east"), {f"{dead.ref}#1": 0})
+    await desk.store.claim(
+        {"reconcile": 1}, pools={"reconcile": "reconcile"}, deployments=["east"], allowance_s=30, furthest_s=600
+    )
+    assert await redis.hexists(keys.attempt(dead.ref, 1), "unknown_since")
+
+
+async def test_what_is_held_is_never_sent_again_by_itself_and_says_what_it_may_be_by_now(desk: Desk) -> None:
+    """Promise 11: only a person sends it again, however often a list shows no such job."""
+    await desk.created("first")
+    await desk.lost("lost", "drop")
+    await desk.long_ago("lost")
+    held = await desk.item("lost")
+    await desk.store.apply(held.ref, held.version, held_for(Hold("the provider's jobs cannot be listed")))
+    for _ in range(3):
+        assert await desk.look("lost") is State.HELD
+        desk.clock.off_s += PATIENCE + 1
+    desk.clock.off_s = 0.0
+    await desk.witness.fault(on="create", do="drop_after")
+    await desk.created("other", prompt="prompt of lost", seconds=12)
+    await desk.look("lost")
+    found = await desk.item("lost")
+    assert found.state is State.HELD
+    assert [each["seconds"] for each in named(found.fields)] == [12]
+    assert (await desk.witness.created())["prompt of lost"] == 1
