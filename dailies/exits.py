@@ -9,11 +9,12 @@ from collections.abc import Callable, Coroutine, Sequence
 from enum import IntEnum
 from typing import Any
 
-from redis.exceptions import RedisError
+from redis.exceptions import OutOfMemoryError, RedisError
 
 from manifests import ManifestError, Problem
 from orchestrator.embedded_redis import EmbeddedRedisError
 from orchestrator.harmless import harmless
+from orchestrator.memory import WillNotFit
 from orchestrator.redaction import redact
 from orchestrator.settings import Settings, SettingsError
 from orchestrator.submission import AlreadySubmitting, CancelledMeanwhile, UnknownPrice
@@ -91,6 +92,13 @@ def finish(work: Callable[[], Coroutine[Any, Any, int]]) -> int:
     except BrokenPipeError:  # whoever read our output has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.DONE
+    except WillNotFit as error:
+        say(f"{error}. Nothing was queued")
+        return Exit.UNUSABLE
+    except OutOfMemoryError as error:
+        say(f"Redis is full: {redact(str(error))}. Give it more memory (maxmemory), or drop batches that are done "
+            "(dailies forget BATCH); then give the same command again")
+        return Exit.UNUSABLE
     except (RedisError, ConnectionError) as error:
         say(f"Redis cannot be used: {redact(str(error))}")
         return Exit.UNUSABLE

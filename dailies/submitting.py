@@ -14,6 +14,7 @@ from dailies.surveying import Surveyed, survey
 from manifests import Item, Manifest
 from orchestrator import views
 from orchestrator.comparison import Comparison
+from orchestrator.memory import check_room
 from orchestrator.prices import usd
 from orchestrator.states import BatchState
 from orchestrator.store import Store
@@ -46,7 +47,12 @@ async def survey_all(session: Session, manifests: Sequence[Manifest], choices: C
 
 
 async def submit_all(session: Session, surveyed: Sequence[Surveyed], choices: Choices) -> list[Submitted]:
-    """Queue what was surveyed; what became of its rows, and what they may cost, said and returned."""
+    """Queue what was surveyed; what became of its rows, and what they may cost, said and returned.
+
+    Raises WillNotFit before anything is written.
+    """
+    surveys = [each.survey for each in surveyed]
+    await check_room(session.store, sum(s.added for s in surveys), sum(s.bytes for s in surveys))
     done = []
     for each in surveyed:
         manifest, name, found = each.manifest, each.survey.batch, each.survey

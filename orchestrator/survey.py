@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from manifests import Item as ManifestItem
 from orchestrator.comparison import Standing, Verdict
+from orchestrator.memory import bytes_of
 from orchestrator.prices import dearest, usd
 from orchestrator.settings import Deployment
 from orchestrator.states import State
@@ -50,6 +51,7 @@ class Survey:
     - `restyled`: rows that are more than queued, and would be rendered again only in another form
     - `found`: rows whose receipt stands in the archive; `there`: all that are archived, or certain to be, unpaid
     - `removed`: rows of the batch that the manifest has no longer; they stay
+    - `added`: rows that the ledger does not have yet, and what they will take there (`bytes`)
     - `cancelled`: rows that a person cancelled; they stay so. `held_up`: what is paused of the batch, in sentences
     """
 
@@ -69,6 +71,8 @@ class Survey:
     removed: int = 0
     cancelled: int = 0
     held_up: Sequence[str] = ()
+    added: int = 0
+    bytes: int = 0
 
     @property
     def items(self) -> int:
@@ -85,6 +89,8 @@ class Survey:
         self.verdicts[standing.verdict] += 1
         self.found += standing.found is not None
         unchanged = standing.verdict is Verdict.UNCHANGED
+        if not unchanged:
+            self.added, self.bytes = self.added + 1, self.bytes + bytes_of(item)
         self.cancelled += unchanged and standing.state is State.CANCELLED and standing.found is None
         twin = standing.twin.batch if standing.twin else also_in
         if twin is not None and standing.found is None and standing.verdict is not Verdict.UNCHANGED:
