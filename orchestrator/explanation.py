@@ -18,6 +18,7 @@ from orchestrator.store import Store
 
 #: Gates that open by themselves, in moments: a rate, a slot, or none at all.
 FLOWING = ("none", "rate", "slot")
+NOBODY = {"batch": 0, "others": 0, "batches": 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,37 +31,6 @@ class Short:
     spent: int
     limit: int
     ends_at: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Door:
-    """A deployment that could take the item.
-
-    gate, until  what admission would answer for it: none, rate, slot, budget, window, cooling, stopped, paused or
-                 archive; and when that ends (Unix seconds), None where no clock knows
-    used, slots  of its quota; slots None without a limit. `trial`: one create is tried alone
-    short        what its batch's next video would break, whatever the gate is
-    shut         the batch's own window is closed, whatever the gate is; `opens_at`: until when
-    """
-
-    name: str
-    gate: str
-    until: float | None
-    used: int
-    slots: int | None
-    trial: bool
-    short: Short | None
-    shut: bool
-    opens_at: float | None
-
-    @property
-    def held_by(self) -> tuple[str, float | None]:
-        """What has to end for an item to pass: a token or a slot is of no use where the hours or the money lack."""
-        if self.gate in FLOWING and self.shut:
-            return "window", self.opens_at
-        if self.gate in FLOWING and self.short:
-            return "budget", self.short.ends_at
-        return self.gate, self.until
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +48,43 @@ class Ahead:
 
 
 @dataclass(frozen=True, slots=True)
+class Door:
+    """A deployment that could take the item.
+
+    gate, until  what admission would answer for it: none, rate, slot, budget, window, cooling, stopped, paused or
+                 archive; and when that ends (Unix seconds), None where no clock knows
+    used, slots  of its quota; slots None without a limit. `trial`: one create is tried alone
+    short        what its batch's next video would break, whatever the gate is
+    shut         the batch's own window is closed, whatever the gate is; `opens_at`: until when
+    ahead        who goes before the item there; `takes`: nobody does, and this is the deployment that takes it next
+    """
+
+    name: str
+    gate: str
+    until: float | None
+    used: int
+    slots: int | None
+    trial: bool
+    short: Short | None
+    shut: bool
+    opens_at: float | None
+    ahead: Ahead
+    takes: bool
+
+    @property
+    def held_by(self) -> tuple[str, float | None]:
+        """What has to end for an item to pass: a token or a slot is of no use where the hours or the money lack."""
+        if self.gate in FLOWING and self.shut:
+            return "window", self.opens_at
+        if self.gate in FLOWING and self.short:
+            return "budget", self.short.ends_at
+        return self.gate, self.until
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
-    """One item at `now` (Unix seconds, Redis's clock). `doors`, `ahead` and `head` (which item is at the head of its
-    batch's queue) are of one that stands in a queue; `archive`: why the archive lets no creates start (refused,
+    """One item at `now` (Unix seconds, Redis's clock). `doors` and `head` (which item is at the head of its batch's
+    queue) are of one that stands in a queue; `archive`: why the archive lets no creates start (refused,
     unattended or behind)."""
 
     ref: Ref
@@ -90,7 +94,6 @@ class Explanation:
     batch: Batch
     spec: Spec
     doors: tuple[Door, ...]
-    ahead: Ahead | None
     head: str | None
     archive: str | None = None
 
@@ -105,7 +108,6 @@ async def explain(
     if raw is None:
         return None
     told: dict[str, Any] = json.loads(raw)
-    ahead = told.get("ahead")
     return Explanation(
         ref,
         told["now"] / 1000,
@@ -114,7 +116,6 @@ async def explain(
         Batch.parse(ref.batch, told["batch"]),
         Spec.parse(told["spec"]),
         tuple(_door(each, told) for each in told.get("desks") or ()),
-        Ahead(ahead["batch"], ahead["others"], ahead["batches"]) if ahead else None,
         told.get("head") or None,
         told.get("archive") or None,
     )
@@ -142,6 +143,8 @@ def _door(desk: Mapping[str, Any], told: Mapping[str, Any]) -> Door:
         found,
         shut,
         opens_at,
+        Ahead(**{name: int(count) for name, count in (desk.get("ahead") or NOBODY).items()}),
+        desk["takes"],
     )
 
 

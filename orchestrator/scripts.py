@@ -18,7 +18,7 @@ _MORE = {
     "accept": (*_QUOTA, "_learning"),
     "admit": (*_DESK, "_lanes"),
     "claim": (*_QUOTA, "_recovery"),
-    "explain": (*_DESK, "_lanes"),
+    "explain": (*_DESK, "_lanes", "_ahead"),
     "intend": _DESK,
     "judge": (*_QUOTA, "_learning", "_recovery"),
     "recovery": ("_recovery",),

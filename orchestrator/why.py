@@ -72,7 +72,7 @@ async def why(
     if not found.doors:
         resume = how_to_serve(found.item["lane"])
         summary = "No deployment of the configuration can make it."
-        return Why(ref, found.state, "no_deployment", None, summary, since, ahead=found.ahead, resume=resume)
+        return Why(ref, found.state, "no_deployment", None, summary, since, resume=resume)
     return await _queued(store, found, since)
 
 
@@ -138,27 +138,31 @@ async def _queued(store: Store, found: Explanation, since: float) -> Why:
     gates = tuple(gate_of(found, door, views[door.name]) for door in found.doors)
     best, door = min(zip(gates, found.doors, strict=True), key=lambda pair: _rank(pair[1]))
     held, until = door.held_by
-    ahead = found.ahead
-    if held in FLOWING and ahead is not None and ahead.total:
+    ahead = door.ahead
+    if held in FLOWING and ahead.total:
         summary = f"It waits for its turn: {_before(ahead)}. {_pace(found)}"
         return Why(found.ref, found.state, "priority", None, summary, since, None, gates, ahead)
     summary = opening(found, door, views[door.name])
     if len(found.doors) > 1 and held not in FLOWING:
         others = [each.name for each in found.doors if each is not door]
         summary += f" No other deployment that could make it takes it sooner ({', '.join(others)})."
-    if held not in FLOWING and ahead is not None and ahead.total:
+    if held not in FLOWING and ahead.total:
         summary += f" Then {_before(ahead)}."
     resumes = dict.fromkeys(filter(None, chain([best.resume], (gate.resume for gate in gates))))
     person = "; ".join(resumes) if resumes and all(gate.resume for gate in gates) else None
     return Why(found.ref, found.state, held, until, summary, since, None, gates, ahead, person)
 
 
-def _rank(door: Door) -> tuple[int, float]:
+#: What lets it through first, as far as is known: its gate, and whether others go before it there.
+_SOONEST = (("none", False), ("rate", False), ("none", True), ("slot", False), ("rate", True), ("slot", True))
+
+
+def _rank(door: Door) -> tuple[int, float, bool]:
     """Which of several lets it through first, as far as is known: what flows, a clock, a person."""
     gate, until = door.held_by
     if gate in FLOWING:
-        return FLOWING.index(gate), until or 0.0
-    return (3, until) if until is not None else (4, 0.0)
+        return _SOONEST.index((gate, door.ahead.total > 0)), until or 0.0, not door.takes
+    return (len(_SOONEST), until, False) if until is not None else (len(_SOONEST) + 1, 0.0, False)
 
 
 def _before(ahead: Ahead) -> str:
