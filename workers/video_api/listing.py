@@ -12,6 +12,8 @@ from workers.video_api.wire import Wire
 
 #: More pages than any provider keeps jobs for.
 MOST_PAGES = 20_000
+#: The ids and prompts of one list, all together (characters): whoever reads it keeps them.
+MOST_HELD = 64 * 1024 * 1024
 
 
 class Repeats(BadAnswer):
@@ -44,6 +46,7 @@ async def jobs_since(
     One that ignores `after` and repeats itself is such a one too (`Repeats`, behind the last job that it shows).
     """
     seen: set[str] = set()
+    held = 0
     for _ in range(MOST_PAGES):
         answer = await wire.ask("GET", path, params, limit=PAGE_LIMIT)
         if not answer.ok:
@@ -55,8 +58,11 @@ async def jobs_since(
         fresh = [job for job in jobs if job.remote_id not in seen]
         for job in fresh:
             seen.add(job.remote_id)
+            held += len(job.remote_id) + len(job.prompt or "")
             if job.created_at is None or job.created_at >= since:
                 yield job
+        if held > MOST_HELD:
+            raise BadAnswer(f"The list holds more than {MOST_HELD:,} characters.", status=answer.status)
         if not answer.document.get("has_more", len(page) >= int(params["limit"])) or not jobs:
             return
         if not fresh:

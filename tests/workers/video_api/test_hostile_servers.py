@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import itertools
 import math
 import tracemalloc
 import zlib
@@ -24,6 +25,7 @@ from workers.video_api import (
     ServerFault,
     Unknown,
     Unreachable,
+    listing,
 )
 
 ORDER = Order(prompt="A paper boat", model="my-sora2", size="1280x720", seconds=8)
@@ -142,6 +144,41 @@ async def test_a_video_that_claims_a_size_that_no_video_has_is_not_begun(bench: 
     _, api = await bench(answer(200, b"film", MP4, length=10**15))
     with pytest.raises(BadAnswer, match="claims"):
         await fetch(api)
+
+
+def pages(prompt: str) -> Script:
+    """Each page holds jobs that nobody has seen, and says that there are more."""
+    count = itertools.count()
+
+    async def write(writer: asyncio.StreamWriter) -> None:
+        jobs = [{"id": f"video_{next(count)}", "status": "queued", "created_at": 9e9, "prompt": prompt} for _ in "123"]
+        await answer(200, {"data": jobs, "has_more": True, "last_id": jobs[-1]["id"]})(writer)
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "prompt"), [("MOST_PAGES", 30, "boat"), ("MOST_HELD", 100_000, "boat " * 2000)]
+)
+async def test_a_list_without_end_is_left(
+    bench: Any, monkeypatch: pytest.MonkeyPatch, limit: str, value: int, prompt: str
+) -> None:
+    """It has proven nothing; nor is all of it kept until nothing else fits into memory."""
+    monkeypatch.setattr(listing, limit, value)
+    server, api = await bench(pages(prompt))
+    with pytest.raises(BadAnswer, match="list"):
+        async for _ in api.list(since=0):
+            pass
+    assert len(server.requests) <= 30
+
+
+async def test_a_list_that_gives_the_same_cursor_again_is_left(bench: Any) -> None:
+    page = {"data": [{"id": "video_1", "status": "queued"}], "has_more": True, "last_id": "video_1"}
+    server, api = await bench(answer(200, page))
+    with pytest.raises(BadAnswer):
+        async for _ in api.list(since=0):
+            pass
+    assert len(server.requests) == 2
 
 
 async def test_a_download_that_drips_byte_by_byte_is_given_up(bench: Any) -> None:
