@@ -115,22 +115,22 @@ def _resent(finding: Resend) -> Decision:
 def held(finding: Hold) -> Decision:
     """Settled as unknown: no slot, and its money counts as spent until a person or late evidence says. What it may be
     is named: ids and times of the jobs that nobody could tell from it."""
-    fields = OUTCOME_UNKNOWN.fields(finding.message)
-    if finding.candidates:
-        fields["candidates"] = shown(finding.candidates)
-    return Decision(Event.HELD, fields, money="unknown")
+    candidates = shown(finding.candidates) if finding.candidates else ""
+    return Decision(
+        Event.HELD, OUTCOME_UNKNOWN.fields(finding.message) | {"candidates": candidates}, money="unknown"
+    )
 
 
 async def _not_listed(
     station: Station, item: Item, deployment: Deployment, intent_at: float, error: ApiError
 ) -> Hold | None:
-    found: Hold | None = None
-    if await now_of(station.store) - intent_at > deployment.max_render_s:
-        found = Hold(f"the provider's jobs cannot be listed: {error}")
-        await _carry_out(station, item, found)
-    else:
-        log.warning("listing.failed", error=str(error), status=error.status)
-        if item.state is State.CREATING:
-            await station.store.renew(item.ref, item.version, min(60.0, station.claim_s * 2))
+    log.warning("listing.failed", error=str(error), status=error.status)
+    if item.state is State.HELD:  # what is known of it is more than that
+        return None
+    if await now_of(station.store) - intent_at <= deployment.max_render_s:
+        await station.store.renew(item.ref, item.version, min(60.0, station.claim_s * 2))
+        return None
+    found = Hold(f"the provider's jobs cannot be listed: {error}")
+    await _carry_out(station, item, found)
     station.wake(0)
     return found
