@@ -74,6 +74,7 @@ async def test_eight_processes_never_exceed_a_limit_and_lose_nothing(tmp_path: P
                 finally:
                     person.kill(all_=True)
     judgement.nothing_is_lost(found, provider)
+    judgement.money_is_where_the_jobs_went(found, provider)
     judgement.nobody_was_admitted_twice(provider)
     judgement.records_are_true(found, provider)
     judgement.limits_were_kept(found)

@@ -67,6 +67,15 @@ def the_bill_is_between(found: Snapshot, paid: set[str], perhaps_paid: set[str])
     assert confirmed <= sum(prices.get(attempt, 0) for attempt in perhaps_paid)  # made since: no price yet
 
 
+def money_is_where_the_jobs_went(found: Snapshot, provider: Provider) -> None:
+    """Of each attempt that owns a job, by how that ended."""
+    of_end = {"succeeded": "confirmed", "failed": "none", "failed and billed": "unknown"}
+    attempts = found.named("attempt:")
+    for scope in found.named("remote:").values():
+        for job, attempt in scope.items():
+            assert attempts[attempt]["money"] == of_end[provider.jobs[job].ended], f"{attempt}: {provider.jobs[job]}"
+
+
 def nobody_was_admitted_twice(provider: Provider) -> None:
     """To any process."""
     assert not [attempt for attempt, times in provider.admitted.items() if times > 1]

@@ -112,8 +112,8 @@ class Provider:
     def _turns(self, count: int) -> None:
         self.turns += count
 
-    def _crashed(self, trace: str) -> None:
-        self.faults.append(trace)
+    def _fault(self, text: str) -> None:
+        self.faults.append(text)
 
     def _dawdles(self, pid: int) -> None:
         self.saw["dawdled"] += 1

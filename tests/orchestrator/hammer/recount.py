@@ -110,6 +110,8 @@ class Recount:
             ref = self.current.get(attempt)
             holds = ref is not None and self.items[ref]["state"] == State.ADMITTED
             assert (money == "reserved") is holds, f"{attempt} has its money {money}"
+            doubted = ref is not None and self.items[ref]["state"] in (State.ADMITTED, State.CREATING, State.HELD)
+            assert doubted or "remote_id" in fields or money == "none", f"{attempt} made nothing: {money}"
             batches[attempt.partition("/")[0]][money] += price
             for period in fields["budgets"].split():
                 periods[period][money] += price

@@ -35,6 +35,7 @@ TOLD = 50
 #: For so long nothing is created after an archive that refused a write (milliseconds).
 ARCHIVE_CLOSED_MS = 40
 CLAIMS_MOST = 12
+FREELY = {"interval_ms": 0, "burst": 1, "slack_ms": 0, "margin": 0}
 HELD = Decision(Event.HELD, {"reason": "outcome_unknown", "billed": "unknown"}, money="unknown")
 
 
@@ -111,6 +112,8 @@ class Worker:
         """Carried out or stale. What is kept closed thereby is told, with when that was asked and done."""
         asked_at = time.time()
         done = await self.store.apply(item.ref, item.version, decision) is not None
+        if done and self.dice.random() < 0.1 and await self.store.apply(item.ref, item.version, decision):
+            self.tell("fault", text=f"{item.ref} was decided twice at version {item.version}: {decision}")
         if not done:
             self.tell("stale")
         elif decision.deployment or decision.archive_closed_s:
@@ -129,6 +132,9 @@ class Worker:
         )
         self.tell("intent", word=word)
         if word == "deferred":
+            again, *_ = await self.store.intend(item.ref, item.version, {}, pace=FREELY, due_in_s=SETTLED_S)
+            if again != "stale":
+                self.tell("fault", text=f"{item.ref} was {again} at version {item.version}, after it was deferred")
             self.claims.append(Claim("create", item.ref, version, item.attempts))
         if word != "intended":
             return
@@ -240,7 +246,7 @@ async def work(redis_url: str, namespace: str, port: int, name: str, seed: str) 
             try:
                 await worker.work()
             except Exception:
-                worker.tell("crashed", trace=traceback.format_exc())
+                worker.tell("fault", text=traceback.format_exc())
 
 
 def run(*arguments: Any) -> None:
