@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from orchestrator.periods import limits, next_hours
@@ -25,6 +25,8 @@ ADMIT_MARGIN = 1.02
 SEND_MARGIN = 1.015
 #: How far a create may be ahead of its even pace when it leaves; the margin makes up for it in any window of 10 s.
 SEND_SLACK_S = 0.05
+#: And when it is admitted, so that a late question is caught up with: at most, and as a part of the interval.
+ADMIT_SLACK_S, ADMIT_SLACK = 0.25, 0.25
 #: How often the hours and days of local time are reckoned anew (seconds); they reach days ahead.
 TELL_AGAIN_S = 3600.0
 
@@ -58,6 +60,11 @@ def interval_s(deployment: Deployment) -> float:
     return 60 / per_minute if per_minute else 0.0
 
 
+def admit_slack_ms(interval_ms: float) -> float:
+    """How far ahead of its even pace a create may be admitted."""
+    return min(ADMIT_SLACK_S * 1000, ADMIT_SLACK * interval_ms)
+
+
 def pace(deployment: Deployment) -> dict[str, object]:
     """The second gate's arguments, for `Store.intend`."""
     return {
@@ -68,9 +75,16 @@ def pace(deployment: Deployment) -> dict[str, object]:
     }
 
 
-def facts(deployment: Deployment, now: float) -> dict[str, object]:
+def sharers(deployment: Deployment, serving: Iterable[Deployment]) -> list[str]:
+    """The names of the deployments that draw on the same quota, its own among them."""
+    shared_as = deployment.quota.shared_as
+    others = {other.name for other in serving if shared_as and other.quota.shared_as == shared_as}
+    return sorted(others | {deployment.name})
+
+
+def facts(deployment: Deployment, serving: Iterable[Deployment], now: float) -> dict[str, object]:
     """A deployment as the scripts are told of it: with the hours in which it may be asked, reckoned from `now` (Unix
-    seconds) on."""
+    seconds) on, and with all of those configured (`serving`) that draw on its quota."""
     quota, own_price = deployment.quota, deployment.price_per_second_usd
     slots, per_minute = quota.own_concurrent, quota.own_per_minute
     return {
@@ -84,9 +98,11 @@ def facts(deployment: Deployment, now: float) -> dict[str, object]:
         "per_minute": "" if per_minute is None else str(per_minute),
         "price_per_s": "" if own_price is None else micro(own_price),
         "margin": ADMIT_MARGIN,
+        "slack": [ADMIT_SLACK_S * 1000, ADMIT_SLACK],
         "window": False if deployment.window is None else next_hours(deployment.window, now),
         "weight": deployment.weight,
         "order": deployment.order,
+        "members": sharers(deployment, serving),
     }
 
 
@@ -149,7 +165,7 @@ class Admission:
             self._tell_again_at = now + TELL_AGAIN_S
         if names not in self._told:
             told = {
-                "deployments": [facts(d, now) for d in self.deployments if d.name in names],
+                "deployments": [facts(d, self.deployments, now) for d in self.deployments if d.name in names],
                 "budgets": limits(self._budgets, now),
                 "batches": self._batches,
                 "archives": self._archives,

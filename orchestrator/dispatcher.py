@@ -175,8 +175,9 @@ class Dispatcher:
         for name, answer in answers.items():
             await self._hands.take_on(answer.admitted)
             if answer.ask_again_in_s is not None:
-                # A window or a budget is not in the way of every batch, and a person may end any but a clock's word.
-                pause = answer.ask_again_in_s if answer.gate == "rate" else min(answer.ask_again_in_s, IDLE_S)
+                # A window or a budget is not in the way of every batch, and a person may end any of them.
+                most = RATE_S if answer.gate == "rate" else IDLE_S
+                pause = min(answer.ask_again_in_s, most)
                 self._not_before[name] = now + pause
                 pauses.append(pause)
         return pauses

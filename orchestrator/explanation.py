@@ -103,7 +103,7 @@ async def explain(
 ) -> Explanation | None:
     """Look at an item, in one round trip; None where there is none."""
     now = time.time()  # which hours and days to tell of; the script's clock decides
-    request = {"deployments": [facts(d, now) for d in deployments], "budgets": limits(budgets, now)}
+    request = {"deployments": [facts(d, deployments, now) for d in deployments], "budgets": limits(budgets, now)}
     raw = await store.scripts.run("explain", ref.batch, ref.item, request)
     if raw is None:
         return None

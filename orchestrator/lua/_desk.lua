@@ -3,24 +3,32 @@
 -- Whether no create may leave for a deployment right now: until when (NO_TIME: until a person says), and why. `d` is what
 -- is read of it by the names in CLOSING. A time further off than any server's word or any refusal explains comes of a
 -- clock that stepped back.
-local CLOSING = {'cool_until', 'paused', 'paused_until', 'scope'}
-local LONGEST_COOLING, LONGEST_CLOSING = 86400000, 600000
+local CLOSING = {'cool_until', 'paused', 'paused_until', 'scope', 'cooled_at'}
+local LONGEST_CLOSING = 600000
 local function closed_until(dkey, qkey, d, now)
   local paused = paused_until(dkey, d[2], d[3], now)
   if paused then return paused, 'paused' end
   local m = redis.call('HMGET', KEYS[1], 'archive_closed_until', 'guarded')
   if m[2] and d[4] and not is_trusted(d[4]) then return NO_TIME, 'recovering' end
-  local archive = math.min(tonumber(m[1] or 0), now + LONGEST_CLOSING)
+  local archive = tonumber(m[1] or 0)
+  if archive > now + LONGEST_CLOSING then
+    archive = now + LONGEST_CLOSING
+    redis.call('HSET', KEYS[1], 'archive_closed_until', string.format('%.0f', archive))
+  end
   if archive > now then return archive, 'archive' end
-  local cooling = tonumber(d[1] or 0)
-  if qkey ~= dkey then cooling = math.max(cooling, tonumber(redis.call('HGET', qkey, 'cool_until') or 0)) end
-  cooling = math.min(cooling, now + LONGEST_COOLING)
-  if cooling > now then return cooling, 'cooling' end
+  local cooling = rest_until(dkey, d[1], d[5], now)
+  if qkey ~= dkey then
+    local q = redis.call('HMGET', qkey, 'cool_until', 'cooled_at')
+    cooling = math.max(cooling or 0, rest_until(qkey, q[1], q[2], now) or 0)
+  end
+  if cooling and cooling > now then return cooling, 'cooling' end
 end
 
 -- What is asked for, as it stands. `facts`: {name, model, scope, quota, interval_ms, burst, concurrent (a number, 'auto'
--- or ''), per_minute (a number or ''), price_per_s, margin, window, weight, order}. Desks of one quota have one meter.
-local OF_QUOTA = {'tat', 'slots_cap', 'rate_cap', 'learned_slots', 'learned_per_minute'}
+-- or ''), per_minute (a number or ''), price_per_s, margin, slack = {most ms, part of the interval}, window, weight, order,
+-- members}. Desks of one quota have one meter; `members` are all deployments that draw on it, as the asking worker's
+-- configuration has them: what another one with another configuration wrote must not hide what they use.
+local OF_QUOTA = {'tat', 'slots_cap', 'rate_cap', 'learned_slots', 'learned_per_minute', 'told_at'}
 local OF_DESK = {'stopped', 'probation', 'window_until', 'took_pinned', 'quota', 'scope', unpack(CLOSING)}
 local OF_BOTH = {unpack(OF_DESK)}
 for _, name in ipairs(OF_QUOTA) do OF_BOTH[#OF_BOTH + 1] = name end
@@ -31,16 +39,17 @@ local function open_desk(facts, meters, now)
                 probation = d[2], told_until = d[3], took_pinned = d[4], told_quota = d[5], told_scope = d[6]}
   if not meters[qkey] then
     local q = qkey == dkey and {unpack(d, #OF_DESK + 1)} or redis.call('HMGET', qkey, unpack(OF_QUOTA))
-    local slots_as, rate_as = q[2] == facts.concurrent, q[3] == facts.per_minute
+    local used, settles_at = slots_used(facts.members, now)
+    local interval = interval_of_pace(facts.interval_ms, q[5], facts.margin)
     meters[qkey] = {
-      key = qkey, used = slots_used(sharers(facts.name, facts.quota)), tat = tonumber(q[1] or 0), burst = facts.burst,
-      cap = ceiling(facts.concurrent, slots_as and q[4]), configured = slots_as and rate_as,
-      interval = interval_of_pace(facts.interval_ms, rate_as and q[5], facts.margin),
+      key = qkey, used = used, settles_at = settles_at, tat = tonumber(q[1] or 0), burst = facts.burst,
+      slots_cap = q[2], rate_cap = q[3], told_at = tonumber(q[6] or 0), cap = ceiling(facts.concurrent, q[4]),
+      interval = interval, slack = math.min(facts.slack[1], facts.slack[2] * interval),
     }
   end
   desk.meter = meters[qkey]
   local closing = {unpack(d, #OF_DESK - #CLOSING + 1)}
-  closing[#CLOSING] = facts.scope
+  closing[4] = facts.scope
   desk.closed_until, desk.closed_by = closed_until(dkey, qkey, closing, now)
   desk.opens_at = 0
   if facts.window then desk.opens_at, desk.closes_at = interval_of(facts.window, now) end
@@ -60,9 +69,13 @@ local function gate_of(desk, now)
   if desk.stopped then return 'stopped' end
   if not desk.opens_at or desk.opens_at > now then return 'window', desk.opens_at end
   if desk.closed_until then return desk.closed_by, desk.closed_until end
-  if meter.used >= meter.cap or desk.tried then return 'slot' end
+  if meter.used >= meter.cap then return 'slot', meter.settles_at end
+  if desk.tried then return 'slot' end
   if meter.interval == 0 then return nil, nil, meter.tat end
-  local tat, at = take_token(meter.tat, now, meter.interval, meter.burst, 0)
-  if not tat then return 'rate', at end
+  local tat, at, pulled = take_token(meter.tat, now, meter.interval, meter.burst, meter.slack)
+  if not tat then
+    if pulled then meter.tat, meter.moved = tonumber(pulled), true end
+    return 'rate', at
+  end
   return nil, nil, tonumber(tat)
 end

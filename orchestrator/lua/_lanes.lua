@@ -42,8 +42,12 @@ local function lanes_of(desk)
   if not mine[1] then return {model} end
   local theirs = head(model)
   if not theirs[1] then return {own} end
-  local function urgency(score) return -math.floor(tonumber(score) / URGENCY_STEP) end
-  local difference = urgency(mine[2]) - urgency(theirs[2])
+  -- A pass grows for ever, but is never far from the lane's virtual time.
+  local function urgency(lane, score)
+    local virtual = tonumber(redis.call('GET', P .. 'virtual:' .. lane) or 0)
+    return -math.floor((tonumber(score) - virtual) / URGENCY_STEP + 0.5)
+  end
+  local difference = urgency(own, mine[2]) - urgency(model, theirs[2])
   if difference ~= 0 then return difference > 0 and {own, model} or {model, own} end
   local first = redis.call('ZRANGE', P .. 'queue:' .. own .. ':' .. mine[1], 0, 0)[1]
   if first and redis.call('HEXISTS', item_key(mine[1], first), 'source_id') == 1 then return {own, model} end
@@ -59,7 +63,7 @@ local function takeable(desk, round, lane, batch, id, item, b, in_turn)
 end
 
 -- A remix whose source is deleted soon goes before all else.
-local HURRY_MS, MOST_HURRIED = 6 * 3600000, 20
+local HURRY_MS, MOST_HURRIED = 6 * 3600000, 100
 local function hurried(desk, round)
   local own = '@' .. desk.name
   local soon = string.format('%.0f', round.now + HURRY_MS)
@@ -68,7 +72,8 @@ local function hurried(desk, round)
     if (not round.only or round.only[batch]) and redis.call('ZSCORE', P .. 'ready:' .. own, batch) then
       local b = redis.call('HMGET', batch_key(batch), unpack(OF_BATCH))
       local item = redis.call('HMGET', item_key(batch, id), unpack(OF_HEAD))
-      if TABLE.admitted[item[4]] and not is_shut(batch, b[6], round.shut, round.now) then
+      local queued = redis.call('ZSCORE', P .. 'queue:' .. own .. ':' .. batch, id)
+      if queued and TABLE.admitted[item[4]] and not is_shut(batch, b[6], round.shut, round.now) then
         local found = takeable(desk, round, own, batch, id, item, b)
         if found then return found end
       end

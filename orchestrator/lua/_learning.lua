@@ -2,11 +2,16 @@
 -- what is kept.
 
 local HOLD, LONGEST_HOLD = 64, 1024   -- at most one refusal in so many creates is for trying more
+local GUESS_HOLD = 16                 -- a pace that was halved without knowing better is tried higher sooner
+local FIRST_WAIT, WAIT_STEP, LONGEST_WAIT = 600000, 4, 14400000   -- one slot more is tried after so long, too
 local STEP, LONGEST_STEP_UP = 0.05, 0.5
 local CREATES_KEPT = 64
-local DOUBT_MS, RATE_COOL_MS, NONE_RUNS_MS, LONGEST_BACKOFF = 2000, 10000, 10000, 300000
+local DOUBT_MS, LONGEST_DOUBT, BELIEVED = 2000, 30000, 5
+local SETTLE_STEP, LONGEST_SETTLE = 1000, 10000
+local RATE_COOL_MS, NONE_RUNS_MS, LONGEST_BACKOFF = 10000, 10000, 60000
 local AS_CONFIGURED = 0.97            -- a measured pace that is so near to the current one says nothing against it
-local OUT = {creating = true, rendering = true}
+local EXPLAINED = 0.4                 -- where fewer were sent than that part of the pace, it is not what was too many
+local OUT, RUNNING = {creating = true, rendering = true}, {rendering = true}
 
 -- How many creates of theirs are out or accepted, in these states.
 local function count_open(members, states)
@@ -19,25 +24,43 @@ local function count_open(members, states)
   return count
 end
 
+-- What had been allowed before is refused. A slot may come free a while after its job's end: from now on it is waited
+-- for. Or others have it for a moment: it is asked again, ever later. True when it is to be believed.
+local function is_believed(dkey, qkey, verdict, now)
+  local doubts = redis.call('HINCRBY', qkey, 'slots_doubt', 1)
+  if doubts == 1 then
+    local settle = tonumber(redis.call('HGET', dkey, 'settle_ms') or 0)
+    redis.call('HSET', dkey, 'settle_ms', math.min(settle + SETTLE_STEP, LONGEST_SETTLE), 'settle_ok', 0)
+  end
+  if doubts >= BELIEVED then return true end
+  cool(qkey, now + (verdict.retry_ms or math.min(DOUBT_MS * 2 ^ (doubts - 1), LONGEST_DOUBT)), verdict.reason, now)
+  return false
+end
+
 -- Too many at once: no more than are out without the one that was refused.
 local function heed_slots(deployment, qkey, members, verdict, now)
-  local q = redis.call('HMGET', qkey, 'slots_cap', 'learned_slots', 'slots_base', 'slots_hold', 'slots_proven',
-                       'slots_doubt', 'slots_growing')
+  local dkey = P .. 'deployment:' .. deployment
   local out = count_open(members, OUT)
-  if out + 1 <= tonumber(q[5] or 0) and not q[6] then
-    redis.call('HSET', qkey, 'slots_doubt', 1)
-    cool(qkey, now + (verdict.retry_ms or DOUBT_MS), verdict.reason)
+  if count_open(members, RUNNING) == 0 then
+    -- Others have all the slots; or nobody knows yet, since the answers to what is out are still to come.
+    if out > 0 or verdict.retry_ms then cool(qkey, now + (verdict.retry_ms or DOUBT_MS), verdict.reason, now)
+    else back_off(dkey, NONE_RUNS_MS, LONGEST_BACKOFF, verdict.reason, now) end
     return
   end
+  local q = redis.call('HMGET', qkey, 'slots_cap', 'learned_slots', 'slots_base', 'slots_hold', 'slots_proven',
+                       'slots_growing', 'slots_wait')
+  if out + 1 <= tonumber(q[5] or 0) and not is_believed(dkey, qkey, verdict, now) then return end
   local allowed = math.max(1, math.min(out, ceiling(q[1], q[2])))
-  local hold = tonumber(q[4] or HOLD)
-  if q[7] then hold = allowed <= tonumber(q[3] or 0) and math.min(2 * hold, LONGEST_HOLD) or HOLD end
+  local hold, wait = tonumber(q[4] or HOLD), tonumber(q[7] or FIRST_WAIT)
+  if q[6] then
+    local in_vain = allowed <= tonumber(q[3] or 0)
+    hold = in_vain and math.min(2 * hold, LONGEST_HOLD) or HOLD
+    wait = in_vain and math.min(WAIT_STEP * wait, LONGEST_WAIT) or FIRST_WAIT
+  end
   redis.call('HSET', qkey, 'learned_slots', allowed, 'slots_base', allowed, 'slots_hold', hold, 'slots_ok', 0,
-             'slots_proven', allowed)
+             'slots_at', now, 'slots_wait', wait, 'slots_proven', allowed)
   redis.call('HDEL', qkey, 'slots_growing', 'slots_doubt')
-  -- While a job of ours runs, its end is what to wait for; where none does, others have all the slots.
-  if verdict.retry_ms then cool(qkey, now + verdict.retry_ms, verdict.reason)
-  elseif out == 0 then back_off(P .. 'deployment:' .. deployment, NONE_RUNS_MS, LONGEST_BACKOFF, verdict.reason, now) end
+  if verdict.retry_ms then cool(qkey, now + verdict.retry_ms, verdict.reason, now) end
 end
 
 -- The pace that the newest accepted creates show to be allowed, if the next one may follow at `next_at`: whatever the
@@ -61,22 +84,27 @@ end
 
 -- Too many a minute: wait as told, then go on no faster than it was allowed.
 local function heed_rate(qkey, name, verdict, now)
-  local q = redis.call('HMGET', qkey, 'cool_until', 'rate_cap', 'learned_per_minute', 'rate_proven', 'rate_hold', 'rate_doubt')
+  local q = redis.call('HMGET', qkey, 'cool_until', 'rate_cap', 'learned_per_minute', 'rate_proven', 'rate_hold', 'rate_doubt',
+                       'cooled_at')
   local next_at = now + (verdict.retry_ms or RATE_COOL_MS)
-  if tonumber(q[1] or 0) > now then return cool(qkey, next_at, verdict.reason) end    -- it was out with the first
-  cool(qkey, next_at, verdict.reason)
+  local rests = rest_until(qkey, q[1], q[7], now)
+  cool(qkey, next_at, verdict.reason, now)
+  if rests then return end    -- it was out with the first
   local measured = measured_pace(redis.call('LRANGE', P .. 'creates:' .. name, 0, -1), next_at)
   if not measured then return end
   local current = tonumber(q[3]) or tonumber(q[2]) or math.huge
   local allowed, hold, proven = measured, HOLD, tonumber(q[4])
   if proven and proven < current then
     allowed, hold = proven, math.min(2 * tonumber(q[5] or HOLD), LONGEST_HOLD)
-  elseif measured >= AS_CONFIGURED * current then
-    if not q[6] then
+  else
+    -- Too fast by a little, by chance; or slower than allowed, and yet too many: others ask there too.
+    local unexplained = measured >= AS_CONFIGURED * current or measured < EXPLAINED * current
+    if unexplained and not q[6] then
       redis.call('HSET', qkey, 'rate_doubt', 1, 'rate_ok', 0)
       return
     end
-    allowed = 0.9 * current
+    if measured >= AS_CONFIGURED * current then allowed = 0.9 * current end
+    if measured < EXPLAINED * current then allowed, hold = current / 2, GUESS_HOLD end
   end
   if current < math.huge then slow_down(qkey, current / allowed, now) end
   redis.call('HSET', qkey, 'learned_per_minute', string.format('%.4f', allowed), 'rate_ok', 0, 'rate_hold', hold,
@@ -91,27 +119,40 @@ local function heed(deployment, verdict, now)
   heed_rate(qkey, name ~= '' and 'quota:' .. name or deployment, verdict, now)
 end
 
+-- After enough accepted creates, a slot is waited for less long.
+local function settle_less(dkey)
+  local d = redis.call('HMGET', dkey, 'settle_ms', 'settle_ok')
+  if not d[1] then return end
+  local ok, less = tonumber(d[2] or 0) + 1, tonumber(d[1]) - SETTLE_STEP
+  if ok < HOLD then return redis.call('HSET', dkey, 'settle_ok', ok) end
+  if less > 0 then redis.call('HSET', dkey, 'settle_ms', less, 'settle_ok', 0)
+  else redis.call('HDEL', dkey, 'settle_ms', 'settle_ok') end
+end
+
 -- A create was accepted: after enough of them at the limit that was learned, a little more is tried.
-local function heed_accepted(deployment, sent_at)
+local function heed_accepted(deployment, sent_at, now)
   local dkey = P .. 'deployment:' .. deployment
   local name = redis.call('HGET', dkey, 'quota') or ''
   local qkey, creates = quota_key(deployment, name), P .. 'creates:' .. (name ~= '' and 'quota:' .. name or deployment)
   redis.call('LPUSH', creates, sent_at)
   redis.call('LTRIM', creates, 0, CREATES_KEPT - 1)
   local q = redis.call('HMGET', qkey, 'slots_cap', 'learned_slots', 'slots_growing', 'slots_ok', 'slots_hold',
-                       'slots_proven', 'rate_cap', 'learned_per_minute', 'rate_ok', 'rate_hold', 'rate_step', 'rate_doubt')
+                       'slots_proven', 'rate_cap', 'learned_per_minute', 'rate_ok', 'rate_hold', 'rate_step',
+                       'rate_doubt', 'slots_at', 'slots_wait')
+  settle_less(dkey)
   if q[1] and q[1] ~= '' then
     local members = sharers(deployment, name)
-    local used, most = slots_used(members), ceiling(q[1], q[2])
+    local used, most = slots_used(members, now), ceiling(q[1], q[2])
     redis.call('HDEL', qkey, 'slots_doubt')
     local proven = tonumber(q[6] or 0)
     local running = used > proven and count_open(members, {rendering = true}) or used
     if running > proven then redis.call('HSET', qkey, 'slots_proven', running) end
     if (q[1] == 'auto' or q[2]) and used >= most and most < (tonumber(q[1]) or math.huge) then
       local ok = tonumber(q[4] or 0) + 1
-      local more = q[3] and running >= most or ok >= tonumber(q[5] or HOLD)
+      local waited = q[13] and math.abs(now - tonumber(q[13])) >= tonumber(q[14] or FIRST_WAIT)
+      local more = q[3] and running >= most or not q[3] and (ok >= tonumber(q[5] or HOLD) or waited)
       redis.call('HSET', qkey, 'slots_ok', more and 0 or ok)
-      if more then redis.call('HSET', qkey, 'learned_slots', most + 1, 'slots_growing', 1) end
+      if more then redis.call('HSET', qkey, 'learned_slots', most + 1, 'slots_growing', 1, 'slots_at', now) end
     end
   end
   if not q[8] and not q[12] then return end
@@ -134,5 +175,5 @@ local function judge(deployment, verdict, now)
   if verdict.stop then return trip(dkey, verdict.stop, verdict.message or '', now) end
   if verdict.refused then return heed(deployment, verdict, now) end
   if verdict.backoff then return back_off(dkey, verdict.cool_ms, verdict.backoff, verdict.reason, now) end
-  if verdict.cool_ms then cool(dkey, now + verdict.cool_ms, verdict.reason) end
+  if verdict.cool_ms then cool(dkey, now + verdict.cool_ms, verdict.reason, now) end
 end

@@ -117,12 +117,16 @@ local function unpark(batch, id)
   redis.call('SREM', P .. 'links:' .. source, batch .. '/' .. id)
 end
 
+local function leave_queue(batch, id, lane)
+  redis.call('ZREM', P .. 'queue:' .. lane .. ':' .. batch, id)
+  if string.sub(lane, 1, 1) == '@' then redis.call('ZREM', P .. 'hurry:' .. lane, batch .. '/' .. id) end
+end
+
 local function unqueue(batch, id, lane)
   if lane == nil then lane = redis.call('HGET', item_key(batch, id), 'lane') end
   if not lane then return end
   if lane == '' then unpark(batch, id) return end
-  redis.call('ZREM', P .. 'queue:' .. lane .. ':' .. batch, id)
-  if string.sub(lane, 1, 1) == '@' then redis.call('ZREM', P .. 'hurry:' .. lane, batch .. '/' .. id) end
+  leave_queue(batch, id, lane)
   index_batch(batch, lane)
 end
 
@@ -172,6 +176,15 @@ local abandoned, brought_back = {}, {}    -- items that failed with their source
 -- Defined below: what a change of state means for the items made from this one, and for those that are the same.
 local follow, bring_back, hand_on
 
+-- Where a provider gives a slot back some time after it says that a job has ended, the slot is in use until then.
+local function settling_key(deployment) return P .. 'settling:' .. deployment end
+local function let_settle(deployment, attempt, now)
+  local settle = redis.call('HGET', P .. 'deployment:' .. deployment, 'settle_ms')
+  if not settle then return end
+  redis.call('ZREMRANGEBYSCORE', settling_key(deployment), '-inf', now)
+  redis.call('ZADD', settling_key(deployment), string.format('%.0f', now + tonumber(settle)), attempt)
+end
+
 -- Moves an item from one state to another with all that hangs on it: queue, slot, archive order, counters,
 -- the items made from it, and the batch's end. Every move adds one to the version. More fields of the item may be given,
 -- name by name and value by value.
@@ -184,7 +197,9 @@ local function move(batch, id, from, to, now, ...)
     if i[8] then put_off_no_more(batch, id) end
   end
   if OPEN[from] and not OPEN[to] then
-    redis.call('ZREM', open_key(i[2]), attempt_ref(batch, id, i[1]))
+    local attempt = attempt_ref(batch, id, i[1])
+    redis.call('ZREM', open_key(i[2]), attempt)
+    if from == 'rendering' then let_settle(i[2], attempt, now) end
   end
   if from == 'archiving' and to ~= 'archiving' then
     redis.call('ZREM', P .. 'archive:ready', ref)

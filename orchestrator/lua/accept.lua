@@ -138,6 +138,6 @@ reopen_batch(batch)
 local version = move(batch, id, state, row[state], now)
 redis.call('ZADD', open_key(deployment), string.format('%.0f', now + patch.due_in_ms), me)
 redis.call('HDEL', P .. 'deployment:' .. deployment, 'strikes')
-if answered then heed_accepted(deployment, a[4]) end
+if answered then heed_accepted(deployment, a[4], now) end
 prove(P .. 'deployment:' .. deployment, how, me)
 return {'accepted', version}

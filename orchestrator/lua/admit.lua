@@ -113,28 +113,51 @@ local function admit(desk, found)
     desk.tried = true
     redis.call('HSET', desk.dkey, 'trial', ref)
   end
-  desk.meter.used, desk.meter.tat, desk.meter.taken = desk.meter.used + 1, desk.next_tat, true
+  desk.meter.used, desk.meter.tat, desk.meter.moved = desk.meter.used + 1, desk.next_tat, true
   admitted[#admitted + 1] = {desk.name, batch, id, version, n}
 end
 
 -- What intend.lua and people want to know of a deployment, written where it is new.
 local function note(desk)
-  local facts, name = desk.facts, desk.name
-  if desk.told_scope ~= facts.scope or (desk.told_quota or '') ~= facts.quota then
-    redis.call('SADD', P .. 'deployments', name)
-    if desk.told_quota then redis.call('SREM', P .. 'members:' .. desk.told_quota, name) end
-    if facts.quota ~= '' then redis.call('SADD', P .. 'members:' .. facts.quota, name) end
-    redis.call('HSET', desk.dkey, 'scope', facts.scope)
-    if facts.quota ~= '' then redis.call('HSET', desk.dkey, 'quota', facts.quota)
-    else redis.call('HDEL', desk.dkey, 'quota') end
-  end
-  if not desk.meter.configured then configure(desk.meter.key, facts.concurrent, facts.per_minute) end
+  local facts, meter = desk.facts, desk.meter
+  configure(meter.key, meter, facts.concurrent, facts.per_minute, now)
   -- Until when an item that is admitted now may be sent.
   local till = facts.window and string.format('%.0f', desk.opens_at and desk.opens_at <= now and desk.closes_at or 0)
   if till and till ~= desk.told_until then redis.call('HSET', desk.dkey, 'window_until', till)
   elseif desk.told_until and not till then redis.call('HDEL', desk.dkey, 'window_until') end
 end
 
+-- A deployment is new, or draws on another quota now: what the old one's buckets lack, the new one's lack too.
+local function is_new(desk) return desk.told_scope ~= desk.facts.scope or (desk.told_quota or '') ~= desk.facts.quota end
+local function join(desk)
+  local facts, name = desk.facts, desk.name
+  redis.call('SADD', P .. 'deployments', name)
+  if desk.told_quota then redis.call('SREM', P .. 'members:' .. desk.told_quota, name) end
+  for _, bucket in ipairs({'tat', 'sent_tat'}) do
+    local before = tonumber(redis.call('HGET', quota_key(name, desk.told_quota), bucket) or 0)
+    if before > tonumber(redis.call('HGET', desk.meter.key, bucket) or 0) then
+      redis.call('HSET', desk.meter.key, bucket, string.format('%.3f', before))
+    end
+  end
+  redis.call('HSET', desk.dkey, 'scope', facts.scope)
+  if facts.quota == '' then return redis.call('HDEL', desk.dkey, 'quota') end
+  redis.call('HSET', desk.dkey, 'quota', facts.quota)
+  redis.call('SADD', P .. 'members:' .. facts.quota, unpack(facts.members))
+end
+
+local joined = false
+for _, desk in ipairs(desks) do
+  if is_new(desk) then
+    join(desk)
+    joined = true
+  end
+end
+if joined then
+  meters = {}
+  for n, facts in ipairs(request.deployments) do
+    desks[n] = shut_for_archive(open_desk(facts, meters, now), shut_until)
+  end
+end
 for _, desk in ipairs(desks) do
   note(desk)
   if desk.closed_by == 'recovering' then notice(desk.facts.scope, now) end
@@ -159,7 +182,7 @@ while #admitted < most do
   end
 end
 for _, meter in pairs(meters) do
-  if meter.taken and meter.interval > 0 then redis.call('HSET', meter.key, 'tat', string.format('%.3f', meter.tat)) end
+  if meter.moved and meter.interval > 0 then redis.call('HSET', meter.key, 'tat', string.format('%.3f', meter.tat)) end
 end
 for name in pairs(moved) do redis.call('HSET', turns, name, passes[name]) end
 local gates = {}

@@ -46,8 +46,9 @@ local function looks_at(deployment)
     if again or not room('poll') or (free[mine] or 1) <= 0 then return false end
     if pace then
       tat = tat or tonumber(redis.call('HGET', dkey, 'look_tat') or 0)
-      local taken, at = take_token(tat, now, pace.interval_ms, pace.burst, 0)
+      local taken, at, pulled = take_token(tat, now, pace.interval_ms, pace.burst, 0)
       if not taken then
+        if pulled then redis.call('HSET', dkey, 'look_tat', pulled) end
         again = at
         if not next_due or at < next_due then next_due = at end
         return false

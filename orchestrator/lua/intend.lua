@@ -9,7 +9,7 @@
 local batch, id = ARGV[2], ARGV[3]
 local request = cjson.decode(ARGV[5])
 local key = item_key(batch, id)
-local i = redis.call('HMGET', key, 'state', 'v', 'attempt', 'deployment')
+local i = redis.call('HMGET', key, 'state', 'v', 'attempt', 'deployment', 'paused')
 local from = i[1]
 -- A reply that was lost makes the client ask again: the same intent is answered alike.
 if from == 'creating' and tonumber(i[2]) == tonumber(ARGV[4]) + 1
@@ -23,7 +23,7 @@ local d = redis.call('HMGET', dkey, 'stopped', 'window_until', 'quota', unpack(C
 local b = redis.call('HMGET', batch_key(batch), 'state', 'window')
 local qkey = quota_key(i[4], d[3])
 local shut = (d[2] and now >= tonumber(d[2])) or (b[2] and now < (batch_opens_at(batch, now) or math.huge))
-local closed = d[1] or closed_until(dkey, qkey, {unpack(d, 4)}, now) or shut or b[1] ~= 'running'
+local closed = d[1] or closed_until(dkey, qkey, {unpack(d, 4)}, now) or shut or b[1] ~= 'running' or i[5]
 local cancelled = cancel_of(batch, id)
 if cancelled or closed then
   settle(batch, id, n, 'none')
@@ -55,8 +55,9 @@ end
 local q = redis.call('HMGET', qkey, 'sent_tat', 'learned_per_minute')
 local interval = interval_of_pace(request.interval_ms, q[2], request.margin)
 if interval > 0 then
-  local tat, at = take_token(tonumber(q[1] or 0), now, interval, request.burst, request.slack_ms)
+  local tat, at, pulled = take_token(tonumber(q[1] or 0), now, interval, request.burst, request.slack_ms)
   if not tat then
+    if pulled then redis.call('HSET', qkey, 'sent_tat', pulled) end
     redis.call('ZADD', open_key(i[4]), string.format('%.0f', at), attempt_ref(batch, id, n))
     return {'deferred', move(batch, id, from, TABLE.deferred[from], now), at - now}
   end

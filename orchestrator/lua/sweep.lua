@@ -81,7 +81,7 @@ local function pause(id, key, state, i)
   elseif state == 'waiting' then
     redis.call('HINCRBY', batch_key(batch), 'paused_items', 1)
     if i[4] ~= '' then
-      redis.call('ZREM', P .. 'queue:' .. i[4] .. ':' .. batch, id)
+      leave_queue(batch, id, i[4])
       lanes[i[4]] = true
     end
   end

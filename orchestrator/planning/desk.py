@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from orchestrator.admission import ADMIT_MARGIN, interval_s
+from orchestrator.admission import ADMIT_MARGIN, admit_slack_ms, interval_s
 from orchestrator.planning.bucket import take_token
 from orchestrator.planning.hours import Hours
 from orchestrator.prices import micro
@@ -79,7 +79,7 @@ class Desk:
             return Gate("slot", None)
         if not meter.interval:
             return meter.tat
-        tat, at = take_token(meter.tat, now, meter.interval, meter.burst)
+        tat, at = take_token(meter.tat, now, meter.interval, meter.burst, admit_slack_ms(meter.interval))
         return Gate("rate", at) if tat is None else tat
 
     def take(self, tat: float) -> None:

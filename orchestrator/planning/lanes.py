@@ -110,7 +110,7 @@ class Lane:
     @property
     def urgency(self) -> int:
         """The priority, of batch and item together, of what is next."""
-        return -math.floor(self._ready[0][0] / URGENCY_STEP)
+        return -math.floor((self._ready[0][0] - self._virtual) / URGENCY_STEP + 0.5)
 
     def head(self, batch: str) -> int:
         """The place of a ready batch's next item."""

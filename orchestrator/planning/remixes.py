@@ -11,7 +11,7 @@ from itertools import islice, takewhile
 from typing import NamedTuple
 
 #: A remix goes before all else when its source is deleted so soon (ms); so many of them are looked at.
-HURRY_MS, MOST_HURRIED = 6 * 3_600_000, 20
+HURRY_MS, MOST_HURRIED = 6 * 3_600_000, 100
 
 
 class Ready(NamedTuple):

@@ -164,15 +164,94 @@ async def test_one_refusal_of_what_was_allowed_before_is_not_believed(ledger: St
 async def test_another_number_in_the_configuration_begins_anew(ledger: Store) -> None:
     await render(ledger, deployment(concurrent=4, per_minute=600), Provider(slots=2), 20)
     assert await learned(ledger) == {"learned_slots": 2}
-    await admit(ledger, deployment(concurrent=4, per_minute=300))
-    assert await learned(ledger) == {"learned_slots": 2}
+    told_at = float((await ledger.read(ledger.keys.deployment("east")))["told_at"])
+    await admit(ledger, deployment(concurrent=3, per_minute=300))
+    assert await learned(ledger) == {"learned_slots": 2}, "a worker of the old configuration may be at work still"
+    await tell(ledger, round(told_at) + 660_000)
     await admit(ledger, deployment(concurrent=3, per_minute=300))
     assert await learned(ledger) == {}
 
 
+async def test_two_workers_with_other_numbers_keep_what_was_learned(ledger: Store) -> None:
+    """While workers are renewed, each asks with its own; none admits over its own, and over what was learned."""
+    await render(ledger, deployment(concurrent=4), Provider(slots=2), 20)
+    await submit(ledger, [item(f"late{n}") for n in range(9)], batch="late")
+    for concurrent in (3, 4, 3, 4):
+        await admit(ledger, deployment(concurrent=concurrent))
+    assert await learned(ledger) == {"learned_slots": 2}
+    assert 1 <= await ledger.redis.zcard(ledger.keys.open("east")) <= 2
+
+
+class Neighbour(Provider):
+    """Another program has some of the slots from one instant to another (ms after the first create)."""
+
+    def __init__(self, slots: int, taken: int, since: int, until: int) -> None:
+        super().__init__(slots=slots)
+        self._all, self._taken, self._since, self._until, self._began = slots, taken, since, until, 0
+
+    def create(self, now: int, render_ms: int) -> Refused | None:
+        self._began = self._began or now
+        there = self._since <= now - self._began < self._until
+        self.slots = self._all - self._taken * there
+        return super().create(now, render_ms)
+
+
+class Tardy(Provider):
+    """A slot comes free some time after its job has ended."""
+
+    def __init__(self, slots: int, late_ms: int) -> None:
+        super().__init__(slots=slots)
+        self._late_ms = late_ms
+
+    def create(self, now: int, render_ms: int) -> Refused | None:
+        return super().create(now, render_ms + self._late_ms)
+
+
+@pytest.mark.parametrize("late_ms", [1_500, 3_000])
+async def test_a_slot_that_comes_free_late_is_waited_for_and_not_given_up(ledger: Store, late_ms: int) -> None:
+    """Else half of a deployment's two slots would be lost, or every create be refused once."""
+    seen = await render(ledger, deployment(concurrent=2), Tardy(2, late_ms), 100, render_ms=180_000)
+    assert await learned(ledger) == {}
+    assert len(seen.refused) <= 6
+    assert seen.span_ms() <= 1.05 * 100 / 2 * (180_000 + late_ms)
+
+
+async def test_a_slot_that_a_neighbour_had_for_a_while_is_tried_again_in_minutes(ledger: Store) -> None:
+    neighbour = Neighbour(2, 1, 1_800_000, 2_200_000)
+    seen = await render(ledger, deployment(concurrent=2), neighbour, 100, render_ms=180_000)
+    assert seen.most_running == 2
+    assert seen.span_ms() <= 1.10 * 100 / 2 * 180_000
+
+
+async def test_auto_is_not_discouraged_by_a_neighbour_that_has_all_slots_at_first(ledger: Store) -> None:
+    seen = await render(ledger, deployment(concurrent="auto"), Neighbour(6, 6, 0, 90_000), 200, render_ms=180_000)
+    assert await learned(ledger) == {"learned_slots": 6}
+    assert seen.span_ms() <= 1.10 * 200 / 6 * 180_000
+
+
+async def test_a_refusal_after_hours_of_nothing_says_nothing_of_the_pace(ledger: Store) -> None:
+    east = deployment(per_minute=2)
+    await render(ledger, east, Provider(2), 10)
+    await submit(ledger, [item(f"late{n}") for n in range(5)], batch="late")
+    seconds, _ = (int(part) for part in await ledger.redis.hmget(ledger.keys.meta, "test_s", "test_us"))
+    evening = (seconds + 14 * 3600) * 1000
+    await tell(ledger, evening)
+    (claim,) = (await admit(ledger, east)).admitted
+    version = await intend(ledger, claim)
+    refused = Refused(RefusalKind.RATE_LIMITED, 429, None, "rate limit", None, 20)
+    await ledger.apply(claim.ref, version, decide(refused, east))
+    assert await learned(ledger) == {}
+    assert (await admit(ledger, east)).gate == "cooling"
+    await tell(ledger, evening + 40_000)
+    (claim,) = (await admit(ledger, east)).admitted
+    version = await intend(ledger, claim)
+    await ledger.apply(claim.ref, version, decide(refused, east))
+    assert await learned(ledger) == {"learned_per_minute": 1}, "the second is believed, and takes at most half"
+
+
 async def test_a_bucket_that_is_empty_stays_empty_when_a_slower_pace_is_learned(ledger: Store) -> None:
     """Three creates a second were seen to pass, one by one; five at once were refused, so fewer may follow them."""
-    east, now = deployment(per_minute=600, burst=5), start_ms()
+    east, now = deployment(per_minute=120, burst=5), start_ms()
     await submit(ledger, [item(f"k{n}") for n in range(20)], deployments=[east])
     for n in range(3):
         await tell(ledger, now)

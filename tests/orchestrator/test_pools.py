@@ -7,9 +7,12 @@ from collections import Counter
 
 import pytest
 
+from orchestrator import lifecycle
 from orchestrator.admission import Admission, Answer
 from orchestrator.decision import Decision
 from orchestrator.deployments import pause, resume
+from orchestrator.lifecycle import Chosen, Word
+from orchestrator.live_changes import change
 from orchestrator.planning import Workload
 from orchestrator.planning.book import Book
 from orchestrator.planning.desk import desks
@@ -156,3 +159,58 @@ async def test_a_remix_goes_before_all_else_when_its_source_nears_its_expiry(
     assert keys((await ask(store, east))["east"]) == [first]
     ((_, second),) = book.ask([desk], now * 1000, 9).admitted
     assert rows[second.place].key == first
+
+
+async def open_in(store: Store, *names: str) -> int:
+    return sum([await store.redis.zcard(store.keys.open(name)) for name in names])
+
+
+async def test_a_shared_quota_counts_what_is_open_under_whatever_name(store: Store) -> None:
+    """Renamed while jobs run; and first of all when two deployments begin to share one."""
+    own = [deployment(name, concurrent=1) for name in ("a", "b")]
+    await submit(store, [item(f"k{n}") for n in range(20)], deployments=own)
+    await ask(store, *own)
+    for name in ("old", "new"):
+        pool = [deployment(each, concurrent=2, shared_as=name) for each in ("a", "b")]
+        assert taken(await ask(store, *pool)) == {"a": 0, "b": 0}
+    assert await open_in(store, "a", "b") == 2
+
+
+async def test_workers_with_two_configurations_of_a_quota_do_not_hide_jobs_from_each_other(store: Store) -> None:
+    own = [deployment(name, concurrent=2) for name in ("a", "b")]
+    pool = [deployment(name, concurrent=3, shared_as="pool") for name in ("a", "b")]
+    await submit(store, [item(f"k{n}") for n in range(40)], deployments=own)
+    for _ in range(10):
+        await ask(store, *own)
+        await ask(store, *pool)
+    assert await open_in(store, "a", "b") == 4, "what the old one allows, and no more"
+
+
+async def test_a_bucket_that_changes_hands_stays_as_empty_as_it_was(store: Store) -> None:
+    await submit(store, [item(f"k{n}") for n in range(9)], deployments=[deployment("a")])
+    assert taken(await ask(store, deployment("a", per_minute=2))) == {"a": 1}
+    answers = await ask(store, deployment("a", per_minute=2, shared_as="pool"))
+    assert (taken(answers), answers["a"].gate) == ({"a": 0}, "rate")
+
+
+async def test_urgency_is_told_from_turns_however_many_there_were(store: Store) -> None:
+    east = deployment("east")
+    rows = [item("pinned", deployment="east"), item("urgent", priority=1)]
+    await submit(store, rows, deployments=[east])
+    behind = str(5 * 2**32)
+    for lane in ("@east", "sora-2"):
+        await store.redis.set(f"{store.keys.prefix}virtual:{lane}", behind)
+        await store.redis.hset(store.keys.batch("spring"), f"pass:{lane}", behind)
+    await change(store, "spring", priority=0)  # its place is reckoned anew
+    assert keys((await ask(store, east))["east"]) == ["urgent", "pinned"]
+
+
+async def test_a_paused_remix_stays_however_soon_its_source_is_deleted(store: Store) -> None:
+    east = deployment("east")
+    rows = [item("source"), item("remix", remix_of="source"), item("other", remix_of="source")]
+    await submit(store, rows, deployments=[east])
+    (claim,) = (await ask(store, east))["east"].admitted
+    await rendered(store, claim, kept_s=3_600)
+    chosen = Chosen(keys=("remix",))
+    assert await lifecycle.ask(store, "spring", lifecycle.Action.PAUSE, Word("me", ""), chosen)
+    assert keys((await ask(store, east))["east"]) == ["other"]
