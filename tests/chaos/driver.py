@@ -79,7 +79,7 @@ async def run(
         watching = asyncio.create_task(_watch(stage, slots))
         await until(lambda: _begun(stage.store), SETTLE_S)
         say("work has begun")
-        await _break(stage, plan(seed, faults, flush=night.emptied), say)
+        await _break(stage, plan(seed, faults, flush=night.emptied, older=night.older), say)
         say("the faults are over")
         helping = asyncio.create_task(_help(stage, say))
         if not await until(lambda: settled(stage.store), SETTLE_S):
@@ -141,9 +141,9 @@ async def _watch(stage: Stage, most: Counter[str]) -> None:
 
 async def _help(stage: Stage, say: Callable[[str], None]) -> None:
     """A person who does what the program leaves to one: where Redis began anew, and the list cannot tell whether what
-    waits was sent already (prompts are not shown), it says that nothing was lost."""
+    waits was sent already (prompts are not shown), it says that nothing was lost. Only where that is true."""
     store = stage.store
-    while True:
+    while not (stage.night.emptied or stage.night.older):
         await asyncio.sleep(PERSON_S)
         for name in SLOTS:
             scope = (await store.read(store.keys.deployment(name))).get("scope", "")

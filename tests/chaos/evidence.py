@@ -145,7 +145,7 @@ async def _books(stage: Stage) -> tuple[list[dict[str, Any]], int]:
     stats = await stage.sandbox.witness.stats()
     async with httpx.AsyncClient(base_url=stage.sandbox.url, timeout=30) as web:
         for job in jobs:
-            job["served_sha256"] = None
+            job["served_sha256"] = job["sha256"] if job["deleted"] else None  # as it was served before
             if job["status"] == "succeeded":
                 path = _CONTENT[job["api"]].format(next(iter(job["contents"])))
                 answer = await web.get(path, params={"api-version": "preview"}, headers={"api-key": "any"})

@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-import orchestrator.dispatcher
 import orchestrator.remote_ids
 import orchestrator.store
 import workers.arq_queue
@@ -80,12 +79,12 @@ def slots() -> None:
 
 def due() -> None:
     """What a dead worker had claimed does not become due again."""
-    plain = orchestrator.dispatcher.Allowances
+    begin = workers.worker.Worker.__init__
 
-    def never(claim_s: float, furthest_s: float, *more: Any) -> Any:
-        return plain(3600.0, 7200.0, *more)
+    def patient(self: Any, *args: Any, **more: Any) -> None:
+        begin(self, *args, **(more | {"claim_s": 3600.0}))
 
-    workers.worker.Allowances = never  # type: ignore[attr-defined]
+    workers.worker.Worker.__init__ = patient  # type: ignore[method-assign]
 
 
 def proof() -> None:

@@ -14,7 +14,7 @@ from orchestrator.keys import Keys
 from orchestrator.records import Attempt, Batch, Item
 from orchestrator.states import MOVING, BatchState, State
 from tests.chaos.evidence import Evidence, Report
-from tests.chaos.stage import NAMESPACE
+from tests.chaos.stage import DEPLOYMENTS, NAMESPACE
 
 Check = Callable[[Evidence], Iterator[str]]
 
@@ -85,7 +85,7 @@ def every_finished_video_is_archived(seen: Evidence) -> Iterator[str]:
             yield f"{name}.mp4 has SHA-256 {sums[0]}, but {job['id']} is {job['served_sha256']}: {_life(seen, item)}"
         elif paper is None or (paper["sha256"], paper["remote_id"]) != (job["served_sha256"], job["id"]):
             yield f"the receipt of {name} does not speak of {job['id']} ({job['served_sha256']}): {paper}"
-    finished = {job["id"] for job in seen.jobs if job["served_sha256"] is not None}
+    finished = {job["id"] for job in seen.jobs if job["served_sha256"] is not None or job["deleted"]}
     for item in seen.items:
         if item.state is State.ARCHIVED and item.remote_id not in finished and not item.reused:
             yield f"{item.ref} is archived, but {item.remote_id} has no video: {_life(seen, item)}"
@@ -159,8 +159,8 @@ def no_file_is_left_half_written(seen: Evidence) -> Iterator[str]:
 def slots_are_within_the_limit(seen: Evidence) -> Iterator[str]:
     """At no time did more jobs render than the quota allows; nor did the ledger hold more slots."""
     for deployment, limit in seen.limits.items():
-        model = {"two": "sora-2", "one": "sora"}[deployment]
-        spans = [(j["created_at"], j["finished_at"], j["id"]) for j in seen.jobs if j["deployment"] == model]
+        wire = DEPLOYMENTS[deployment]["deployment"]
+        spans = [(j["created_at"], j["finished_at"], j["id"]) for j in seen.jobs if j["deployment"] == wire]
         for begun, _, remote_id in spans:
             at_once = [other for a, b, other in spans if a <= begun < b]
             if len(at_once) > limit:

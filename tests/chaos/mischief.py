@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from orchestrator.lifecycle import Action, Chosen, Word, ask
@@ -26,15 +27,22 @@ class Fault:
     deed: Deed
 
 
-def plan(seed: int, count: int, *, pause_s: tuple[float, float] = (0.2, 1.2), flush: bool = False) -> list[Fault]:
-    """`count` faults in their order. The same seed gives the same plan. `flush`: Redis is emptied once."""
-    dice = random.Random(seed)
-    kinds = list(KINDS)
-    faults = []
+def plan(
+    seed: int, count: int, *, pause_s: tuple[float, float] = (0.2, 1.2), flush: bool = False, older: bool = False
+) -> list[Fault]:
+    """`count` faults in their order; the same seed gives the same. `flush`: Redis is emptied once; `older`: once it is
+    as it was some seconds before."""
+    dice, faults = random.Random(seed), []
+    # Where nothing is known of a provider any more, nothing but its list tells: then that does not lie.
+    answers = [fault for fault in ANSWERS if not flush or fault.get("body") != EMPTY_LIST]
+    kinds = KINDS | {"bad_answers": partial(bad_answers, among=answers)}
     for _ in range(count):
-        draw = dice.choices([KINDS[k] for k in kinds], [WEIGHTS.get(k, 1) for k in kinds])[0]
+        draw = dice.choices(list(kinds.values()), [WEIGHTS.get(kind, 1) for kind in kinds])[0]
         name, deed = draw(dice)
         faults.append(Fault(name, dice.uniform(*pause_s), deed))
+    if older:
+        at, (name, deed) = dice.randrange(count // 2), roll_back_redis(dice)
+        faults.insert(at, Fault(name, dice.uniform(*pause_s), deed))
     if flush:
         at = dice.randrange(count // 3, count)
         faults.insert(at, Fault("redis is emptied", dice.uniform(*pause_s), _empty_redis))
@@ -144,9 +152,9 @@ def bad_line(dice: random.Random) -> Drawn:
     return f"the line to the {whose} is {how}, {seconds:.1f} s", deed
 
 
-def bad_answers(dice: random.Random) -> Drawn:
+def bad_answers(dice: random.Random, among: Sequence[dict[str, Any]] = ()) -> Drawn:
     """Of the provider; each some times."""
-    fault: dict[str, Any] = dict(dice.choice(ANSWERS))
+    fault: dict[str, Any] = dict(dice.choice(among or ANSWERS))
     fault["times"] = dice.randrange(1, 4)
     if fault["do"] in ("truncate", "stall"):
         fault["bytes"] = dice.randrange(0, 20_000)
@@ -177,6 +185,22 @@ def person(dice: random.Random) -> Drawn:
                 await ask(stage.store, batch, Action.CANCEL, word, Chosen(keys))
 
     return f"a person {what} {batch} ({', '.join(keys)}, {seconds:.1f} s)", deed
+
+
+def roll_back_redis(dice: random.Random) -> Drawn:
+    """A backup that is restored, a failover that lost writes."""
+    seconds = dice.uniform(0.5, 6)
+
+    async def deed(stage: Stage) -> None:
+        async with stage.turn:
+            backup = await asyncio.to_thread(stage.redis.copied)
+        await asyncio.sleep(seconds)
+        async with stage.turn:
+            await stage.redis.kill()
+            await asyncio.to_thread(stage.redis.restore, backup)
+            await stage.redis.start()
+
+    return f"redis is rolled back by {seconds:.1f} s", deed
 
 
 async def _empty_redis(stage: Stage) -> None:

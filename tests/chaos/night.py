@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 BATCHES = ("spring", "summer")
 
@@ -17,8 +17,10 @@ class Night:
     takes   some rows have one prompt
     remixes some rows are made from another row's video
     shared  the deployments are said to be used by other programs too
-    emptied Redis loses everything once; only where the provider tells all that was ordered there, and by us, since that
-            is made good with nobody's help but a second submit
+    cleared archived videos are deleted at the provider
+    older   Redis comes back once as it was some seconds before
+    emptied Redis loses everything once; like the one before only where the provider tells all that was ordered there,
+            and by us, since that is made good with nobody's help but a second submit
     """
 
     count: int
@@ -26,18 +28,23 @@ class Night:
     takes: bool = False
     remixes: bool = False
     shared: bool = False
+    cleared: bool = False
+    older: bool = False
     emptied: bool = False
 
     @classmethod
     def drawn(cls, seed: int, count: int) -> Night:
         """As the seed has it; most nights are plain."""
         dice = random.Random(f"the night of {seed}")
-        hidden, takes, remixes, shared, emptied = (dice.random() < chance for chance in (0.2, 0.3, 0.3, 0.15, 0.5))
-        return cls(count, hidden, takes, remixes, shared, emptied and not (hidden or shared))
+        hidden, takes, remixes, shared, cleared, older, emptied = (
+            dice.random() < chance for chance in (0.2, 0.3, 0.3, 0.15, 0.2, 0.4, 0.4)
+        )
+        told = not (hidden or shared)
+        return cls(count, hidden, takes, remixes, shared, cleared, older and told, emptied and told)
 
     def __str__(self) -> str:
-        told = [name for name in ("hidden", "takes", "remixes", "shared", "emptied") if getattr(self, name)]
-        return f"{self.count} items{', ' if told else ''}{', '.join(told)}"
+        told = [field.name for field in fields(self) if getattr(self, field.name) is True]
+        return ", ".join([f"{self.count} items", *told])
 
     def manifest(self, batch: str) -> str:
         """The rows of a batch as JSONL. But for takes no prompt stands twice."""

@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,10 +30,12 @@ from tests.servers import Container, free_port, redis_process
 
 NAMESPACE = "chaos"
 #: How many of each may render at once, and what a second of each costs: as the sandbox bills it.
-SLOTS = {"two": 4, "one": 2}
-_DEPLOYMENTS: dict[str, dict[str, Any]] = {
-    "two": {"api": "videos", "model": "sora-2", "price_per_second_usd": 0.1},
-    "one": {"api": "jobs", "model": "sora", "price_per_second_usd": 0.2},
+SLOTS = {"two": 4, "one": 2, "other": 1}
+#: As configured; `deployment` is the name on the wire. Two of them share a list.
+DEPLOYMENTS: dict[str, dict[str, Any]] = {
+    "two": {"api": "videos", "model": "sora-2", "deployment": "sora-2", "price_per_second_usd": 0.1},
+    "one": {"api": "jobs", "model": "sora", "deployment": "sora", "price_per_second_usd": 0.2},
+    "other": {"api": "videos", "model": "sora-2", "deployment": "other-sora-2", "price_per_second_usd": 0.1},
 }
 #: Scaled to a run: an item is settled within seconds of whatever happened to it.
 _TIMES: dict[str, Any] = {
@@ -69,6 +72,18 @@ class RedisUnit:
 
     def send(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
+
+    def copied(self) -> Path:
+        """A backup of what it has written so far."""
+        backup = self._folder.with_name("redis-backup")
+        shutil.rmtree(backup, ignore_errors=True)
+        shutil.copytree(self._folder, backup)
+        return backup
+
+    def restore(self, backup: Path) -> None:
+        """Put a backup in the place of what it has written, while it is down."""
+        shutil.rmtree(self._folder)
+        shutil.copytree(backup, self._folder)
 
 
 class Program:
@@ -212,12 +227,18 @@ class Stage:
         container: Container | None = None,
         night: Night | None = None,
         render_s: str = "0.2:1.0",
+        names: Sequence[str] = tuple(DEPLOYMENTS),
         more: dict[str, Any] | None = None,
     ) -> None:
-        """`container`: an Azurite's, in place of a folder. `more`: other settings of both deployments."""
+        """`container`: an Azurite's, in place of a folder. `names`: the deployments that are configured; `more`: other
+        settings of theirs."""
         self.folder, self.container = folder, container
         self.redis = RedisUnit(folder / "redis")
-        served = [f"--deployment=name={m['model']},api={m['api']}" for m in _DEPLOYMENTS.values()]
+        served = [
+            f"--deployment=name={facts['deployment']},api={facts['api']},model={facts['model']}"
+            for facts in DEPLOYMENTS.values()
+        ]
+        self._names = names
         self.night = night or Night(0)
         if self.night.hidden:
             served.append("--hide-prompts")
@@ -304,6 +325,7 @@ class Stage:
         archive: dict[str, Any] = {"url": str(self.archive)}
         if self.container is not None:
             archive = {"url": f"{self.container.url}/chaos", "auth": {"connection_string_env": "BLOBS"}}
+        archive["delete_remote"] = self.night.cleared
         return config(
             self.folder / "dailies.yaml",
             redis_url=f"redis://127.0.0.1:{self.to_redis.port}/0",
@@ -315,9 +337,9 @@ class Stage:
                     name,
                     f"http://127.0.0.1:{self.to_sandbox.port}",
                     quota={"per_minute": None, "burst": 1, "concurrent": SLOTS[name]},
-                    **(facts | _TIMES | self._more),
+                    **(DEPLOYMENTS[name] | _TIMES | self._more),
                 )
-                for name, facts in _DEPLOYMENTS.items()
+                for name in self._names
             ],
         )
 

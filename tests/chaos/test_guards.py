@@ -127,12 +127,12 @@ async def request_is_lost_and_another_job_has_its_prompt(stage: Stage, off: Sequ
 async def killed_while_all_slots_render(stage: Stage, off: Sequence[str]) -> None:
     other = await stage.start("--asleep-before", "starting", *off)
     await other.asleep()
-    await order(stage, *(item(f"k{n}") for n in range(6)))
+    await order(stage, *(item(f"k{n}") for n in range(5)))
     first = await stage.start()
     await made(stage, 4)
     await first.kill()
     other.send(signal.SIGCONT)
-    await made(stage, 6)
+    await made(stage, 5)
 
 
 async def killed_while_it_looks(stage: Stage, off: Sequence[str]) -> None:
@@ -220,10 +220,10 @@ CASES = (
 
 async def play(folder: Path, scene: Scene, off: Sequence[str]) -> dict[str, list[str]]:
     """What the checks say after a scene."""
-    render_s = "3:3" if scene is killed_while_all_slots_render else "0.1:0.2"
+    render_s = "5:5" if scene is killed_while_all_slots_render else "0.1:0.2"
     # Where other programs create too, nothing is adopted for its time alone.
     shared = scene in (nobody_can_tell_whose_a_job_is, answer_is_told_after_the_report)
-    async with Stage(folder, render_s=render_s, more=TIMES | {"shared": shared}) as stage:
+    async with Stage(folder, render_s=render_s, names=["two"], more=TIMES | {"shared": shared}) as stage:
         await scene(stage, off)
         # Without its guard it may never come to an end.
         await until(lambda: settled(stage), 6 if off else START_S)
