@@ -8,29 +8,20 @@ local function budget_key(id) return P .. 'budget:' .. id end
 local PAID = {unknown = true, confirmed = true}
 local DAY_MS, SPEND_KEPT_MS = 86400000, 800 * 86400000
 
-local function day_of(a, now)
-  return math.floor((tonumber(a.intent_at) or (tonumber(a.created_at) or now / 1000) * 1000) / DAY_MS)
-end
-
 local function book_spend(batch, id, key, was, bucket, price)
-  local h = redis.call('HMGET', key, 'deployment', 'intent_at', 'created_at', 'spent_on', 'price')
+  local h = redis.call('HMGET', key, 'deployment', 'intent_at', 'created_at', 'price')
   -- A receipt that is found of a batch whose money was booked before it was forgotten.
   local receipt = was == 'none' and bucket == 'confirmed'
-  if h[4] == 'before' then return end
-  if receipt and (price == 0 or redis.call('ZSCORE', P .. 'booked', batch)) then
-    redis.call('HSET', key, 'spent_on', 'before')
-    return
-  end
-  local now, model = now_ms(), redis.call('HGET', item_key(batch, id), 'model') or ''
-  local day = tonumber(h[4]) or day_of({intent_at = h[2], created_at = h[3]}, now)
-  local account, whose = P .. 'spend:' .. string.format('%.0f', day), ' ' .. h[1] .. ' ' .. batch .. ' ' .. model
+  if receipt and (price == 0 or redis.call('ZSCORE', P .. 'booked', batch)) then return end
+  local model = redis.call('HGET', item_key(batch, id), 'model') or ''
+  local day = math.floor((tonumber(h[2]) or (tonumber(h[3]) or now_ms() / 1000) * 1000) / DAY_MS)
+  local account, whose = P .. 'spend:' .. string.format('%.0f', day), ' ' .. (h[1] or '') .. ' ' .. batch .. ' ' .. model
   local function add(name, by) redis.call('HINCRBY', account, name .. whose, by) end
   if PAID[was] then add(was, 0 - price) end
   if PAID[bucket] then add(bucket, price) end
   local videos = (PAID[bucket] and 1 or 0) - (PAID[was] and 1 or 0)
   if videos ~= 0 then add('videos', videos) end
-  if videos ~= 0 and not tonumber(h[5]) then add('unpriced', videos) end
-  redis.call('HSET', key, 'spent_on', string.format('%.0f', day))
+  if videos ~= 0 and not tonumber(h[4]) then add('unpriced', videos) end
   redis.call('PEXPIREAT', account, string.format('%.0f', day * DAY_MS + SPEND_KEPT_MS))
 end
 

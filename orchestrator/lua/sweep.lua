@@ -117,7 +117,6 @@ end
 local function retry(id, key, state)
   if state == 'held' and not request.double then return count('held') end
   local found = revival_of(batch, id)
-  if found.waits_for and not request.dry then return count('sourceless') end
   count('cost', found.price or 0)
   if not found.price then count('unpriced') end
   if found.again then

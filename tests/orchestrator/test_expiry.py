@@ -133,7 +133,7 @@ async def test_it_is_ordered_while_the_backlog_drains_in_time(store: Store) -> N
 async def test_what_is_past_its_time_holds_nothing_up(store: Store) -> None:
     """Waiting does not save it."""
     await submit(store, [item("a")])
-    await finished(store, [5])
+    await finished(store, [5, 9000])
     await learned(store, 10)
     assert (await ask(store)).gate == "archive"
     await after(store, 6)
