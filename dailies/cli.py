@@ -16,6 +16,7 @@ from dailies.manifest_commands import plan, run, submit, validate
 from dailies.options import Config
 from dailies.printing import end, read_settings
 from dailies.reconcile_commands import reconcile
+from dailies.recovery_commands import forget, recover
 from dailies.retry_commands import retry
 from dailies.spending import spend
 from orchestrator import logs
@@ -60,7 +61,8 @@ def worker(
 for _command in (status, show, results, spend, pause, resume, cancel, retry):
     app.command()(_command)
 app.command("set")(set_batch)
-app.command()(reconcile)
+for _command in (reconcile, recover, forget):
+    app.command()(_command)
 app.add_typer(deployment_commands.app, name="deployments")
 
 

@@ -34,16 +34,32 @@ async def alone(store: Store, batch: str) -> AsyncIterator[Lock | None]:
 
 
 async def forget(store: Store, batch: str) -> bool:
-    """Drop a final batch, a few hundred items a call. False when it is not final, or being submitted: then nothing is
-    dropped."""
+    """Drop a final batch, a few hundred items a call. False when it is not final, or being submitted, or when remote
+    jobs that no item could take are still of use: then nothing is dropped."""
+    return await drop(store, batch) == "gone"
+
+
+async def drop(store: Store, batch: str, *, reported: bool = False) -> str:
+    """The same, with the word for it: gone, or busy, not_final, unreported or orphans, and nothing is dropped.
+
+    `reported`: not before its results and its contact sheet are out.
+    """
     async with alone(store, batch) as lock:
-        if lock is None:
-            return False
-        gone = False
-        while not gone:
-            await lock.reacquire()
-            left, gone = await store.scripts.run("forget", batch, FORGET_CHUNK)
-            if left < 0:
-                return False
-    log.info("batch.forgotten", batch=batch)
-    return True
+        return "busy" if lock is None else await _drop(store, batch, lock, reported=reported)
+
+
+async def end_dropping(store: Store, batch: str, lock: Lock) -> None:
+    """Drop what is left of a batch whose dropping was begun, by somebody who died at it."""
+    if "forgetting" in await store.read(store.keys.batch(batch)):
+        await _drop(store, batch, lock, reported=False)
+
+
+async def _drop(store: Store, batch: str, lock: Lock, *, reported: bool) -> str:
+    word = "more"
+    while word == "more":
+        await lock.reacquire()
+        _, answer = await store.scripts.run("forget", batch, FORGET_CHUNK, int(reported))
+        word = answer.decode()
+    if word == "gone":
+        log.info("batch.forgotten", batch=batch)
+    return word

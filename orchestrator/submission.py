@@ -21,7 +21,7 @@ from manifests import Item as ManifestItem
 from manifests.key import is_remote_id
 from manifests.manifest import Kind
 from manifests.window import Window
-from orchestrator.batch_lock import alone
+from orchestrator.batch_lock import alone, end_dropping
 from orchestrator.comparison import Comparison, Standing
 from orchestrator.periods import year_of_hours
 from orchestrator.prices import dearest, micro
@@ -129,6 +129,7 @@ class Submission:
         async with alone(self._store, self._name) as lock:
             if lock is None:
                 raise AlreadySubmitting(self._name)
+            await end_dropping(self._store, self._name, lock)
             await sweep(self._store, self._name)  # what was asked before is asked of the rows that were there before
             await self._store.scripts.run("open_batch", self._name, settings, hours)
             counts = await self._write(items, lock, comparison, reuse)

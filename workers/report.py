@@ -17,6 +17,9 @@ from orchestrator.results import as_csv, as_jsonl
 from workers.renewal import kept
 from workers.station import Station
 
+#: Until a batch that could not be forgotten is tried again (seconds).
+FORGET_AGAIN_S = 3600.0
+
 log = structlog.get_logger("workers.report")
 
 
@@ -31,8 +34,10 @@ async def report(station: Station, name: str, version: int) -> None:
     if batch is None:
         return
     async with kept(partial(store.renew, Ref(name, ""), version), station.claim_s):
-        if batch.reported_at is not None and station.clock() >= batch.reported_at + station.keep_s:
-            await forget(store, name)
+        kept_long = batch.reported_at is not None and station.clock() >= batch.reported_at + station.keep_s
+        if kept_long or "forgetting" in batch.fields:  # begun by a person, it is ended: half of it is gone
+            if not await forget(store, name):  # it is submitted just now, or its orphans are still of use
+                await store.renew(Ref(name, ""), version, FORGET_AGAIN_S)
             return
         await _write(station, batch, version)
     if await store.end_report(name, version, keep_s=station.keep_s):

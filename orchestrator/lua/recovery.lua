@@ -2,7 +2,7 @@
 -- hands out those that are due.
 --
 -- ARGV  2 scope, 3 what, 4 number of the claim, 5 detail
---   claim     take it now, due or not, for 5 ms; a scope that is trusted is doubted again
+--   claim     take it now, due or not, for 5 ms; a scope that is trusted is doubted again, as a whole
 --   renew     keep it for 5 ms; 0: give it back
 --   later     nothing is wrong, and it is to be looked at again in 5 ms
 --   failed    nothing could be told: 5 is {error, person, again_ms}
@@ -16,7 +16,7 @@ local function due_in(ms) redis.call('ZADD', P .. 'recover', string.format('%.0f
 
 if what == 'claim' then
   notice(scope, now)
-  redis.call('HDEL', key, 'trusted')
+  redis.call('HDEL', key, 'trusted', 'since')    -- whoever asks wants the whole list looked through
   return claim_recovery(scope, now, tonumber(ARGV[5]))
 elseif what == 'by_hand' then
   trust_by_hand(scope)

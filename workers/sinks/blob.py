@@ -116,14 +116,14 @@ class BlobSink:
         md5 = found.content_settings.content_md5
         return Stat(found.size, bytes(md5) if md5 else None, from_blob(found.metadata))
 
-    async def names(self, folder: str) -> AsyncIterator[str]:
-        """The blobs directly below a folder's prefix; none where there is no container either."""
-        prefix = f"{self._address.prefix}{checked(folder)}/"
+    async def names(self, folder: str = "", *, folders: bool = False) -> AsyncIterator[str]:
+        """The blobs, or folders, directly below a folder's prefix; none where there is no container either."""
+        prefix = f"{self._address.prefix}{checked(folder)}/" if folder else self._address.prefix
         with azure_errors(self._place, folder):
             try:
                 async for entry in self._container.walk_blobs(name_starts_with=prefix):
-                    if not isinstance(entry, BlobPrefix):
-                        yield entry.name.removeprefix(prefix)
+                    if isinstance(entry, BlobPrefix) is folders:
+                        yield entry.name.removeprefix(prefix).rstrip("/")
             except ResourceNotFoundError:
                 return
 

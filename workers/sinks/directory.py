@@ -86,9 +86,9 @@ class DirectorySink:
         """None if there is no such file."""
         return await self._do(_stat, self._path(name))
 
-    async def names(self, folder: str) -> AsyncIterator[str]:
-        """The files of a folder; none where there is no such folder."""
-        for name in await self._do(_names, self._path(folder)):
+    async def names(self, folder: str = "", *, folders: bool = False) -> AsyncIterator[str]:
+        """The files of a folder, or its folders; none where there is no such folder."""
+        for name in await self._do(_names, self._path(folder) if folder else self._root, folders):
             yield name
 
     async def read(self, name: str) -> bytes:
@@ -174,11 +174,12 @@ def _read(path: Path) -> bytes | None:
         return None
 
 
-def _names(folder: Path) -> list[str]:
+def _names(folder: Path, folders: bool) -> list[str]:
     if not folder.is_dir():
         return []
     with os.scandir(folder) as entries:
-        return [entry.name for entry in entries if entry.is_file() and not entry.name.startswith(".")]
+        found = [entry for entry in entries if not entry.name.startswith(".")]
+        return [entry.name for entry in found if (entry.is_dir() if folders else entry.is_file())]
 
 
 def _md5(data: bytes) -> str:

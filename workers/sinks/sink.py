@@ -100,8 +100,9 @@ class Sink(Protocol):
         """None if there is no such object."""
         ...
 
-    def names(self, folder: str) -> AsyncIterator[str]:
-        """The names, without the folder's, of what lies directly in a folder; none where there is no such folder."""
+    def names(self, folder: str = "", *, folders: bool = False) -> AsyncIterator[str]:
+        """The names, without the folder's, of what lies directly in a folder (or in the archive itself), or of the
+        folders there; none where there is no such folder."""
         ...
 
     async def read(self, name: str) -> bytes:

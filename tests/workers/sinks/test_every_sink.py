@@ -166,3 +166,5 @@ async def test_the_names_in_a_folder_are_those_directly_in_it(sink: Sink) -> Non
     for name in ("spring/hero.mp4", "spring/hero.json", "spring/inputs/abc", "springtime/x.json"):
         await sink.write(name, b"x", "application/octet-stream")
     assert sorted([name async for name in sink.names("spring")]) == ["hero.json", "hero.mp4"]
+    assert [name async for name in sink.names("spring", folders=True)] == ["inputs"]
+    assert sorted([name async for name in sink.names(folders=True)]) == ["spring", "springtime"]
