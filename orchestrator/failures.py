@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from zlib import crc32
 
 from orchestrator.decision import Money
 from orchestrator.states import State
@@ -37,9 +38,11 @@ class Tries:
     first_s: float
     longest_s: float
 
-    def pause_s(self, before: int) -> float:
-        """The pause after so many tries that were made again already."""
-        return float(min(self.first_s * 2 ** min(before, 16), self.longest_s))
+    def pause_s(self, before: int, who: str = "") -> float:
+        """The pause after so many tries that were made again already. Of those who say who they are each has one of its
+        own, up to a quarter longer, so that what failed together is not tried again together."""
+        apart = crc32(f"{who} {before}".encode()) / 2**34 if who else 0.0
+        return float(min(self.first_s * 2 ** min(before, 16), self.longest_s)) * (1 + apart)
 
     def left(self, before: int) -> bool:
         """Whether there is another one."""

@@ -138,6 +138,6 @@ def _postponed(
     return Decision(
         Event.POSTPONED,
         {"archive_tries": tries + 1, "message": message, **(fields or {})},
-        due_in_s=max(ARCHIVE.pause_s(tries), least_s),
+        due_in_s=max(ARCHIVE.pause_s(tries, str(item.ref)), least_s),
         archive_closed_s=closed_s,
     )

@@ -77,3 +77,11 @@ def test_pauses_grow_up_to_the_longest() -> None:
     assert [tries.pause_s(n) for n in range(4)] == [60, 120, 200, 200]
     assert [tries.left(n) for n in range(4)] == [True, True, True, False]
     assert failures.ARCHIVE.left(10**6)
+
+
+def test_what_failed_together_is_not_tried_again_together() -> None:
+    """When a provider comes back, or the archive, a night's videos must not all ask in the same moment."""
+    pauses = [Tries(None, 100, 300).pause_s(1, f"spring/{n}") for n in range(1000)]
+    assert 200 <= min(pauses) < 205
+    assert 245 < max(pauses) < 250
+    assert pauses == [Tries(None, 100, 300).pause_s(1, f"spring/{n}") for n in range(1000)]

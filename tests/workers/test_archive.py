@@ -86,7 +86,7 @@ async def test_tries_come_later_and_later_but_never_stop(tmp_path: Path) -> None
     for tries in (0, 3, 5000):
         item = finished(archive_tries=str(tries))
         waits.append((await decision(tmp_path, ServerFault("oops", status=503), item)).due_in_s)
-    assert waits == [2.0, 16.0, 300.0]
+    assert waits == [pytest.approx(1.125 * least, rel=1 / 9) for least in (2.0, 16.0, 300.0)]
 
 
 class Broken(Gone):

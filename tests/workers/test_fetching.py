@@ -143,6 +143,10 @@ async def test_a_proxy_carries_only_what_is_allowed_by_name(monkeypatch: pytest.
         assert proxy.requests == []
         await fetched("http://assets.example/a.png", allow=["assets.example"])
         assert proxy.requests[0].target == "http://assets.example/a.png"
+        async with WireServer([answer(200, BOAT, PNG)]) as server:
+            await fetched(server.url)
+            assert len(server.requests) == 1
+        assert len(proxy.requests) == 1
 
 
 BAD: dict[str, tuple[Script, str]] = {

@@ -44,13 +44,13 @@ NAMES = (
     *("error", "code", "type", "message", "detail", "loc", "msg", "inner_error", "innererror", "data", "has_more"),
     *("last_id", "deleted"),
 )
-odd = st.sampled_from(
-    [
-        *(math.nan, math.inf, -math.inf, 1e308, -1, 0, 2**63, 10**40, True),
-        *("", " ", "..", "\ud800", "\x00", "\x1b[2J", "\u202e", "1e999", "8", "x" * 3000, KEY),
-        *("completed", "failed", "queued", "deleted", "video", "video.deleted", "429"),
-    ]
-)
+ODD: list[Any] = [
+    *(math.nan, math.inf, -math.inf, 1e308, -1, 0, 2**63, 10**40, True),
+    *("", " ", "..", "\ud800", "\x00", "\x1b[2J", "\u202e", "1e999", "8", "x" * 3000, KEY),
+    *("completed", "failed", "queued", "deleted", "video", "video.deleted", "429"),
+    *([], {}, [{}], [{"id": 1}] * 50, {"code": 10**40, "message": "\ud800"}, {"code": "\x1b[2J", "message": []}),
+]
+odd = st.sampled_from(ODD)
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12) | odd
 names = st.sampled_from(NAMES) | st.text(max_size=6)
 trees = st.recursive(
@@ -128,12 +128,37 @@ def test_every_answer_to_a_create_is_one_outcome(status: int, said: dict[str, st
     assert answer.poll_after_s is None or 0 <= answer.poll_after_s <= 3600
 
 
+@pytest.mark.parametrize("shape", ['{"error": {"code": %s}}', '{"detail": %s}', '{"detail": [{"msg": %s}]}'])
+def test_no_depth_of_nesting_breaks_the_reading(shape: str) -> None:
+    """What can just be parsed must not be too deep for what is done with it afterwards."""
+    for depth in range(500, 1000):
+        for left, right in (("[", "]"), ('{"a":', "}")):
+            answer = read(400, {}, (shape % f"{left * depth}1{right * depth}").encode())
+            outcome = outcome_of(answer, read_job=read_video, remix=False, now=NOW, hide=ApiKey(KEY).hide)
+            assert isinstance(outcome, Refused)
+            read_generation_job(answer.document)
+
+
 @pytest.mark.parametrize("reader", READERS)
 @EXAMPLES
 @given(body=documents)
 def test_every_document_is_a_job_that_can_be_written_down_or_none(
     reader: Callable[[Any], RemoteJob | None], body: bytes
 ) -> None:
+    check_reading(reader, body)
+
+
+@pytest.mark.parametrize("good", [VIDEO, TASK], ids=["sora 2", "sora 1"])
+@pytest.mark.parametrize("name", sorted({*VIDEO, *TASK}))
+def test_every_odd_value_of_every_field_can_be_written_down_or_counts_as_left_out(
+    good: dict[str, Any], name: str
+) -> None:
+    for value in ODD:
+        for reader in READERS:
+            check_reading(reader, json.dumps({**good, name: value}).encode())
+
+
+def check_reading(reader: Callable[[Any], RemoteJob | None], body: bytes) -> None:
     job = reader(read(200, {}, body).document)
     if job is not None:
         check_job(job)

@@ -284,6 +284,14 @@ async def test_no_body_of_an_error_breaks_its_reading(bench: Any, body: object) 
         assert str(raised.value).isprintable()
 
 
+async def test_the_id_of_a_request_is_short_and_moves_no_cursor(bench: Any) -> None:
+    _, api = await bench(answer(500, {}, {"x-request-id": "r\x9b31m" + "9" * 5000}))
+    with pytest.raises(ServerFault) as raised:
+        await api.get("video_1")
+    assert str(raised.value).isprintable()
+    assert len(raised.value.request_id or "") == 200
+
+
 async def test_cookies_are_neither_kept_nor_sent_back(bench: Any) -> None:
     cookie = {"Set-Cookie": "session=s; Path=/"}
     server, api = await bench(answer(200, {"id": "video_1", "status": "queued"}, cookie))
