@@ -1,0 +1,190 @@
+"""What receipts in the archive tell a ledger that is lost, or older: rows are archived again, and nothing else is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from arq.connections import ArqRedis
+
+from orchestrator import remote_ids, views
+from orchestrator.admission import scope
+from orchestrator.decision import Decision
+from orchestrator.keys import Ref
+from orchestrator.records import Claim
+from orchestrator.states import Event, State
+from orchestrator.store import Store
+from tests.ledger import accept, admit, batch_of, deployment, intend, item, state, submit
+from workers.restoration import Restored, restore, take_receipts
+from workers.sinks.directory import DirectorySink
+from workers.station import Line, Station
+
+EAST = deployment()
+
+
+@pytest.fixture
+def store(redis: ArqRedis, namespace: str) -> Store:
+    return Store(redis, namespace)
+
+
+def receipt(folder: Path, key: str, *, video: bool = True, name: str = "", batch: str = "spring", **more: Any) -> None:
+    """A receipt as an earlier ledger's archive step wrote it, and its video."""
+    row = item(key)
+    paper = {
+        "batch": batch,
+        "key": key,
+        "revision": 1,
+        "prompt": row.prompt,
+        "labels": {"Market": "SE"},
+        "model": row.model,
+        "size": row.size,
+        "seconds": row.seconds,
+        "fingerprint": row.fingerprint,
+        "deployment": "east",
+        "remote_id": f"video_{key}",
+        "adopted": "answer",
+        "attempts": 1,
+        "request_ids": ["r1"],
+        "created_at": "2026-11-21T08:00:00Z",
+        "completed_at": "2026-11-21T08:01:00Z",
+        "archived_at": "2026-11-21T08:02:00Z",
+        "expires_at": "",
+        "bytes": 3,
+        "sha256": "ab",
+        "video": {"duration_s": 4.0, "width": 1280, "height": 720, "has_audio": True, "container": "mp4"},
+        "mismatch": [],
+        "cost_usd": 0.4,
+        "url": f"file:///archive/{batch}/{key}.mp4",
+        "file": f"{name or key}.mp4",
+        **more,
+    }
+    (folder / batch).mkdir(parents=True, exist_ok=True)
+    (folder / batch / f"{name or key}.json").write_text(json.dumps(paper))
+    if video:
+        (folder / batch / f"{name or key}.mp4").write_bytes(b"abc")
+
+
+async def restored(store: Store, folder: Path, batch: str = "spring") -> Restored:
+    return await restore(store, DirectorySink(folder), batch, (EAST,), keep_s=1000)
+
+
+async def taken(store: Store, folder: Path) -> int:
+    line = Line(EAST, None)  # type: ignore[arg-type]
+    return await take_receipts(Station(store, {"east": line}, DirectorySink(folder), float, lambda _: None, 30.0))
+
+
+async def waiting(store: Store, claim: Claim) -> None:
+    await store.apply(claim.ref, claim.version, Decision(Event.RETURNED, money="none"))
+
+
+async def admitted(store: Store, claim: Claim) -> None:
+    pass
+
+
+async def creating(store: Store, claim: Claim) -> None:
+    await intend(store, claim)
+
+
+async def rendering(store: Store, claim: Claim) -> None:
+    await intend(store, claim)
+    await accept(store, claim, "video_a")
+
+
+async def held(store: Store, claim: Claim) -> None:
+    version = await intend(store, claim)
+    await store.apply(claim.ref, version, Decision(Event.HELD, {"reason": "outcome_unknown"}, money="unknown"))
+
+
+@pytest.mark.parametrize("stands", [waiting, admitted, creating, rendering, held])
+async def test_whatever_an_older_ledger_takes_it_for_what_was_archived_since_is_archived(
+    store: Store, tmp_path: Path, stands: Callable[[Store, Claim], Awaitable[None]]
+) -> None:
+    receipt(tmp_path, "a")
+    await submit(store, [item("a"), item("b")])
+    (claim,) = (await admit(store, EAST, 1)).admitted
+    await stands(store, claim)
+    assert await taken(store, tmp_path) == 1
+    assert (await state(store, "a"), await state(store, "b")) == (State.ARCHIVED, State.WAITING)
+    batch = await batch_of(store)
+    assert (batch.confirmed, batch.unknown, batch.reserved) == (400_000, 0, 0)
+    assert await store.redis.zcard(store.keys.open("east")) == 0
+    found = await store.load(Ref("spring", "a"))
+    assert found is not None
+    assert (found.remote_id, found.fields["sha256"], found.reason) == ("video_a", "ab", None)
+
+
+async def test_another_remote_job_than_the_receipts_goes_on(store: Store, tmp_path: Path) -> None:
+    """It was sent anew since, by a person's word: that video is paid for too."""
+    receipt(tmp_path, "a", remote_id="video_before")
+    await submit(store, [item("a")])
+    (claim,) = (await admit(store, EAST)).admitted
+    await rendering(store, claim)
+    assert await taken(store, tmp_path) == 0
+    assert await state(store, "a") is State.RENDERING
+
+
+async def test_receipts_are_compared_once_in_each_life_of_redis(store: Store, tmp_path: Path) -> None:
+    await submit(store, [item("a")])
+    assert await taken(store, tmp_path) == 0
+    receipt(tmp_path, "a")
+    assert await taken(store, tmp_path) == 0
+    await store.redis.hset(store.keys.meta, "receipts_taken", "another run")
+    assert await taken(store, tmp_path) == 1
+
+
+async def test_a_lost_batch_comes_back_with_every_revision_in_its_order(store: Store, tmp_path: Path) -> None:
+    for n in (1, 2, 10):
+        name = "a" if n == 1 else f"a~{n}"
+        receipt(tmp_path, "a", name=name, fingerprint=f"v1-{n:020}", revision=n, remote_id=f"video_{n}")
+    receipt(tmp_path, "b")
+    done = await restored(store, tmp_path)
+    assert (done.receipts, done.restored, done.known, done.unusable) == (4, 4, 0, ())
+    batch = await batch_of(store)
+    assert (batch.total, batch.counts[State.ARCHIVED], batch.confirmed) == (4, 4, 1_600_000)
+    assert batch.columns == ("prompt", "model", "size", "seconds", "Market")
+    assert batch.reported_at is None  # no results stand there: a worker writes them
+    files = [each.fields["file"] async for each in views.items(store, "spring")]
+    assert files == ["a.mp4", "a~2.mp4", "a~10.mp4", "b.mp4"]
+    assert await remote_ids.owners(store, scope(EAST), ["video_10"]) == {"video_10": "spring/a~3#1"}
+    again = await restored(store, tmp_path)
+    assert (again.restored, again.known) == (0, 4)
+
+
+async def test_the_same_manifest_finds_restored_rows_as_its_own(store: Store, tmp_path: Path) -> None:
+    receipt(tmp_path, "a")
+    await restored(store, tmp_path)
+    done = await submit(store, [item("a"), item("b")])
+    assert (done.new, done.changed, done.unchanged + done.updated) == (1, 0, 1)
+
+
+async def test_what_moves_in_a_ledger_that_knows_the_batch_stays_wanted(store: Store, tmp_path: Path) -> None:
+    """The row was changed after the video of its receipt was made: the change is not taken back."""
+    await submit(store, [item("a", prompt="another")])
+    receipt(tmp_path, "a")
+    done = await restored(store, tmp_path)
+    assert done.restored == 1
+    again = await submit(store, [item("a", prompt="another")])
+    assert again.unchanged == 1
+    assert await state(store, "a") is State.WAITING
+    batch = await batch_of(store)
+    assert (batch.total, batch.counts[State.WAITING], batch.counts[State.ARCHIVED]) == (2, 1, 1)
+
+
+async def test_receipts_that_cannot_be_used_are_counted_and_left(store: Store, tmp_path: Path) -> None:
+    receipt(tmp_path, "a", video=False)
+    receipt(tmp_path, "b")
+    receipt(tmp_path, "c", name="stolen")
+    (tmp_path / "spring/d.json").write_text("[]")
+    (tmp_path / "spring/e.json").write_text('{"key": "e"}')
+    done = await restored(store, tmp_path)
+    assert (done.receipts, done.restored) == (5, 1)
+    assert set(done.unusable) == {"a.json", "d.json", "e.json", "stolen.json"}
+
+
+async def test_a_folder_without_receipts_makes_no_batch(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "inputs").mkdir()
+    assert (await restored(store, tmp_path, "inputs")).receipts == 0
+    assert await views.batch(store, "inputs") is None
