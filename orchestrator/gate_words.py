@@ -69,7 +69,7 @@ def opening(found: Explanation, door: Door, view: DeploymentView) -> str:
         return f"There is no money left for {what}: {_short(found, door).resume}."
     if held == "window":
         whose = "Its batch" if door.gate != "window" or door.shut else door.name
-        end = f"until {when(until, found.now)}" if until is not None else "and its hours have run out"
+        end = lasting(until, found.now) if until is not None else "and its hours have run out"
         return f"{whose} is outside the hours in which videos may be ordered, {end}."
     if held == "archive":
         if found.archive == "unattended":
@@ -104,7 +104,26 @@ def when(at: float, now: float) -> str:
     """An instant: to the second where it is near, `in 31 s, at 22:00:31`; else `2026-11-21 22:00 CET`."""
     if at - now > NEAR_S:
         return local(at)
-    return f"in {max(at - now, 0):.0f} s, at {dt.datetime.fromtimestamp(at).astimezone():%H:%M:%S}"
+    return f"in {max(at - now, 0):.0f} s, at {_clock(at)}"
+
+
+def lasting(at: float, now: float) -> str:
+    """How long something lasts: `for another 31 s, until 22:00:31` where the end is near; else `until 2026-11-21 22:00
+    CET`."""
+    if at - now > NEAR_S:
+        return f"until {local(at)}"
+    return f"for another {max(at - now, 0):.0f} s, until {_clock(at)}"
+
+
+def asked_again(at: str, *, attended: bool = True) -> str:
+    """When a stopped deployment is asked whether it can be used again. `attended`: a worker may be there to ask."""
+    if not attended:
+        return "it is asked again when a worker runs: none does"
+    return f"it is asked again {at}, by any worker that runs then"
+
+
+def _clock(at: float) -> str:
+    return f"{dt.datetime.fromtimestamp(at).astimezone():%H:%M:%S}"
 
 
 def _when(at: float | None, found: Explanation) -> str:
@@ -128,16 +147,18 @@ def _detail(found: Explanation, door: Door, view: DeploymentView) -> str:
         return f"the archive refused a video; it is tried again {_when(door.until, found)}"
     if door.gate == "cooling":
         reason = view.cool_reason or "an earlier refusal"
-        return f"it rests until {_when(door.until, found)}: {_RESTS.get(reason, reason)}"
+        end = f" {lasting(door.until, found.now)}" if door.until is not None else ""
+        return f"it rests{end}: {_RESTS.get(reason, reason)}"
     if door.gate == "stopped":
-        again = f"; it is asked again {_when(view.probe_at, found)}" if view.probe_at else ""
+        again = f"; {asked_again(_when(view.probe_at, found))}" if view.probe_at else ""
         return f"it is stopped: {view.stopped}: {view.message}{again}"
     if door.gate == "recovering":
         return recovering_words(view)
     if door.gate == "paused":
         by = f" by {view.paused_by}" if view.paused_by else ""
         why = f" ({view.paused_reason})" if view.paused_reason else ""
-        return f"it is paused{by}{why} until {'it is resumed' if door.until is None else when(door.until, found.now)}"
+        end = "until it is resumed" if door.until is None else lasting(door.until, found.now)
+        return f"it is paused{by}{why} {end}"
     return _short(found, door).resume
 
 

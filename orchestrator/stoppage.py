@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection
 
 from orchestrator.clock import local
-from orchestrator.gate_words import recovering_words
+from orchestrator.gate_words import asked_again, recovering_words
 from orchestrator.records import Batch
 from orchestrator.requests import pause_of
 from orchestrator.settings import NO_BUDGETS, Budgets, Deployment
@@ -142,5 +142,5 @@ def _why_closed(name: str, view: DeploymentView, now: float) -> str:
         return f"{name} is paused{by}{why}: {resume}"
     if not view.stopped:
         return f"{name}: {recovering_words(view)}: {resume}"
-    again = f" at {local(view.probe_at)}" if view.probe_at else ""
-    return f"{name}: {view.stopped} ({view.message}); workers ask it again{again}, or at once with {resume}"
+    again = f"; {asked_again(f'at {local(view.probe_at)}')}" if view.probe_at else ""
+    return f"{name}: {view.stopped} ({view.message}){again}, or at once with {resume}"

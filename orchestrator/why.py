@@ -30,7 +30,7 @@ class Why:
     until        when that ends, where a clock knows it to the second
     since        since when it is in its state; `expected`: about when it leaves it, None where nobody knows
     deployments  those that could take it, each with its own gate
-    resume       what a person has to do; None where it goes on by itself
+    resume       what a person has to do, or (where `until` is known) can do; None where nobody is needed
     """
 
     ref: Ref
@@ -149,7 +149,9 @@ async def _queued(store: Store, found: Explanation, since: float) -> Why:
     if held not in FLOWING and ahead.total:
         summary += f" Then {_before(ahead)}."
     resumes = dict.fromkeys(filter(None, chain([best.resume], (gate.resume for gate in gates))))
-    person = "; ".join(resumes) if resumes and all(gate.resume for gate in gates) else None
+    # What a clock opens later, a person may open elsewhere at once.
+    helps = held not in FLOWING and not door.shut and not door.short
+    person = "; ".join(resumes) if resumes and (helps or all(gate.resume for gate in gates)) else None
     return Why(found.ref, found.state, held, until, summary, since, None, gates, ahead, person)
 
 

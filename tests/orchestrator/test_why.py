@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import time
 
 import pytest
@@ -208,6 +209,31 @@ async def test_an_archive_that_refuses_videos_is_told(store: Store) -> None:
     found = await asked(store, "a")
     assert (found.gate, found.until) == ("archive", until / 1000)
     assert found.resume is not None
+
+
+async def test_how_long_something_lasts_is_said_in_plain_words(store: Store) -> None:
+    await submit(store, [item("a")])
+    await store.judge("east", {"cool_ms": 31_000, "reason": "rate_limited"})
+    found = await asked(store, "a")
+    assert re.search(r"east takes nothing now: it rests for another 3\d s, until \d\d:\d\d:\d\d: ", found.summary)
+    await store.judge("east", {"pause": True, "reason": "", "by": "ada", "for_ms": 116_000})
+    found = await asked(store, "a")
+    assert re.search(r"it is paused by ada for another 11\d s, until \d\d:\d\d:\d\d\.", found.summary)
+
+
+async def test_what_a_person_closed_is_told_beside_what_a_clock_opens(store: Store) -> None:
+    await submit(store, [item("a")], deployments=[EAST, WEST])
+    await store.judge("east", {"pause": True, "reason": "", "by": ""})
+    await store.judge("west", {"pause": True, "reason": "", "by": "", "for_ms": 3_600_000})
+    found = await asked(store, "a", EAST, WEST)
+    assert found.until == pytest.approx(time.time() + 3600, abs=5)
+    assert found.resume == "dailies deployments resume east"
+
+
+async def test_no_deployment_needs_to_be_resumed_where_the_batch_itself_is_outside_its_hours(store: Store) -> None:
+    await submit(store, [item("a")], deployments=[EAST, WEST], window=hours_from_now(3))
+    await store.judge("east", {"pause": True, "reason": "", "by": ""})
+    assert (await asked(store, "a", EAST, WEST)).resume is None
 
 
 async def test_a_remix_waits_for_its_source_and_says_why_that_waits(store: Store) -> None:
