@@ -41,11 +41,12 @@ local function trip(dkey, reason, message, now)
   return probe_after(dkey, probes and tonumber(probes) + 1 or 0, now)
 end
 
--- Opens a stopped deployment again; true when one item is tried first.
+-- Opens a stopped deployment again; true when one item is tried first, or is still.
 local function reopen(dkey)
-  local d = redis.call('HMGET', dkey, 'stopped', 'doubted')
+  local d = redis.call('HMGET', dkey, 'stopped', 'doubted', 'probation')
   redis.call('HDEL', dkey, 'stopped', 'stopped_at', 'message', 'probe_at', 'probing', 'probe_error')
-  if not d[1] or not (SHOWS_ON_CREATE[d[1]] or d[2]) then return false end
+  if not d[1] then return d[3] and true or false end
+  if not (SHOWS_ON_CREATE[d[1]] or d[2]) then return false end
   redis.call('HSET', dkey, 'probation', 1)
   return true
 end

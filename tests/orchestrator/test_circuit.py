@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator import circuit, views
+from orchestrator import circuit, deployments, views
 from orchestrator.decision import Decision
 from orchestrator.records import Claim
 from orchestrator.states import Event, State
@@ -280,3 +280,13 @@ async def test_a_probe_further_off_than_any_pause_is_due_since_the_clock_stepped
     far = round((await store.redis.time())[0] + 2 * HOUR) * 1000
     await store.redis.hset(store.keys.deployment("east"), "probe_at", far)
     assert len(await due_probes(store)) == 1
+
+
+async def test_a_second_resume_while_one_create_is_tried_says_so_too(store: Store) -> None:
+    await stopped(store, "deployment_missing")
+    assert [await deployments.resume(store, "east") for _ in range(2)] == [True, True]
+    (claim,) = (await admit(store, deployment())).admitted
+    assert await deployments.resume(store, "east")
+    await intend(store, claim)
+    await accept(store, claim, "video_1")
+    assert not await deployments.resume(store, "east")
