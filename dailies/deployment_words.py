@@ -13,7 +13,7 @@ from dailies.exits import counted
 from dailies.printing import tell
 from orchestrator.clock import local
 from orchestrator.deployments import Standing
-from orchestrator.gate_words import recovering_words
+from orchestrator.gate_words import asked_again, recovering_words
 from orchestrator.harmless import harmless
 from orchestrator.settings import Quota
 
@@ -53,9 +53,17 @@ def _row(its: Standing) -> tuple[str, ...]:
         quota_text(deployment.quota) if deployment else "",
         ", ".join(text for text in learned if text) or "nothing",
         "no limit" if its.tokens is None else f"{its.tokens:g} of {deployment.quota.burst if deployment else 0}",
-        f"{its.slots_used} of {its.slots}" if its.slots is not None else f"{its.slots_used}, no limit",
+        _slots(its),
         WORDS.get(its.state, its.state),
     )
+
+
+def _slots(its: Standing) -> str:
+    shared_as = its.deployment.quota.shared_as if its.deployment else ""
+    if shared_as:
+        most = "no limit" if its.slots is None else str(its.slots)
+        return f"{its.slots_used} ({its.quota_slots_used} of {most} in {shared_as})"
+    return f"{its.slots_used}, no limit" if its.slots is None else f"{its.slots_used} of {its.slots}"
 
 
 def paused_text(its: Standing, among: Sequence[Standing]) -> str:
@@ -64,11 +72,12 @@ def paused_text(its: Standing, among: Sequence[Standing]) -> str:
     if its.left:
         lines.append(f"  {_left(its)}: that goes on")
     model = its.deployment.model if its.deployment else None
-    others = [o.name for o in among if o.deployment and o.deployment.model == model and not o.paused]
-    if model and others:
-        lines.append(f"  items that wait for {model} go to {', '.join(others)}")
+    others = [o for o in among if model and o.deployment and o.deployment.model == model and o.name != its.name]
+    if takers := [o.name for o in others if o.state in ("open", "trying")]:
+        lines.append(f"  items that wait for {model} go to {', '.join(takers)}")
     elif model:
         lines.append(f"  no other deployment of {model} is open: its items wait")
+    lines += [f"  {o.name} takes none now: {notes(o)[0]}" for o in others if o.name not in takers]
     if its.pinned:
         lines.append(f"  {counted(its.pinned, 'item')} that may be made nowhere else wait")
     return "\n".join([*lines, f"  dailies deployments resume {its.name} ends the pause"])
@@ -103,7 +112,8 @@ def notes(its: Standing) -> list[str]:
         if its.deployment is not None and not its.drained:
             found.append(f"not drained: {_left(its)}")
     if view.stopped:
-        again = f"; it is asked again at {_time(its.next_probe_at)}" if its.next_probe_at else ""
+        at = its.next_probe_at
+        again = f"; {asked_again(f'at {_time(at)}', attended=its.attended)}" if at else ""
         found.append(f"stopped {_since(view.stopped_at)}: {view.stopped}: {view.message}{again}")
         if view.probe_error:
             found.append(f"asked {counted(view.probes, 'time')} in vain, last: {view.probe_error}")

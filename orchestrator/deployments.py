@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from orchestrator import expiry
 from orchestrator.admission import ADMIT_MARGIN, interval_s
 from orchestrator.periods import next_hours
 from orchestrator.records import Fields
@@ -29,6 +30,7 @@ class Standing:
     pinned              items that wait for it alone
     learned_slots, learned_per_minute  what refusals taught, where that is less than was configured, or `auto`
     window_open, window_changes_at     whether creates may start by its own hours, and when that changes
+    attended            whether a worker was seen within the last minute: one that left a moment ago was, too
     """
 
     name: str
@@ -44,6 +46,7 @@ class Standing:
     learned_per_minute: float | None
     window_open: bool
     window_changes_at: float | None
+    attended: bool
 
     @property
     def paused(self) -> bool:
@@ -106,7 +109,8 @@ async def standings(store: Store, deployments: Sequence[Deployment]) -> list[Sta
     gone = await _members(store, store.keys.deployments) - configured.keys()
     batches = [raw.decode() for raw in await store.redis.zrange(store.keys.batches, 0, -1)]
     names = (*configured, *sorted(gone))
-    found = [await _standing(store, name, configured.get(name), batches, now) for name in names]
+    attended = await expiry.attended(store)
+    found = [await _standing(store, name, configured.get(name), batches, now, attended) for name in names]
     return [each for each in found if each.deployment is not None or each.left or each.pinned]
 
 
@@ -140,7 +144,7 @@ async def _members(store: Store, key: str) -> set[str]:
 
 
 async def _standing(
-    store: Store, name: str, deployment: Deployment | None, batches: Sequence[str], now: float
+    store: Store, name: str, deployment: Deployment | None, batches: Sequence[str], now: float, attended: bool
 ) -> Standing:
     fields = await store.read(store.keys.deployment(name))
     shared = deployment.quota.shared_as if deployment else fields.get("quota", "")
@@ -170,6 +174,7 @@ async def _standing(
         per_minute,
         is_open,
         changes_at,
+        attended,
     )
 
 

@@ -17,6 +17,8 @@ log = structlog.get_logger("orchestrator.expiry")
 
 #: Least times left that are told of, each once (seconds): six hours, one hour, a quarter.
 THRESHOLDS_S = (6 * 3600.0, 3600.0, 900.0)
+#: A worker that was not seen for so long is taken for gone (seconds; `ALIVE_MS` of `lua/_expiry.lua`).
+SEEN_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,13 @@ class Standing:
 async def standing(store: Store) -> Standing:
     """How the archive stands; nothing is changed."""
     return (await _look(store, tells=False))[0]
+
+
+async def attended(store: Store) -> bool:
+    """Whether a worker that archives, or one that only creates, was seen within the last minute."""
+    seconds, _ = await store.redis.time()
+    creator_at = float((await store.read(store.keys.meta)).get("creator_at") or 0) / 1000
+    return abs(int(seconds) - creator_at) < SEEN_S or (await standing(store)).archivists > 0
 
 
 async def watch(store: Store) -> Standing:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from dailies.cli import app
@@ -116,7 +118,7 @@ def test_people_see_a_table_with_units_and_a_line_for_what_is_closed(terminal: T
     assert west.endswith("open")
     assert west.index("sora-2") == east.index("sora-2") == head.index("model")
     assert notes[0].startswith("east: stopped since ")
-    assert "auth: Access denied due to invalid key; it is asked again at " in notes[0]
+    assert "auth: Access denied due to invalid key; it is asked again when a worker runs: none does" in notes[0]
     assert notes[1] == "east: dailies deployments resume east lets creates start there at once"
 
 
@@ -150,6 +152,51 @@ def test_a_pause_says_what_becomes_of_what_is_there(terminal: Terminal) -> None:
     ]
     _, out, _ = terminal.types("pause", "west")
     assert "no other deployment of sora-2 is open: its items wait" in out
+
+
+async def is_worked_at(store: Store) -> None:
+    """A worker that archives was there a moment ago."""
+    seconds, _ = await store.redis.time()
+    await store.redis.zadd(f"{store.keys.prefix}archivists", {"worker": int(seconds) * 1000})
+
+
+def test_a_probe_is_promised_only_where_a_worker_may_be_there_to_ask(terminal: Terminal) -> None:
+    terminal.meanwhile(is_stopped)
+    terminal.meanwhile(is_worked_at)
+    _, out, _ = terminal.types()
+    assert re.search(r"; it is asked again at 20\d\d-\d\d-\d\d \d\d:\d\d \S+, by any worker that runs then\n", out)
+
+
+def test_a_pause_sends_items_only_where_some_are_taken(terminal: Terminal) -> None:
+    terminal.configure("east", "west", "north")
+    terminal.meanwhile(is_stopped)
+    _, out, _ = terminal.types("pause", "west")
+    assert "  items that wait for sora-2 go to north\n" in out
+    assert "  east takes none now: stopped since " in out
+    _, out, _ = terminal.types("pause", "north", "--reason", "new key")
+    assert "  no other deployment of sora-2 is open: its items wait\n" in out
+    assert "  west takes none now: paused by " in out
+
+
+async def renders_at_both(store: Store) -> None:
+    """Two items render at `east`, one at `west`; they share a quota."""
+    sharing = {name: ledger_deployment(name, concurrent=3, shared_as="account") for name in ("east", "west")}
+    await submit(store, [item(key) for key in "abc"], deployments=sharing.values())
+    for name in ("east", "east", "west"):
+        await admit(store, sharing[name], most=1)
+
+
+def test_slots_of_a_shared_quota_are_those_of_all_who_share_it(terminal: Terminal) -> None:
+    terminal.configure("east", "west", quota="account")
+    settings = yaml.safe_load(terminal.path.read_text())
+    settings["quotas"] = {"account": {"per_minute": None, "concurrent": 3}}
+    terminal.path.write_text(yaml.safe_dump(settings))
+    terminal.meanwhile(renders_at_both)
+    code, out, said = terminal.types()
+    assert code == 0, said
+    _, east, west = (line for line in out.splitlines())
+    assert " 2 (3 of 3 in account) " in east
+    assert " 1 (3 of 3 in account) " in west
 
 
 def test_options_may_stand_before_the_verb(terminal: Terminal) -> None:
