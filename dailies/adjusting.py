@@ -10,6 +10,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from dailies.exits import Exit, say
 from manifests.adjustments import Adjustments
 from manifests.amount import usd_of
 
@@ -22,10 +23,11 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def usd_amount(text: str) -> Decimal:
-    """Dollars as people write them: `120`, `120.50`, `$120`."""
+    """Dollars as people write them: `120`, `120.50`, `$120`. Anything else ends the command, with one line."""
     amount = usd_of(text.strip().removeprefix("$"))
     if amount is None:
-        raise typer.BadParameter(f"{text} is not an amount above 0: write dollars plainly, like 120.50")
+        say(f"--budget-usd: {text} is not an amount above 0: write dollars plainly, like 120.50")
+        raise typer.Exit(Exit.USAGE)
     return amount
 
 

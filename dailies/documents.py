@@ -39,7 +39,7 @@ def batch_document(batch: Batch, stoppage: Stoppage | None, archive: str | None)
         "elapsed_s": round(max(ended - started, 0.0), 1),
         "creates_per_minute": round(created * 60 / max(ended - started, 1.0), 2),
         "expected_end_at": None
-        if final or not done or stoppage
+        if final or not done or stoppage or batch.state is BatchState.PAUSED
         else int(ended + (ended - started) * (batch.total - done) / done),
         "paused": _request(pause_of(batch.fields)),
         "paused_items": int(batch.fields.get("paused_items") or 0),

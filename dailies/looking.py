@@ -112,8 +112,9 @@ def summary(document: dict[str, Any]) -> str:
         + f"; ${cost['estimated']:.2f} estimated in all",
     ]
     if not document["final"] and not document["stopped"]:
-        end = rfc3339(document["expected_end_at"]) or "not known yet"
-        lines.append(f"  {document['creates_per_minute']:.1f} creates a minute so far, expected end {end}")
+        end = f", expected end {rfc3339(document['expected_end_at']) or 'not known yet'}"
+        pace = f"  {document['creates_per_minute']:.1f} creates a minute so far"
+        lines.append(pace if document["paused"] else pace + end)
     lines += _asked(document)
     if document["stopped"]:
         lines.append(f"  stopped: {document['stopped']['reason']} – {document['stopped']['resume']}")

@@ -16,7 +16,7 @@ from rich.table import Table
 from orchestrator.prices import usd
 from orchestrator.records import Batch
 from orchestrator.settings import Deployment
-from orchestrator.states import MOVING, State
+from orchestrator.states import MOVING, BatchState, State
 
 #: The rate is what was achieved over this time (seconds); a plain line comes at most this often.
 RATE_WINDOW_S, LINE_EVERY_S = 120.0, 10.0
@@ -59,7 +59,7 @@ class Panel:
             "archiving": str(_count(batches, State.ARCHIVING)),
             "creates": self._rate(),
             "spent": f"${usd(sum(b.confirmed + b.unknown for b in batches)):.2f}",
-            "expected end": self._end(now, done, total),
+            "expected end": self._end(now, done, total, paused=any(b.state is BatchState.PAUSED for b in batches)),
             "next create waits for": gate,
         }
         if self._live:
@@ -86,11 +86,13 @@ class Panel:
         achieved = (after - before) * 60 / (now - then) if now - then >= 1 else 0.0
         return f"{achieved:.1f} a minute ({quota})"
 
-    def _end(self, now: float, done: int, total: int) -> str:
-        """From the pace of this run so far; nothing is said before it has a pace."""
+    def _end(self, now: float, done: int, total: int, *, paused: bool) -> str:
+        """From the pace of this run so far; nothing is said before it has a pace, or while a batch has none."""
         then, before = self._began or (now, done)
         if done >= total:
             return "now"
+        if paused:
+            return "not known while a batch is paused"
         if done == before or now - then < 1:
             return "not known yet"
         left_s = (total - done) * (now - then) / (done - before)

@@ -14,9 +14,10 @@ from dailies import asking, looking
 from dailies.exits import UsageError
 from dailies.lifecycle import Asked, carry_out
 from dailies.person import who
+from orchestrator.decision import Decision
 from orchestrator.lifecycle import Action, Chosen
 from orchestrator.settings import RedisSettings, Settings
-from orchestrator.states import State
+from orchestrator.states import Event, State
 from orchestrator.store import Store
 from tests.dailies.typing_it import Place, dailies
 from tests.ledger import accept, admit, deployment, intend, item, submit
@@ -44,6 +45,21 @@ async def settings(store: Store, redis_url: str, namespace: str) -> Settings:
 async def told(settings: Settings, action: Action, *keys: str, **more: Any) -> str:
     states = more.pop("states", ())
     return (await carry_out(settings, "spring", Asked(action, Chosen(keys, states), **more)))[1]
+
+
+async def test_a_paused_batch_has_no_expected_end(settings: Settings, store: Store) -> None:
+    """It would move with the clock until somebody resumes it."""
+    (claim,) = (await admit(store, deployment(), most=1)).admitted
+    await intend(store, claim)
+    _, version = await accept(store, claim, "video_2")
+    assert await store.apply(claim.ref, int(version), Decision(Event.FAILED, {"reason": "moderated"}, money="none"))
+    before = await looking.status(settings, "spring", items=False, state=None)
+    assert before["expected_end_at"] is not None
+    assert ", expected end 20" in looking.summary(before)
+    await told(settings, Action.PAUSE)
+    after = await looking.status(settings, "spring", items=False, state=None)
+    assert (after["stopped"], after["expected_end_at"]) == (None, None), "the first item renders still"
+    assert "expected end" not in looking.summary(after)
 
 
 async def test_each_says_what_it_did_in_numbers(settings: Settings) -> None:

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from typer.testing import CliRunner
 
+from dailies.cli import app
 from dailies.exits import UsageError
 from dailies.setting import set_batch
 from orchestrator.settings import RedisSettings, Settings
@@ -45,6 +47,15 @@ async def test_more_budget_takes_away_what_stopped_the_batch(settings: Settings,
 async def test_what_cannot_be_set_is_told_by_its_option(settings: Settings, changes: dict[str, Any], said: str) -> None:
     with pytest.raises(UsageError, match=said):
         await set_batch(settings, "spring", **changes)
+
+
+@pytest.mark.parametrize("command", [("set", "spring"), ("plan", "spring.csv")])
+@pytest.mark.parametrize("amount", ["-1", "0", "much"])
+def test_an_amount_that_is_none_is_refused_in_one_line(command: tuple[str, ...], amount: str) -> None:
+    done = CliRunner().invoke(app, [*command, "--budget-usd", amount])
+    assert (done.exit_code, done.stdout) == (2, "")
+    said = f"--budget-usd: {amount} is not an amount above 0: write dollars plainly, like 120.50\n"
+    assert done.stderr == said
 
 
 async def test_a_batch_that_is_not_there_is_named(settings: Settings) -> None:
