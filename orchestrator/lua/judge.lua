@@ -17,6 +17,7 @@ if verdict.resume then
   -- Without the caps under which it was learned, the next admission begins anew.
   if verdict.forget_learned then
     redis.call('HDEL', qkey, 'slots_cap', 'rate_cap', 'learned_slots', 'learned_per_minute')
+    redis.call('HDEL', key, 'settle_ms', 'settle_ok')
   end
   -- Where Redis began anew and the list could tell nothing, a person's word stands for it.
   local scope = redis.call('HGET', key, 'scope')

@@ -13,10 +13,15 @@ from orchestrator.planning.desk import Desk, Gate
 from orchestrator.settings import AUTO_START, Deployment
 
 HOLD, LONGEST_HOLD = 64, 1024
+GUESS_HOLD = 16
+FIRST_WAIT, WAIT_STEP, LONGEST_WAIT = 600_000, 4, 14_400_000
 STEP, LONGEST_STEP_UP = 0.05, 0.5
 CREATES_KEPT = 64
-DOUBT_MS, RATE_COOL_MS, NONE_RUNS_MS, LONGEST_BACKOFF = 2_000, 10_000, 10_000, 300_000
-AS_CONFIGURED = 0.97
+DOUBT_MS, LONGEST_DOUBT, BELIEVED = 2_000, 30_000, 5
+SETTLE_STEP, LONGEST_SETTLE = 1_000, 10_000
+RATE_COOL_MS, NONE_RUNS_MS, LONGEST_BACKOFF = 10_000, 10_000, 60_000
+AS_CONFIGURED, EXPLAINED = 0.97, 0.4
+TOLD_EVERY_MS, OUTDATED_MS = 60_000, 600_000
 
 
 @dataclass
@@ -43,7 +48,11 @@ class LearnedQuota:
     slots_hold: int | None = None
     growing: bool = False
     proven: int = 0
-    slots_doubt: bool = False
+    slots_doubt: int = 0
+    slots_at: float | None = None
+    slots_wait: float | None = None
+    told_at: float = 0
+    settling: list[float] = field(default_factory=list)
     per_minute: float | None = None
     rate_proven: float | None = None
     rate_ok: int = 0
@@ -52,22 +61,29 @@ class LearnedQuota:
     rate_doubt: bool = False
     creates: deque[float] = field(default_factory=lambda: deque(maxlen=CREATES_KEPT))  # the newest first
 
-    def configure(self, deployment: Deployment) -> None:
-        """What was learned under other numbers is forgotten."""
+    def configure(self, deployment: Deployment, now: float) -> None:
+        """What was learned under other numbers is forgotten, once nobody tells them any more."""
         quota = deployment.quota
         slots = "auto" if quota.auto else str(quota.own_concurrent or "")
         rate = str(quota.own_per_minute or "")
+        told = abs(now - self.told_at)
+        if (slots, rate) == (self.slots_cap, self.rate_cap):
+            self.told_at = now if told > TOLD_EVERY_MS else self.told_at
+        elif self.slots_cap is None or told >= OUTDATED_MS:
+            self._begin_anew(slots, rate)
+            self.told_at = now
+        self.burst, self.slots = quota.burst, self._ceiling(slots)
+        self.interval = self._interval(deployment, ADMIT_MARGIN)
+
+    def _begin_anew(self, slots: str, rate: str) -> None:
         if slots != self.slots_cap:
-            self.learned_slots = self.base = self.slots_hold = None
-            self.slots_ok = self.proven = 0
-            self.slots_doubt, self.growing = False, slots == "auto"
-            self.slots_cap = slots
+            self.learned_slots = self.base = self.slots_hold = self.slots_at = self.slots_wait = None
+            self.slots_ok = self.proven = self.slots_doubt = 0
+            self.growing, self.slots_cap = slots == "auto", slots
         if rate != self.rate_cap:
             self.per_minute = self.rate_proven = self.rate_hold = self.rate_step = None
             self.rate_ok, self.rate_doubt = 0, False
             self.rate_cap = rate
-        self.burst, self.slots = quota.burst, self.ceiling
-        self.interval = self._interval(deployment, ADMIT_MARGIN)
 
     def forget(self) -> None:
         """By a person's word; the rest goes when it is asked again."""
@@ -77,9 +93,16 @@ class LearnedQuota:
     @property
     def ceiling(self) -> float:
         """Jobs at once."""
-        if self.slots_cap == "auto":
+        return self._ceiling(self.slots_cap or "")
+
+    def _ceiling(self, cap: str) -> float:
+        if cap == "auto":
             return self.learned_slots or AUTO_START
-        return min(float(self.slots_cap or inf), self.learned_slots or inf)
+        return min(float(cap or inf), self.learned_slots or inf)
+
+    def late(self, now: float) -> list[float]:
+        """When slots come free that the provider holds a little longer than their jobs run."""
+        return [until for until in self.settling if until > now]
 
     def send(self, deployment: Deployment, now: float) -> int | None:
         """The second gate: None when it may leave, else when to ask again."""
@@ -94,22 +117,34 @@ class LearnedQuota:
     def _interval(self, deployment: Deployment, margin: float) -> float:
         return max(interval_s(deployment) * margin * 1000, 60_000 / self.per_minute * margin if self.per_minute else 0)
 
-    def too_many_at_once(self, now: float, out: int, retry_ms: float | None) -> bool:
-        """`out`: creates that are out or accepted, without the refused one. True: its deployment backs off."""
-        if out < self.proven and not self.slots_doubt:
-            self.slots_doubt = True
-            self._cool(now + (retry_ms or DOUBT_MS))
-            return False
+    def too_many_at_once(self, now: float, out: int, running: int, retry_ms: float | None) -> str:
+        """`out`: creates that are out or accepted, without the refused one; `running`: those accepted. What its
+        deployment does besides: 'back off', 'settle', or nothing."""
+        if running == 0:
+            if out == 0 and retry_ms is None:
+                return "back off"
+            self._cool(now + (DOUBT_MS if retry_ms is None else retry_ms))
+            return ""
+        besides = ""
+        if out < self.proven:
+            self.slots_doubt += 1
+            besides = "settle" if self.slots_doubt == 1 else ""
+            if self.slots_doubt < BELIEVED:
+                rest = min(DOUBT_MS * 2 ** (self.slots_doubt - 1), LONGEST_DOUBT)
+                self._cool(now + (rest if retry_ms is None else retry_ms))
+                return besides
         allowed = max(1, int(min(out, self.ceiling)))
-        hold = self.slots_hold or self.hold
+        hold, wait = self.slots_hold or self.hold, self.slots_wait or FIRST_WAIT
         if self.growing:
-            hold = min(2 * hold, self.longest_hold) if allowed <= (self.base or 0) else self.hold
+            in_vain = allowed <= (self.base or 0)
+            hold = min(2 * hold, self.longest_hold) if in_vain else self.hold
+            wait = min(WAIT_STEP * wait, LONGEST_WAIT) if in_vain else FIRST_WAIT
         self.learned_slots = self.base = self.proven = allowed
-        self.slots_hold, self.slots_ok = hold, 0
-        self.growing = self.slots_doubt = False
+        self.slots_hold, self.slots_ok, self.slots_at, self.slots_wait = hold, 0, now, wait
+        self.growing, self.slots_doubt = False, 0
         if retry_ms is not None:
             self._cool(now + retry_ms)
-        return retry_ms is None and out == 0
+        return besides
 
     def too_many_a_minute(self, now: float, retry_ms: float | None) -> None:
         next_at = now + (RATE_COOL_MS if retry_ms is None else retry_ms)
@@ -122,11 +157,15 @@ class LearnedQuota:
         allowed, hold = measured, self.hold
         if self.rate_proven is not None and self.rate_proven < current:
             allowed, hold = self.rate_proven, min(2 * (self.rate_hold or self.hold), self.longest_hold)
-        elif measured >= AS_CONFIGURED * current:
-            if not self.rate_doubt:
+        else:
+            unexplained = measured >= AS_CONFIGURED * current or measured < EXPLAINED * current
+            if unexplained and not self.rate_doubt:
                 self.rate_doubt, self.rate_ok = True, 0
                 return
-            allowed = 0.9 * current
+            if measured >= AS_CONFIGURED * current:
+                allowed = 0.9 * current
+            if measured < EXPLAINED * current:
+                allowed, hold = current / 2, GUESS_HOLD
         if current < inf:
             slower = current / allowed
             self.tat, self.sent_tat = (
@@ -136,26 +175,29 @@ class LearnedQuota:
         self.rate_ok, self.rate_hold, self.rate_step = 0, hold, STEP
         self.rate_proven, self.rate_doubt = None, False
 
-    def accepted(self, sent_at: float, running: int) -> None:
+    def accepted(self, sent_at: float, running: int, now: float) -> None:
         """`running`: jobs of all that share the quota, this one too; `used` has creates that are out besides."""
         self.creates.appendleft(sent_at)
         if self.slots_cap:
-            self._accepted_at_once(running)
+            self._accepted_at_once(running, now)
         if self.per_minute is not None or self.rate_doubt:
             self._accepted_in_pace()
 
-    def _accepted_at_once(self, running: int) -> None:
-        most, self.slots_doubt = self.ceiling, False
-        if self.used <= self.proven:
-            running = self.used
+    def _accepted_at_once(self, running: int, now: float) -> None:
+        most, self.slots_doubt = self.ceiling, 0
+        used = self.used + len(self.late(now))
+        if used <= self.proven:
+            running = used
         self.proven = max(self.proven, running)
         limited = self.slots_cap == "auto" or self.learned_slots is not None
         cap = inf if self.slots_cap == "auto" else float(self.slots_cap or inf)
-        if not limited or self.used < most or most >= cap:
+        if not limited or used < most or most >= cap:
             return
         self.slots_ok += 1
-        if (self.growing and running >= most) or self.slots_ok >= (self.slots_hold or self.hold):
-            self.slots_ok, self.learned_slots, self.growing = 0, int(most) + 1, True
+        waited = self.slots_at is not None and abs(now - self.slots_at) >= (self.slots_wait or FIRST_WAIT)
+        tried = running >= most if self.growing else self.slots_ok >= (self.slots_hold or self.hold) or waited
+        if tried:
+            self.slots_ok, self.learned_slots, self.growing, self.slots_at = 0, int(most) + 1, True, now
 
     def _accepted_in_pace(self) -> None:
         self.rate_ok += 1
@@ -180,6 +222,7 @@ class LearningDesk(Desk):
     def __init__(self, deployment: Deployment, quota: LearnedQuota, now: float) -> None:
         super().__init__(deployment, quota, now / 1000)  # type: ignore[arg-type]
         self.cool_until, self.strikes = 0.0, 0
+        self.settle_ms, self.settle_ok = 0, 0
 
     def cooling(self, now: float) -> float | None:
         """Until when it rests, by itself or with all who share its quota."""
@@ -187,8 +230,29 @@ class LearningDesk(Desk):
         return until if until > now else None
 
     def gate(self, now: float) -> Gate | float:
-        until = self.cooling(now)
-        return super().gate(now) if until is None else Gate("cooling", until)
+        until, late = self.cooling(now), self.meter.late(now)
+        if until is not None:
+            return Gate("cooling", until)
+        if self.meter.used + len(late) >= self.meter.slots:
+            return Gate("slot", min(late, default=None))
+        return super().gate(now)
+
+    def settle(self) -> None:
+        """A slot may come free later than its job ends."""
+        self.settle_ms, self.settle_ok = min(self.settle_ms + SETTLE_STEP, LONGEST_SETTLE), 0
+
+    def accepted(self) -> None:
+        """After enough of them, a slot is waited for less long."""
+        self.strikes = 0
+        if self.settle_ms:
+            self.settle_ok += 1
+            if self.settle_ok >= self.meter.hold:
+                self.settle_ms, self.settle_ok = self.settle_ms - SETTLE_STEP, 0
+
+    def ended(self, now: float) -> None:
+        """One of its jobs."""
+        if self.settle_ms:
+            self.meter.settling.append(now + self.settle_ms)
 
     def back_off(self, now: float, first_ms: float, most_ms: float) -> None:
         """Longer each time until a create is accepted."""
@@ -201,4 +265,5 @@ class LearningDesk(Desk):
         """A person's word."""
         self.cool_until = self.meter.cool_until = self.strikes = 0
         if forget:
+            self.settle_ms = self.settle_ok = 0
             self.meter.forget()

@@ -152,7 +152,7 @@ class SameNumbers(RuleBasedStateMachine):
     def admit(self, among: list[LearningDesk], most: int) -> dict[str, tuple[str, float | None]]:
         """What stops the next one of each, and in how many seconds that ends."""
         for desk in among:
-            desk.meter.configure(desk.deployment)
+            desk.meter.configure(desk.deployment, self.now)
         asker = Admission(self.store, self.serving, clock=lambda: self.now / 1000)
         told = self.do(asker.ask(most, allowance_s=600, among=[desk.name for desk in among]))
         found = self.book.ask(among, self.now, most)
@@ -214,8 +214,8 @@ class SameNumbers(RuleBasedStateMachine):
         word, version = self.do(accept(self.store, each.claim, f"video_{self.made}"))
         assert word == "accepted"
         each.claim, each.rendering = Claim("poll", each.claim.ref, int(version), each.claim.attempt), True
-        each.desk.strikes = 0
-        each.desk.meter.accepted(each.intent_at, self.out(each.desk.meter, rendering=True))
+        each.desk.accepted()
+        each.desk.meter.accepted(each.intent_at, self.out(each.desk.meter, rendering=True), self.now)
 
     def out(self, quota: LearnedQuota, *, rendering: bool) -> int:
         """How many creates of a quota are accepted, or at least out."""
@@ -241,8 +241,13 @@ class SameNumbers(RuleBasedStateMachine):
         quota = each.desk.meter
         if kind == "rate":
             quota.too_many_a_minute(self.now, retry_ms)
-        elif quota.too_many_at_once(self.now, self.out(quota, rendering=False), retry_ms):
+            return
+        running = self.out(quota, rendering=True)
+        besides = quota.too_many_at_once(self.now, self.out(quota, rendering=False), running, retry_ms)
+        if besides == "back off":
             each.desk.back_off(self.now, rules.NONE_RUNS_MS, rules.LONGEST_BACKOFF)
+        elif besides == "settle":
+            each.desk.settle()
 
     def return_(self, each: Open, verdict: dict[str, object]) -> None:
         self.apply(each, Decision(Event.RETURNED, money="none", deployment=verdict))
@@ -254,6 +259,7 @@ class SameNumbers(RuleBasedStateMachine):
     def finish(self, each: Open) -> None:
         self.apply(each, Decision(Event.SUCCEEDED, {"expires_at": self.now + 86_400_000}, money="confirmed"))
         self.open.remove(each)
+        each.desk.ended(self.now)
         self.book.finish(each.desk, each.given, expires_at=self.now + 86_400_000)
 
     @rule(
@@ -312,6 +318,7 @@ class SameNumbers(RuleBasedStateMachine):
             quota, name = desk.meter, desk.deployment.quota.shared_as
             own, used, shared = decode(next(found)), next(found), decode(next(found))
             assert int(own.get("strikes", 0)) == desk.strikes
+            assert int(own.get("settle_ms", 0)) == desk.settle_ms
             if name:
                 assert float(own.get("cool_until", 0)) == desk.cool_until
             if quota.slots_cap is not None and quota.rate_cap is not None:
@@ -324,7 +331,7 @@ def numbers(fields: dict[str, str]) -> dict[str, float | None]:
     """A quota's hash; what is not there is None, or 0 of what counts from there."""
     counted = ("tat", "sent_tat", "cool_until", "slots_ok", "slots_proven", "rate_ok")
     flags = ("slots_growing", "slots_doubt", "rate_doubt")
-    slots, rate = ("learned_slots", "slots_base", "slots_hold"), ("learned_per_minute", "rate_proven")
+    slots, rate = ("learned_slots", "slots_base", "slots_hold", "slots_at", "slots_wait"), ("learned_per_minute", "rate_proven")
     learned = (*slots, *rate, "rate_hold", "rate_step")
     return {
         **{name: float(fields.get(name, 0)) for name in (*counted, *flags)},
@@ -347,6 +354,8 @@ def expected(quota: LearnedQuota) -> dict[str, float | None]:
         "learned_slots": quota.learned_slots,
         "slots_base": quota.base,
         "slots_hold": quota.slots_hold,
+        "slots_at": quota.slots_at,
+        "slots_wait": quota.slots_wait,
         "learned_per_minute": quota.per_minute,
         "rate_proven": quota.rate_proven,
         "rate_hold": quota.rate_hold,
