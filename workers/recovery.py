@@ -148,7 +148,7 @@ def _since(doubt: Doubt, patience: float) -> float:
 async def _adopt(store: Store, match: Match, its_scope: str, now: float, there: float) -> bool:
     """Give an item the job that was made for it; where it is not sure which, leave it to `reconcile`. False: the item
     was changed meanwhile."""
-    job, at = match.jobs[0], match.deployment
+    job, at = match.job, match.deployment
     made_at = now if job.created_at is None else now - there + job.created_at
     attempt = {
         "scope": its_scope,

@@ -23,23 +23,20 @@ _BEST = {RemoteStatus.SUCCEEDED: 0, RemoteStatus.RUNNING: 1}
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """An item, and the jobs that may be its own, the best first. Of several, at a deployment that other programs use
-    too, nobody can tell which: then the item is held."""
+    """An item, where it would have been sent, and the job that may be its own. Where it is not `sure`, `reconcile` has
+    to tell, and nothing is sent meanwhile: rows with other pictures have the same words, or other programs create there
+    too and several jobs have them."""
 
     item: Item
     deployment: Deployment
-    jobs: tuple[RemoteJob, ...]
-
-    @property
-    def sure(self) -> bool:
-        """Whether the first of them may be taken."""
-        return len(self.jobs) == 1 or not self.deployment.shared
+    job: RemoteJob
+    sure: bool
 
 
 @dataclass(slots=True)
 class Matches:
-    """What was found. `left`: jobs that no item took; `hidden`: those of them that show no prompt and could be that of
-    an item that waits."""
+    """What was found. `left`: jobs that no item took; `hidden`: those that show no prompt and could be that of an item
+    that waits."""
 
     found: list[Match] = field(default_factory=list)
     left: list[RemoteJob] = field(default_factory=list)
@@ -71,24 +68,33 @@ class _Table:
                 self._by_prompt[plain(job.prompt)].append(job)
         self._hidden = [job for job in jobs if job.prompt is None]
         self._could_be: dict[str, RemoteJob] = {}
-        self._found: list[Match] = []
-        self._taken: set[str] = set()
+        self._asking: list[tuple[Item, Deployment, list[RemoteJob]]] = []
+        self._orders: dict[str, set[str]] = defaultdict(set)  # job → the fingerprints that it may be of
 
     def offer(self, item: Item) -> None:
         """An item that waits."""
-        ours = self._by_prompt.get(plain(item.spec.prompt), ())
-        jobs = [job for job in self._like(item, ours) if job.remote_id not in self._taken]
+        jobs = self._like(item, self._by_prompt.get(plain(item.spec.prompt), ()))
         at = self._at(item, jobs)
-        if at is not None and jobs:
-            self._taken.add(jobs[0].remote_id)
-            self._found.append(Match(item, at, tuple(jobs)))
-        elif at is not None or self._at(item, self._hidden) is not None:
-            self._could_be |= {job.remote_id: job for job in self._like(item, self._hidden)}
+        if at is None:
+            return
+        if jobs:
+            self._asking.append((item, at, jobs))
+            for job in jobs:
+                self._orders[job.remote_id].add(item.spec.fingerprint)
+        self._could_be |= {job.remote_id: job for job in self._like(item, self._hidden)}
 
     def matches(self) -> Matches:
         """What came of it."""
-        left = [job for job in self._jobs if job.remote_id not in self._taken]
-        return Matches(self._found, left, list(self._could_be.values()))
+        found, taken = list[Match](), set[str]()
+        for item, at, jobs in self._asking:
+            free = [job for job in jobs if job.remote_id not in taken]
+            if any(len(self._orders[job.remote_id]) > 1 for job in jobs):
+                found.append(Match(item, at, jobs[0], sure=False))
+            elif free:
+                taken.add(free[0].remote_id)
+                found.append(Match(item, at, free[0], sure=len(free) == 1 or not at.shared))
+        left = [job for job in self._jobs if job.remote_id not in taken]
+        return Matches(found, left, list(self._could_be.values()))
 
     def _like(self, item: Item, jobs: Iterable[RemoteJob]) -> list[RemoteJob]:
         return [job for job in jobs if same_shape(job, item.spec) and self._same_model(job, item)]

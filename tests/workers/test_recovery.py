@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator import circuit, recovery
+from orchestrator import circuit, recovery, remote_ids
 from orchestrator.admission import Admission, Answer, scope
 from orchestrator.keys import Ref
 from orchestrator.records import Claim
@@ -399,3 +399,16 @@ async def test_a_key_that_is_refused_stops_the_deployment_as_a_refused_create_wo
     number = (await circuit.claim(place.store, "east", allowance_s=ALLOWANCE_S)).number
     await circuit.passed(place.store, "east", number, careful=False)
     assert len(await place.claims()) == 1
+
+
+async def test_rows_of_the_same_words_and_other_pictures_are_left_to_reconcile_and_none_is_sent(place: Place) -> None:
+    """No list shows the picture: the job may be of either row, so that neither is sent, and neither takes it."""
+    await forgotten(place, "a")
+    await place.store.redis.flushall()
+    pictures = [item(f"p{n}", prompt="prompt of a", image_sha256=f"{n}" * 64) for n in range(2)]
+    await submit(place.store, pictures, deployments=[place.desk.east])
+    await place.ask()
+    await place.later()
+    await place.look()
+    assert [await place.state(key) for key in ("p0", "p1")] == [State.CREATING] * 2
+    assert await remote_ids.owners(place.store, place.scope, [(await place.desk.witness.jobs())[0]["id"]]) == {}
