@@ -331,8 +331,8 @@ def numbers(fields: dict[str, str]) -> dict[str, float | None]:
     """A quota's hash; what is not there is None, or 0 of what counts from there."""
     counted = ("tat", "sent_tat", "cool_until", "slots_ok", "slots_proven", "rate_ok")
     flags = ("slots_growing", "slots_doubt", "rate_doubt")
-    slots, rate = ("learned_slots", "slots_base", "slots_hold", "slots_at", "slots_wait"), ("learned_per_minute", "rate_proven")
-    learned = (*slots, *rate, "rate_hold", "rate_step")
+    slots = ("learned_slots", "slots_base", "slots_hold", "slots_at", "slots_wait")
+    learned = (*slots, "learned_per_minute", "rate_proven", "rate_hold", "rate_step")
     return {
         **{name: float(fields.get(name, 0)) for name in (*counted, *flags)},
         **{name: float(fields[name]) if name in fields else None for name in learned},

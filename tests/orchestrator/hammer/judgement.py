@@ -10,19 +10,20 @@ from tests.orchestrator.hammer.fleet import LIMITS, quota_of
 from tests.orchestrator.hammer.provider import Closing, Provider
 from tests.orchestrator.hammer.recount import Snapshot
 
-#: How far a create may be ahead of its even pace when it leaves (milliseconds); `orchestrator/admission.py` has it too,
-#: but must not decide alone.
-AHEAD_MS = 50
+#: How far a create may be ahead of its even pace: when it is admitted, a part of the time between two, and at most so
+#: long; when it leaves, so long (milliseconds). `orchestrator/admission.py` has them too, but must not decide alone.
+ADMITTED_AHEAD, ADMITTED_AHEAD_MS, AHEAD_MS = 0.25, 250, 50
 
 
 def limits_were_kept(found: Snapshot) -> None:
     """In no window were more creates admitted, or sent, than the quota has."""
-    for field, ahead_ms in (("admitted_at", 0), ("intent_at", AHEAD_MS)):
+    for field in ("admitted_at", "intent_at"):
         for quota, times in _instants(found, field).items():
             limit = LIMITS[quota]
             if limit.per_minute is None:
                 continue
             interval_ms = 60_000 / limit.per_minute
+            ahead_ms = min(ADMITTED_AHEAD * interval_ms, ADMITTED_AHEAD_MS) if field == "admitted_at" else AHEAD_MS
             for first, begin in enumerate(times):
                 for last in range(first + limit.burst, len(times)):
                     earned = limit.burst + (times[last] - begin + ahead_ms) / interval_ms

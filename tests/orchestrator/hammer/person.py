@@ -153,5 +153,6 @@ class Person:
     async def _resume(self, name: str) -> None:
         """It ends whatever kept creates back there, and what its quota's refusals did."""
         asked_at = time.time()
-        await deployments.resume(self._store, name, forget_learned=self._dice.random() < 0.5)
+        forget = self._provider.calm or self._dice.random() < 0.5
+        await deployments.resume(self._store, name, forget_learned=forget)
         self._provider.resumed.append((name, Span(asked_at, time.time())))

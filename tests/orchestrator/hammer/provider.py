@@ -176,7 +176,7 @@ class Provider:
             return self._refuse(RefusalKind.TOO_MANY_RUNNING, retry_s)
         for part, kind in (
             (0.02, RefusalKind.RATE_LIMITED),
-            (0.02, RefusalKind.TOO_MANY_RUNNING),
+            (0.01, RefusalKind.TOO_MANY_RUNNING),
             (0.03, RefusalKind.INVALID),
             (0.008, RefusalKind.AUTH),
             (0.008, RefusalKind.DEPLOYMENT_MISSING),

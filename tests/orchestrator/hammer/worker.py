@@ -23,7 +23,7 @@ from orchestrator.states import Event
 from orchestrator.store import Store
 from orchestrator.sweeping import sweep
 from tests.orchestrator.hammer.fleet import BUDGETS, fleet
-from workers.create import decide
+from workers.verdict import decide
 from workers.video_api import NotSent, RefusalKind, Refused, Unknown
 
 #: A claim that is not acted upon for so long is due again (seconds): it goes stale on purpose.
