@@ -5,6 +5,13 @@ from __future__ import annotations
 import math
 
 
+def pulled_in(tat: float, now: float, interval: float, burst: int, slack: float = 0.0) -> float:
+    """The theoretical arrival time as it is kept: no further ahead than an empty bucket explains. It is where a clock
+    stepped back, or a pace became quicker."""
+    most = now + burst * interval + slack
+    return round(most, 3) if tat > most else tat
+
+
 def take_token(
     tat: float, now: float, interval: float, burst: int, slack: float = 0.0
 ) -> tuple[float, None] | tuple[None, int]:

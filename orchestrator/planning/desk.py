@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from orchestrator.admission import ADMIT_MARGIN, admit_slack_ms, interval_s
-from orchestrator.planning.bucket import take_token
+from orchestrator.planning.bucket import pulled_in, take_token
 from orchestrator.planning.hours import Hours
 from orchestrator.prices import micro
 from orchestrator.settings import AUTO_START, Deployment
@@ -79,7 +79,10 @@ class Desk:
             return Gate("slot", None)
         if not meter.interval:
             return meter.tat
-        tat, at = take_token(meter.tat, now, meter.interval, meter.burst, admit_slack_ms(meter.interval))
+        slack = admit_slack_ms(meter.interval)
+        tat, at = take_token(meter.tat, now, meter.interval, meter.burst, slack)
+        if tat is None:
+            meter.tat = pulled_in(meter.tat, now, meter.interval, meter.burst, slack)
         return Gate("rate", at) if tat is None else tat
 
     def take(self, tat: float) -> None:

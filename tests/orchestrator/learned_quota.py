@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from math import inf
 
 from orchestrator.admission import ADMIT_MARGIN, SEND_MARGIN, SEND_SLACK_S, interval_s
-from orchestrator.planning.bucket import take_token
+from orchestrator.planning.bucket import pulled_in, take_token
 from orchestrator.planning.desk import Desk, Gate
 from orchestrator.settings import AUTO_START, Deployment
 
@@ -109,9 +109,9 @@ class LearnedQuota:
         interval = self._interval(deployment, SEND_MARGIN)
         if not interval:
             return None
-        tat, at = take_token(self.sent_tat, now, interval, deployment.quota.burst, SEND_SLACK_S * 1000)
-        if tat is not None:
-            self.sent_tat = tat
+        bucket = (now, interval, deployment.quota.burst, SEND_SLACK_S * 1000)
+        tat, at = take_token(self.sent_tat, *bucket)
+        self.sent_tat = pulled_in(self.sent_tat, *bucket) if tat is None else tat
         return at
 
     def _interval(self, deployment: Deployment, margin: float) -> float:
