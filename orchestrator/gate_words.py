@@ -62,8 +62,10 @@ def opening(found: Explanation, door: Door, view: DeploymentView) -> str:
         return f"It is next: {door.name} takes it {_when(until, found)}, as its rate allows."
     if held == "slot" and door.trial:
         return f"It waits until {door.name}, which was stopped, has accepted the one create that is tried there first."
+    if held == "slot" and until is not None:
+        return f"It is next, as soon as {door.name} has a slot: {_slots(door, found.now)}."
     if held == "slot":
-        return f"It is next, as soon as a video that {door.name} is making is finished: {_slots(door)}."
+        return f"It is next, as soon as a video that {door.name} is making is finished: {_slots(door, found.now)}."
     if held == "budget":
         what = "it" if found.head in (None, found.ref.item) else f"{found.head}, which goes before it"
         return f"There is no money left for {what}: {_short(found, door).resume}."
@@ -136,7 +138,7 @@ def _detail(found: Explanation, door: Door, view: DeploymentView) -> str:
     if door.gate == "rate":
         return f"its rate allows the next create {_when(door.until, found)}"
     if door.gate == "slot":
-        return "one create is tried alone there, since it was stopped" if door.trial else _slots(door)
+        return "one create is tried alone there, since it was stopped" if door.trial else _slots(door, found.now)
     if door.gate == "window" and door.shut:
         return f"the batch's window opens {_when(door.opens_at, found)}" if door.opens_at else "its window has run out"
     if door.gate == "window":
@@ -193,5 +195,6 @@ def _short(found: Explanation, door: Door) -> Stoppage:
     return short_of(found.batch, short.budget, short.price, short.spent, short.limit, ends_at, found.now)
 
 
-def _slots(door: Door) -> str:
-    return f"{door.used} of {door.slots} slots are in use"
+def _slots(door: Door, now: float) -> str:
+    text = f"{door.used} of {door.slots} slots are in use"
+    return text if door.until is None else f"{text}, and that of a finished video is given back {when(door.until, now)}"

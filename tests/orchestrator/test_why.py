@@ -70,6 +70,21 @@ async def test_slots_in_use_have_no_time(store: Store) -> None:
     assert found.deployments[0].detail == "1 of 1 slots are in use"
 
 
+async def test_a_slot_that_is_given_back_late_is_told_with_its_time(store: Store) -> None:
+    east = deployment(concurrent=1)
+    await submit(store, [item("a"), item("b")])
+    (claim,) = (await admit(store, east)).admitted
+    await intend(store, claim)
+    _, version = await accept(store, claim, "video_1")
+    await store.redis.hset(store.keys.deployment("east"), mapping={"settle_ms": 5000})
+    assert await store.apply(claim.ref, int(version), Decision(Event.SUCCEEDED, {"expires_at": 1}, money="confirmed"))
+    found = await asked(store, "b", east)
+    assert found.gate == "slot"
+    assert found.until == pytest.approx(time.time() + 5, abs=2)
+    said = "1 of 1 slots are in use, and that of a finished video is given back in "
+    assert found.summary.startswith(f"It is next, as soon as east has a slot: {said}")
+
+
 async def test_an_item_behind_others_is_told_how_many_go_before_it(store: Store) -> None:
     east = deployment(per_minute=2)
     await submit(store, [item(f"k{n}") for n in range(5)])
