@@ -21,7 +21,7 @@ from tests.chaos.evidence import Evidence, gather
 from tests.chaos.invariants import breaches, told
 from tests.chaos.mischief import plan
 from tests.chaos.night import BATCHES, Night
-from tests.chaos.stage import SLOTS, Stage, until
+from tests.chaos.stage import Stage, until
 from tests.servers import Container
 
 #: How long a batch may take to become final once all faults are over (seconds); most of it is waiting for evidence.
@@ -134,7 +134,7 @@ async def _watch(stage: Stage, most: Counter[str]) -> None:
     while True:
         with suppress(Exception):
             async with asyncio.timeout(1):
-                for name in SLOTS:
+                for name in stage.slots:
                     most[name] = max(most[name], await stage.client.zcard(stage.store.keys.open(name)))
         await asyncio.sleep(0.1)
 
@@ -145,7 +145,7 @@ async def _help(stage: Stage, say: Callable[[str], None]) -> None:
     store = stage.store
     while not (stage.night.emptied or stage.night.older):
         await asyncio.sleep(PERSON_S)
-        for name in SLOTS:
+        for name in stage.slots:
             scope = (await store.read(store.keys.deployment(name))).get("scope", "")
             doubt = await store.read(store.keys.recovery(scope))
             if "person" in doubt:
@@ -162,7 +162,7 @@ async def hanging(stage: Stage) -> str:
         found = [each async for each in views.items(stage.store, batch.name, MOVING)]
         for each in found[:5]:
             told_of += await _told(stage, each, now)
-    for name in SLOTS:
+    for name in stage.slots:
         told_of.append(f"  {name}: {await stage.store.read(stage.store.keys.deployment(name))}")
     return "\n".join(told_of)
 

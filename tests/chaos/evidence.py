@@ -17,7 +17,7 @@ from azure.storage.blob import ContainerClient
 
 from orchestrator import views
 from orchestrator.records import Attempt, Batch, Item
-from tests.chaos.stage import SLOTS, Stage
+from tests.chaos.stage import Stage
 from tests.main_job.night import running
 from tests.servers import AZURITE_API_VERSION, Container
 
@@ -104,7 +104,7 @@ async def gather(
         slots=slots or {},
         exits=exits,
         crashes=crashes(stage.folder),
-        limits=SLOTS,
+        limits=stage.slots,
         audited=await _audited(stage, jobs, attempts),
     )
 

@@ -11,7 +11,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,9 +29,9 @@ from tests.main_job.night import Witness, config, deployment, environment
 from tests.servers import Container, free_port, redis_process
 
 NAMESPACE = "chaos"
-#: How many of each may render at once, and what a second of each costs: as the sandbox bills it.
+#: How many may render at once at each deployment.
 SLOTS = {"two": 4, "one": 2, "other": 1}
-#: As configured; `deployment` is the name on the wire. Two of them share a list.
+#: As configured; `deployment` is the name on the wire, and prices are the sandbox's. Two of them share a list.
 DEPLOYMENTS: dict[str, dict[str, Any]] = {
     "two": {"api": "videos", "model": "sora-2", "deployment": "sora-2", "price_per_second_usd": 0.1},
     "one": {"api": "jobs", "model": "sora", "deployment": "sora", "price_per_second_usd": 0.2},
@@ -45,7 +45,7 @@ _TIMES: dict[str, Any] = {
     "poll": {"first_s": 0.3, "every_s": 0.3, "min_s": 0.1, "most_per_s": 50},
 }
 CLAIM_S = 2.0
-START_S = 30.0
+START_S = 60.0
 
 
 class RedisUnit:
@@ -227,18 +227,19 @@ class Stage:
         container: Container | None = None,
         night: Night | None = None,
         render_s: str = "0.2:1.0",
-        names: Sequence[str] = tuple(DEPLOYMENTS),
+        slots: Mapping[str, int] = SLOTS,
+        claim_s: float = CLAIM_S,
         more: dict[str, Any] | None = None,
     ) -> None:
-        """`container`: an Azurite's, in place of a folder. `names`: the deployments that are configured; `more`: other
-        settings of theirs."""
+        """`container`: an Azurite's, in place of a folder. `slots`: the deployments that are configured, and how many
+        may render there at once; `more`: other settings of theirs."""
         self.folder, self.container = folder, container
         self.redis = RedisUnit(folder / "redis")
         served = [
             f"--deployment=name={facts['deployment']},api={facts['api']},model={facts['model']}"
             for facts in DEPLOYMENTS.values()
         ]
-        self._names = names
+        self.slots, self._claim_s = slots, claim_s
         self.night = night or Night(0)
         if self.night.hidden:
             served.append("--hide-prompts")
@@ -331,15 +332,15 @@ class Stage:
             redis_url=f"redis://127.0.0.1:{self.to_redis.port}/0",
             namespace=NAMESPACE,
             archive=archive,
-            claim_s=CLAIM_S,
+            claim_s=self._claim_s,
             deployments=[
                 deployment(
                     name,
                     f"http://127.0.0.1:{self.to_sandbox.port}",
-                    quota={"per_minute": None, "burst": 1, "concurrent": SLOTS[name]},
+                    quota={"per_minute": None, "burst": 1, "concurrent": most},
                     **(DEPLOYMENTS[name] | _TIMES | self._more),
                 )
-                for name in self._names
+                for name, most in self.slots.items()
             ],
         )
 

@@ -11,13 +11,13 @@ from tests.chaos.driver import run
 from tests.chaos.mischief import plan
 from tests.servers import Container
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
-#: Two that are always played, and one that never was before: a failure prints it.
-SEEDS = (1, 2, random.randrange(1_000_000))
+#: One that is always played, in which Redis is rolled back and emptied; and one that never was: a failure prints it.
+SEEDS = (20, random.randrange(1_000_000))
 
 
-@pytest.mark.parametrize("seed", SEEDS, ids=["first", "second", "random"])
+@pytest.mark.parametrize("seed", SEEDS, ids=["fixed", "random"])
 async def test_every_promise_holds_whatever_dies(seed: int, tmp_path: Path) -> None:
     """Repeat it with `make chaos ARGS="--seed N --faults 14 --items 24"`."""
     print(f"seed {seed}")
