@@ -17,7 +17,7 @@ from orchestrator.settings import Deployment
 from orchestrator.states import Event
 from orchestrator.store import Store
 from tests.orchestrator.virtual_clock import start_ms, tell
-from workers.create import decide
+from workers.verdict import decide
 from workers.video_api import RefusalKind, Refused
 
 

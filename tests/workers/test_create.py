@@ -17,7 +17,8 @@ from orchestrator import remote_ids, views
 from orchestrator.states import Event, State
 from tests.ledger import deployment
 from tests.workers.creating import Desk
-from workers.create import create, decide
+from workers.create import create
+from workers.verdict import decide
 from workers.video_api import Accepted, CreateOutcome, Image, NotSent, Order, RefusalKind, Refused, Unknown
 
 
