@@ -26,6 +26,10 @@ local function note_creator(now)
   if math.abs(now - seen) >= NOTED_MS then redis.call('HSET', KEYS[1], 'creator_at', now) end
 end
 
+local function creator_alive(now)
+  return math.abs(now - tonumber(redis.call('HGET', KEYS[1], 'creator_at') or 0)) <= ALIVE_MS
+end
+
 -- How many videos wait to be archived, the next that will be deleted and when, and how long archiving all of them takes
 -- at the pace of late (nil: none was learned). What is past its time already cannot be saved by waiting.
 local function backlog(now, alive)

@@ -20,8 +20,8 @@ for n, limit in ipairs(limits) do
 end
 if level > tonumber(m[1] or 0) then under = limits[level] end
 
--- Without a worker there is nobody to say so; one that asks here creates, or archives itself.
-local _, why = archive_shut(alive > 0 or redis.call('HEXISTS', KEYS[1], 'creator_at') == 0, now)
+-- Where nobody creates, nobody waits for one that archives.
+local _, why = archive_shut(not creator_alive(now), now)
 if tonumber(m[3] or 0) > now then why = 'refused' end
 local news = (why and not m[2]) and 1 or (m[2] and not why) and -1 or 0
 if tells then

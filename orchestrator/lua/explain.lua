@@ -80,8 +80,7 @@ if answer.shut then answer.opens_at = round.shut[batch] or nil end
 answer.desks = {}
 local meters, desks, asked = {}, {}, as_asked()
 -- Where nobody works at all, that is what to say; where somebody creates, and nobody archives, admission says this.
-local creator = tonumber(redis.call('HGET', KEYS[1], 'creator_at') or 0)
-local shut_until, shut_by = archive_shut(now - creator > ALIVE_MS, now)
+local shut_until, shut_by = archive_shut(not creator_alive(now), now)
 answer.archive = tonumber(redis.call('HGET', KEYS[1], 'archive_closed_until') or 0) > now and 'refused' or shut_by
 for _, facts in ipairs(request.deployments) do
   desks[#desks + 1] = shut_for_archive(open_desk(facts, meters, now), shut_until)

@@ -203,6 +203,15 @@ async def test_that_the_archive_falls_behind_is_told_once_and_that_it_caught_up(
     ]
 
 
+async def test_that_nobody_archives_is_told_while_somebody_creates(store: Store) -> None:
+    """Where all workers are away, nothing falls behind but what they were told to do."""
+    assert (await standing(store)).shut is None
+    await ask(store, archives=False)
+    assert (await standing(store)).shut == "unattended"
+    await after(store, 61)
+    assert (await standing(store)).shut is None
+
+
 def test_the_scripts_reckon_with_as_many_hands_as_a_worker_has() -> None:
     text = (HOUSE / "orchestrator/lua/_expiry.lua").read_text(encoding="utf-8")
     assert f"local HANDS = {ARCHIVE_SLOTS} " in text

@@ -150,7 +150,8 @@ async def test_a_worker_probes_what_is_due_and_goes_on_with_the_items(desk: Desk
     """Nobody starts anything: it was stopped, it is probed, the batch ends."""
     await stopped(desk)
     await desk.store.redis.hset(desk.store.keys.deployment("east"), "probe_at", 1)
-    worker = Worker(desk.store, desk.station.lines, DirectorySink(tmp_path), claim_s=CLAIM_S, steps=["create", "archive"])
+    steps = ["create", "archive"]
+    worker = Worker(desk.store, desk.station.lines, DirectorySink(tmp_path), claim_s=CLAIM_S, steps=steps)
     working = asyncio.create_task(worker.run())
 
     async def created() -> bool:
