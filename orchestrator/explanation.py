@@ -51,8 +51,8 @@ class Ahead:
 class Door:
     """A deployment that could take the item.
 
-    gate, until  what admission would answer for it: none, rate, slot, budget, window, cooling, stopped, paused or
-                 archive; and when that ends (Unix seconds), None where no clock knows
+    gate, until  what admission would answer for it: none, rate, slot, budget, window, cooling, stopped, paused,
+                 recovering or archive; and when that ends (Unix seconds), None where no clock knows
     used, slots  of its quota; slots None without a limit. `trial`: one create is tried alone
     short        what its batch's next video would break, whatever the gate is
     shut         the batch's own window is closed, whatever the gate is; `opens_at`: until when

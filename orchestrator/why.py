@@ -25,8 +25,8 @@ DEEPEST = 5
 class Why:
     """The answer. Instants are Unix seconds.
 
-    gate         what keeps it: none, rate, slot, budget, window, cooling, stopped, paused, archive, priority, source,
-                 made_in_another_batch, cancelled, loading or no_deployment; None for an item that does not wait
+    gate         what keeps it: none, rate, slot, budget, window, cooling, stopped, paused, recovering, archive,
+                 priority, source, made_in_another_batch, cancelled, loading or no_deployment; None for an item that does not wait
     until        when that ends, where a clock knows it to the second
     since        since when it is in its state; `expected`: about when it leaves it, None where nobody knows
     deployments  those that could take it, each with its own gate
