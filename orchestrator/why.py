@@ -26,7 +26,8 @@ class Why:
     """The answer. Instants are Unix seconds.
 
     gate         what keeps it: none, rate, slot, budget, window, cooling, stopped, paused, recovering, archive,
-                 priority, source, made_in_another_batch, cancelled, loading or no_deployment; None for an item that does not wait
+                 priority, source, made_in_another_batch, cancelled, loading, again or no_deployment; None for an item
+                 that does not wait
     until        when that ends, where a clock knows it to the second
     since        since when it is in its state; `expected`: about when it leaves it, None where nobody knows
     deployments  those that could take it, each with its own gate
