@@ -29,6 +29,14 @@ of an item that failed in the end says how many attempts there were. Everything 
 A status word that nobody here knows means *still rendering*: a client that took it for an end would lose the video. It
 is told once in the log (`status.is_unknown`) and in `dailies show`, and believed for `max_render_s` since it was first
 seen.
+
+## Before a finished video is lost
+
+Every finished video has a deadline: the provider's own, else `retention_s` from its creation; the earliest is archived
+first. No create starts while the archive refuses to take videos, while no worker that archives was seen for a minute,
+or while what is finished could not be archived, as fast as that went of late, before the first of it is deleted
+([Waiting](waiting.md), gate `archive`). In the log `expiry.is_near` says that six hours, one hour or a quarter of an
+hour are left for the next one, and `archive.falls_behind` that no creates start, and why; each once, until it is over.
 """
 
 
