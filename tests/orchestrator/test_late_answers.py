@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator import remote_ids
+from orchestrator import in_hand, remote_ids
 from orchestrator.decision import Decision
 from orchestrator.keys import Ref
 from orchestrator.records import Claim, Item
@@ -204,6 +204,20 @@ async def test_a_create_that_is_held_stays_a_possible_maker_of_what_is_listed_un
     assert await store.redis.zrange(key, 0, -1) == [b"spring/b#1"]
     await accept(store, second, "video_2")
     assert await store.redis.zcard(key) == 0
+
+
+async def test_two_deployments_of_one_resource_share_a_listing_and_so_its_rivals_and_its_ids(store: Store) -> None:
+    """Promise 8."""
+    east, west = deployment("east"), deployment("west")
+    await submit(store, [item("a"), item("b")], deployments=[east, west])
+    (first,) = (await admit(store, east, most=1)).admitted
+    (second,) = (await admit(store, west, most=1)).admitted
+    versions = [await intend(store, claim) for claim in (first, second)]
+    for mine, other in ((first, second), (second, first)):
+        (rival,) = await in_hand.rivals(store, SCOPE, f"{mine.ref}#1", since=0.0, until=float("inf"))
+        assert rival.ref == f"{other.ref}#1"
+    await accept(store, first, "video_1")
+    assert (await accept(store, second, "video_1", how="prompt", version=versions[1]))[0] == "taken"
 
 
 async def test_where_prompts_are_hidden_creates_of_one_shape_follow_one_another(store: Store) -> None:
