@@ -47,6 +47,7 @@ class Evidence:
     slots      deployment → the most that were taken at once, as sampled
     exits      codes of workers that ended although nobody killed or asked them
     crashes    log lines that carry an exception
+    forgot     whether the ledger was lost, or some seconds of it
     audited    remote ids that `dailies reconcile --audit` names
     """
 
@@ -67,6 +68,7 @@ class Evidence:
     exits: Sequence[int | None]
     crashes: Sequence[str]
     limits: Mapping[str, int]
+    forgot: bool
     audited: frozenset[str]
 
 
@@ -105,6 +107,7 @@ async def gather(
         exits=exits,
         crashes=crashes(stage.folder),
         limits=stage.slots,
+        forgot=stage.night.emptied or stage.night.older,
         audited=await _audited(stage, jobs, attempts),
     )
 
