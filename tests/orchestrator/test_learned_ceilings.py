@@ -140,7 +140,7 @@ class SameNumbers(RuleBasedStateMachine):
     def serving(self) -> list[Deployment]:
         return [desk.deployment for desk in self.desks]
 
-    @rule(ms=st.integers(1, 200) | st.integers(1, 20_000) | st.integers(1, 400_000))
+    @rule(ms=st.integers(1, 200) | st.integers(1, 20_000) | st.integers(1, 1_500_000))
     def wait(self, ms: int) -> None:
         self.now += ms
         self.do(tell(self.store, self.now))
