@@ -89,6 +89,16 @@ async def resolve(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
+async def numeric(host: str) -> str | None:
+    """The address that a host is, in whatever spelling the system knows; None where it is a name."""
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except (OSError, UnicodeError):
+        return None
+    return str(found[0][4][0])
+
+
 def is_network(entry: str) -> bool:
     """Whether an entry is an address or a network, and not the name of a host."""
     try:

@@ -8,7 +8,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
-from workers.reach import Forbidden, Reach, get_at, is_network, is_public, resolve
+from workers.reach import Forbidden, Reach, get_at, is_public, numeric, resolve
 from workers.video_api.answer import Answer
 from workers.video_api.errors import BadAnswer
 
@@ -38,7 +38,8 @@ class Strangers:
         """A streamed answer. Raises Forbidden, OSError and httpx.HTTPError."""
         host, reach = url.raw_host.decode("ascii"), await self._reach()
         if url.scheme in getproxies() and not proxy_bypass(host):
-            if is_network(host) and not reach.takes(host):
+            address = await numeric(host)  # all that can be checked of what the proxy will resolve
+            if address is not None and not reach.takes(address):
                 raise Forbidden(f"The download is redirected to {host}, which is no public address")
             return await self._through_proxy.send(self._through_proxy.build_request("GET", url), stream=True)
         try:

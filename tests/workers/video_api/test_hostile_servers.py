@@ -341,6 +341,29 @@ async def test_no_endpoint_leads_to_the_metadata_service_of_a_cloud(bench: Any) 
         assert not isinstance(raised.value, Unreachable) or "fd00" in place
 
 
+@pytest.mark.parametrize("place", ["169.254.169.254", "[fe80::1]", "2852039166", "0xa9.0xfe.0xa9fe"])
+async def test_no_proxy_is_asked_for_an_inner_address(bench: Any, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    """It resolves names in our place; but no address, in whatever spelling, goes past the check."""
+    async with WireServer([answer(302, b"", {"Location": f"http://{place}/"}), answer(200, b"film", MP4)]) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        api = await bench.client("http://video.example")
+        with pytest.raises(BadAnswer, match="no public address"):
+            await fetch(api)
+        assert [request.target for request in proxy.requests] == ["http://video.example/openai/v1/videos/video_1/content"]
+
+
+async def test_a_proxy_carries_a_redirect_to_a_name_and_no_key_with_it(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = answer(302, b"", {"Location": "http://blob.example/v?sig=1"})
+    async with WireServer([away, answer(200, b"film", MP4)]) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        api = await bench.client("http://video.example")
+        assert await fetch(api) == 4
+        assert proxy.requests[1].target == "http://blob.example/v?sig=1"
+        assert not {"api-key", "authorization", "cookie"} & set(proxy.requests[1].headers)
+
+
 async def test_a_redirect_to_a_name_connects_to_the_address_that_was_checked(
     bench: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
