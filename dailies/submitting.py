@@ -73,6 +73,7 @@ async def submit_all(session: Session, surveyed: Sequence[Surveyed], choices: Ch
             window=None if any(d.auth.sandbox for d in session.settings.deployments) else manifest.window,
             comparison=_comparison(session, each, choices),
             reuse=choices.reuse,
+            again=choices.again,
         )
         batch = await views.batch(session.store, name)
         left = usd(max(batch.estimated - batch.confirmed - batch.unknown, 0)) if batch else 0.0

@@ -106,11 +106,12 @@ class Submission:
         window: Window | None = None,
         comparison: Comparison | None = None,
         reuse: bool = False,
+        again: bool = False,
     ) -> Submitted:
         """Queue the items; `kinds` are the models, sizes, seconds and pins among them; in `window` creates may start.
 
         With a `comparison`, rows whose receipt it finds are archived at once; with `reuse` too, those that another
-        batch has take its video.
+        batch has take its video. `again`: a person pays again, whatever receipts and lists of jobs tell of them.
 
         What a person paused stays paused, and what was cancelled stays so. Raises UnknownPrice and AlreadySubmitting
         before anything is written, CancelledMeanwhile in the middle.
@@ -132,7 +133,7 @@ class Submission:
             await end_dropping(self._store, self._name, lock)
             await sweep(self._store, self._name)  # what was asked before is asked of the rows that were there before
             await self._store.scripts.run("open_batch", self._name, settings, hours)
-            counts = await self._write(items, lock, comparison, reuse)
+            counts = await self._write(items, lock, comparison, reuse=reuse, again=again)
         done = Submitted(self._name, *counts)
         log.info("batch.submitted", batch=self._name, new=done.new, changed=done.changed, unchanged=done.unchanged)
         return done
@@ -142,7 +143,9 @@ class Submission:
         items: Iterable[ManifestItem],
         lock: Lock,
         comparison: Comparison | None,
+        *,
         reuse: bool,
+        again: bool,
     ) -> list[int]:
         lanes = {d.model for d in self._deployments} | {f"@{d.name}" for d in self._deployments}
         counts = [0, 0, 0, 0]
@@ -154,6 +157,8 @@ class Submission:
                 standings = await comparison.look([item for _, item in places])
                 for row, standing in zip(chunk, standings, strict=True):
                     row.update(_made_already(standing, reuse=reuse))
+            for row in chunk if again else ():
+                row["again"] = 1
             lanes.update(f"@{row['pin']}" if row["pin"] else str(row["model"]) for row in chunk)
             added = await self._store.scripts.run("submit", self._name, *chunk)
             if added is None:

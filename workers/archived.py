@@ -61,6 +61,12 @@ class ArchivedRows:
         found = await asyncio.gather(*(self._of(row, names) for row in asked))
         return [(row, paper) for row, paper in zip(asked, found, strict=True) if paper is not None]
 
+    async def remote_ids(self, key: str) -> set[str]:
+        """The remote jobs whose videos stand there as a row's."""
+        await self.names()
+        papers = await asyncio.gather(*map(self._read, self._by_key.get(key, ())))
+        return {str(paper["remote_id"]) for paper in papers if paper is not None}
+
     async def names(self) -> frozenset[str]:
         """All names in the folder."""
         if self._names is None:

@@ -167,6 +167,8 @@ async def _take(store: Store, rows: ArchivedRows, batch: str) -> int:
         return int(await store.scripts.run("take_receipts", batch, *told)) if told else 0
 
     async for item in views.items(store, batch, _BEFORE):
+        if "again" in item.fields:  # a person pays for it again
+            continue
         some.append(item)
         if len(some) == CHUNK:
             taken += await write()

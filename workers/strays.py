@@ -6,7 +6,7 @@ Only items that were not sent as far as the ledger knows are asked; what is out 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from orchestrator import views
@@ -14,7 +14,9 @@ from orchestrator.records import Item
 from orchestrator.settings import Deployment
 from orchestrator.states import State
 from orchestrator.store import Store
+from workers.archived import ArchivedRows
 from workers.likeness import plain, same_shape
+from workers.sinks import Sink
 from workers.video_api import RemoteJob, RemoteStatus
 
 #: Which of several jobs is taken first: one that has a video, or may have one.
@@ -43,15 +45,17 @@ class Matches:
     hidden: list[RemoteJob] = field(default_factory=list)
 
 
-async def match(store: Store, jobs: Sequence[RemoteJob], deployments: Sequence[Deployment]) -> Matches:
-    """Compare unknown jobs of one scope, whose deployments these are, with all items that wait."""
+async def match(store: Store, sink: Sink, jobs: Sequence[RemoteJob], deployments: Sequence[Deployment]) -> Matches:
+    """Compare unknown jobs of one scope, whose deployments these are, with all items that wait. What a person pays for
+    again takes no job whose video is archived. Raises ArchiveError."""
     table = _Table(jobs, deployments)
     for batch in await views.batches(store):
         if "cancel" in batch.fields or not batch.moving(State.WAITING, State.ADMITTED):
             continue
+        rows = ArchivedRows(sink, batch.name, deployments)
         async for item in views.items(store, batch.name, {State.WAITING, State.ADMITTED}):
-            if "cancel" not in item.fields:
-                table.offer(item)
+            if "cancel" not in item.fields and table.concerns(item):
+                table.offer(item, await rows.remote_ids(item.spec.key) if "again" in item.fields else ())
     return table.matches()
 
 
@@ -71,9 +75,14 @@ class _Table:
         self._asking: list[tuple[Item, Deployment, list[RemoteJob]]] = []
         self._orders: dict[str, set[str]] = defaultdict(set)  # job → the fingerprints that it may be of
 
-    def offer(self, item: Item) -> None:
-        """An item that waits."""
+    def concerns(self, item: Item) -> bool:
+        """Whether any job could be its own."""
+        return bool(self._hidden) or plain(item.spec.prompt) in self._by_prompt
+
+    def offer(self, item: Item, archived: Collection[str] = ()) -> None:
+        """An item that waits; `archived`: jobs that are not its own."""
         jobs = self._like(item, self._by_prompt.get(plain(item.spec.prompt), ()))
+        jobs = [job for job in jobs if job.remote_id not in archived]
         at = self._at(item, jobs)
         if at is None:
             return

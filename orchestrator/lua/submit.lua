@@ -3,6 +3,7 @@
 -- ARGV  2 batch, 3 … one JSON row each: {key, fingerprint, spec = "json", model, priority, place, seconds,
 --       pin = the only deployment that may make it or "",
 --       price = micro-dollars or "", source = key of the item it is made from or "",
+--       again = 1 where a person pays again for what receipts and lists tell of, or absent,
 --       twin = "BATCH/ITEM" whose video shall be taken, or absent,
 --       found = what its receipt in the archive says, or absent: {item = {…}, attempt = {…}}}
 -- Returns {new, changed, unchanged, updated}: `changed` rows were replaced while waiting or added as KEY~n,
@@ -24,7 +25,7 @@ local function detach(id)
     redis.call('SREM', remixes_of(batch, source), id)
     redis.call('SREM', abandoned_key(batch, source), id)
   end
-  redis.call('HDEL', item_key(batch, id), 'source', 'source_id', 'twin', 'pin')
+  redis.call('HDEL', item_key(batch, id), 'source', 'source_id', 'twin', 'pin', 'again')
 end
 
 -- Finds what an item is made from: in a lane of its source's deployment when that succeeded, parked (no lane) until
@@ -71,6 +72,7 @@ local function place(id, row)
   redis.call('HSET', item_key(batch, id), 'lane', lane, 'priority', row.priority, 'place', row.place,
              'fingerprint', row.fingerprint, 'seconds', row.seconds, 'price', row.price, 'model', row.model)
   note_pin(id, row)
+  if row.again then redis.call('HSET', item_key(batch, id), 'again', 1) end
   redis.call('HSET', specs, id, row.spec)
   note_print(row.fingerprint, batch .. '/' .. id)
   enqueue(batch, id, true)

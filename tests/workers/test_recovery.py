@@ -17,9 +17,11 @@ from orchestrator.keys import Ref
 from orchestrator.records import Claim
 from orchestrator.states import State
 from orchestrator.store import Store
+from orchestrator.submission import Submission
 from orchestrator.views import deployment as view_of
 from tests.ledger import ALLOWANCE_S, batch_of, item, submit
 from tests.workers.creating import Desk, desk_at
+from tests.workers.test_restoration import receipt
 from workers.create import create
 from workers.recovery import Looked, recover
 from workers.sinks.directory import DirectorySink
@@ -412,3 +414,18 @@ async def test_rows_of_the_same_words_and_other_pictures_are_left_to_reconcile_a
     await place.look()
     assert [await place.state(key) for key in ("p0", "p1")] == [State.CREATING] * 2
     assert await remote_ids.owners(place.store, place.scope, [(await place.desk.witness.jobs())[0]["id"]]) == {}
+
+
+async def test_what_a_person_pays_for_again_takes_no_job_whose_video_is_archived(place: Place) -> None:
+    """Of a lost ledger's jobs it takes those that have no receipt: its own new one, which was on its way."""
+    await forgotten(place, "archived", "lost")
+    await place.store.redis.flushall()
+    jobs = {job["prompt"]: job["id"] for job in await place.desk.witness.jobs()}
+    receipt(place.archive, "archived", remote_id=jobs["prompt of archived"])
+    submission = Submission(place.store, "spring", deployments=[place.desk.east], progress=lambda _: None)
+    rows = [item("archived"), item("lost")]
+    await submission.submit(rows, kinds=(), columns=(), budget_usd=None, template="spring", again=True)
+    await place.ask()
+    await place.later()
+    assert (await place.look()).adopted == 1
+    assert [await place.state(key) for key in ("archived", "lost")] == [State.WAITING, State.RENDERING]
