@@ -16,6 +16,8 @@ from typing import Any
 from bench.admission.scenarios import SCALE
 from bench.orders import items
 from orchestrator import logs
+from orchestrator.admission import scope
+from orchestrator.recovery import trust_by_hand
 from orchestrator.redis_connection import connect
 from orchestrator.settings import ArchiveSettings, Auth, Deployment, Poll, Quota
 from orchestrator.store import Store
@@ -67,6 +69,9 @@ async def main(plan: dict[str, Any], index: int) -> None:
     sink = open_sink(ArchiveSettings(url=plan["folder"]), os.environ)
     worker = Worker(store, {d.name: Line(d, apis[d.name]) for d in served}, sink, claim_s=30)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, worker.stop)
+    # As in a ledger that is in use: an empty one first makes sure that nothing of what others create there was its own.
+    for each in {scope(d) for d in served}:
+        await trust_by_hand(store, each)
     print("ready", flush=True)
     await asyncio.to_thread(sys.stdin.readline)
     if index == 0:
