@@ -166,9 +166,8 @@ async def test_what_moves_in_a_ledger_that_knows_the_batch_stays_wanted(store: S
     receipt(tmp_path, "a")
     done = await restored(store, tmp_path)
     assert done.restored == 1
-    again = await submit(store, [item("a", prompt="another")])
-    assert again.unchanged == 1
     assert await state(store, "a") is State.WAITING
+    assert (await submit(store, [item("a", prompt="a third")])).changed == 1
     batch = await batch_of(store)
     assert (batch.total, batch.counts[State.WAITING], batch.counts[State.ARCHIVED]) == (2, 1, 1)
 
