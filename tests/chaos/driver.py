@@ -23,6 +23,7 @@ from tests.chaos.mischief import plan
 from tests.chaos.night import BATCHES, Night
 from tests.chaos.stage import Stage, until
 from tests.servers import Container
+from workers.cancelling import end
 
 #: How long a batch may take to become final once all faults are over (seconds); most of it is waiting for evidence.
 SETTLE_S = 90.0
@@ -84,9 +85,7 @@ async def run(
         helping = asyncio.create_task(_help(stage, say))
         if not await until(lambda: settled(stage.store), SETTLE_S):
             done.stalled = await hanging(stage)
-        for task in (watching, helping):
-            task.cancel()
-        await asyncio.gather(watching, helping, return_exceptions=True)
+        await end([watching, helping], within_s=STOP_S)
         say("it is settled" if not done.stalled else "it hangs")
         exits = [*stage.crew.ended, *await stage.crew.stop(STOP_S)]
         seen = await gather(stage, slots=slots, exits=exits)

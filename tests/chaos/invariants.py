@@ -5,6 +5,7 @@ A check takes the evidence and yields breaches, as sentences. None of them knows
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatch
@@ -159,15 +160,16 @@ def no_file_is_left_half_written(seen: Evidence) -> Iterator[str]:
 def slots_are_within_the_limit(seen: Evidence) -> Iterator[str]:
     """At no time did more jobs render than the quota allows; nor did the ledger hold more slots.
 
-    A ledger that is made good by a list takes in more at once: what is done already too. And which of two deployments of
-    one model made a job no list tells, so that they then keep to their limits together.
+    A ledger that is made good by a list takes in more at once: what is done already too. And which of two deployments
+    of one model made a job no list tells, so that they then keep to their limits together.
     """
     shares: defaultdict[str, list[str]] = defaultdict(list)
     for name in seen.limits:
         shares[DEPLOYMENTS[name]["model"] if seen.forgot else name].append(name)
     for share, names in shares.items():
         limit, wires = sum(seen.limits[name] for name in names), [DEPLOYMENTS[name]["deployment"] for name in names]
-        spans = [(j["created_at"], j["finished_at"], j["id"]) for j in seen.jobs if j["deployment"] in wires]
+        jobs = [job for job in seen.jobs if job["deployment"] in wires]
+        spans = [(job["created_at"], job["finished_at"] or math.inf, job["id"]) for job in jobs]
         for begun, _, remote_id in spans:
             at_once = [other for a, b, other in spans if a <= begun < b]
             if len(at_once) > limit:
