@@ -40,6 +40,7 @@ async def report(station: Station, name: str, version: int) -> None:
                 await store.renew(Ref(name, ""), version, FORGET_AGAIN_S)
             return
         await _write(station, batch, version)
+        await station.sink.tidy(name)
     if await store.end_report(name, version, keep_s=station.keep_s):
         log.info("batch.reported", batch=name, archive=f"{station.sink.url}{name}/")
 

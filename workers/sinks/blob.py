@@ -153,6 +153,9 @@ class BlobSink:
                 raise WriteRefused(f"{self._url_of(name)} is there already.") from None
         return self._url_of(name)
 
+    async def tidy(self, folder: str) -> None:
+        """Nothing: the store drops blocks that were never committed after a week."""
+
     async def aclose(self) -> None:
         await self._service.close()
         if self._identity is not None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from workers.sinks.errors import ArchiveError, ArchiveFull, ArchiveUnavailable, NotThere, TooLarge, WriteRefused
-from workers.sinks.part_file import PartFile, note_of
+from workers.sinks.part_file import PartFile, note_of, remove_orphans
 from workers.sinks.sink import READ_LIMIT, Accept, NameTaken, Saved, Stat
 from workers.sinks.stream import Digest, blocks_of, checked, in_thread
 
@@ -106,6 +106,10 @@ class DirectorySink:
         if not await self._do(_write_whole, self._path(name), data, content_type, replace):
             raise WriteRefused(f"{self._path(name)} is there already.")
         return self._url_of(name)
+
+    async def tidy(self, folder: str) -> None:
+        """A try for the same name removes them too, but a video that another worker archived is not tried again."""
+        await self._do(remove_orphans, self._path(folder))
 
     async def aclose(self) -> None:
         return None

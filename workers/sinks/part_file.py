@@ -7,10 +7,12 @@ import errno
 import fcntl
 import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 _ATTRIBUTE = "user.dailies"
+_PART = re.compile(r"\..+\.\d+\.part")
 _SHORT = 200
 _OURS = "dailies_"
 _NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EACCES)
@@ -111,6 +113,14 @@ def _annotate(fd: int, note: Mapping[str, object]) -> None:
         except (OSError, AttributeError):
             continue
         return
+
+
+def remove_orphans(folder: Path) -> None:
+    """Removes the temporary files of a folder that nobody writes."""
+    if folder.is_dir():
+        with os.scandir(folder) as entries:
+            for path in [Path(entry.path) for entry in entries if _PART.fullmatch(entry.name)]:
+                _removed_orphan(path)
 
 
 def _removed_orphan(path: Path) -> bool:

@@ -82,6 +82,21 @@ async def test_what_a_killed_process_left_is_removed_by_the_next_try(tmp_path: P
     assert (tmp_path / "done.mp4").read_bytes() == b"whole"
 
 
+async def test_what_a_killed_process_left_of_a_video_that_another_archived_is_tidied_away(tmp_path: Path) -> None:
+    """Stopped in the middle of a stream, it kept its file locked while another took the next; then it was killed."""
+    left = tmp_path / "spring/.a.mp4.1.part"
+    sink = DirectorySink(tmp_path)
+    left.parent.mkdir()
+    with left.open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        await sink.save("spring/a.mp4", stream(b"abc"), **VIDEO)
+        await sink.tidy("spring")
+        assert files(tmp_path) == ["spring/.a.mp4.1.part", "spring/a.mp4"]
+    await sink.tidy("spring")
+    await sink.tidy("summer")
+    assert files(tmp_path) == ["spring/a.mp4"]
+
+
 async def test_a_temporary_file_that_somebody_still_writes_is_left_alone(tmp_path: Path) -> None:
     held = tmp_path / ".a.mp4.1.part"
     with held.open("wb") as file:
