@@ -16,9 +16,10 @@ from orchestrator.decision import Decision
 from orchestrator.failures import ARCHIVE, EXPIRED, UNREACHED, UNREADABLE
 from orchestrator.records import Item
 from orchestrator.states import Event, State
-from workers.delivery import Delivery, NotWhole, already_there, deliver
+from workers.delivery import Delivery, already_there, deliver
 from workers.ending import ended
 from workers.missing import AGAIN_S, missed
+from workers.proof import NotWhole
 from workers.receipt import receipt, receipt_name
 from workers.reuse import reuse
 from workers.sinks import ArchiveError, ArchiveUnavailable

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from workers import c2pa
 from workers.mp4_index import Index, Track, fragment_durations, read_index
 
 MOOV_LIMIT = 16 * 1024 * 1024  # an index for hours of video is a few MiB; more is not an index
@@ -22,7 +23,8 @@ class Mp4:
     """What the boxes say. Seconds and pixels are None where they could not be read.
 
     `complete` is the proof that nothing was cut off; `problem` says in a sentence why it is missing. `container` is
-    "mp4", or what the bytes look like instead: "avi", "webm", "json", "html"; "" for anything else.
+    "mp4", or what the bytes look like instead: "avi", "webm", "json", "html"; "" for anything else. `c2pa`: whether it
+    carries content credentials; None where nobody looked, in what is no MP4.
     """
 
     duration_s: float | None
@@ -32,6 +34,7 @@ class Mp4:
     complete: bool
     problem: str | None
     container: str = "mp4"
+    c2pa: bool | None = None
 
 
 class BoxWalker:
@@ -49,6 +52,8 @@ class BoxWalker:
         self._open_media = False  # an mdat said "to the end of the file"
         self._index: Index | None = None
         self._fragment_ticks: dict[int, int] = {}
+        self._uuid = bytearray()  # the head of the current box's body, where that is a uuid
+        self._has_manifest = False
         self.container = ""  # as in Mp4, once it is known
         self.problem: str | None = None  # what no further bytes can mend
 
@@ -75,6 +80,7 @@ class BoxWalker:
             complete=self.problem is None,
             problem=self.problem,
             container=self.container,
+            c2pa=self._has_manifest if self.container == "mp4" else None,
         )
 
     def _take_header(self, view: memoryview) -> memoryview:
@@ -131,6 +137,8 @@ class BoxWalker:
                 self.problem = "The index of the video is larger than any video's index."
                 return view[take:]
             self._kept += view[:take]
+        if self._kind == b"uuid":
+            self._uuid += view[: min(take, c2pa.HEAD - len(self._uuid))]
         if self._left is None:
             self._media += take if self._kind == b"mdat" else 0
             return view[take:]
@@ -141,6 +149,8 @@ class BoxWalker:
 
     def _close_box(self) -> None:
         kept, self._kept, self._left = self._kept, None, 0
+        self._has_manifest |= c2pa.holds_manifest(bytes(self._uuid))
+        self._uuid.clear()
         if kept is None:
             return
         try:

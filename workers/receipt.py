@@ -17,7 +17,8 @@ from workers.delivery import Delivery
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """One archived video. Instants are RFC 3339 in UTC; `cost_usd` is None where no price is known. `file`: the
-    video's name, relative to the batch's folder."""
+    video's name, relative to the batch's folder. `md5` in hex, as the blob's Content-MD5 has it. `c2pa`: whether the
+    video carries content credentials; None where its container is not looked into."""
 
     batch: str
     key: str
@@ -44,6 +45,9 @@ class Receipt:
     cost_usd: float | None
     url: str
     file: str
+    md5: str
+    content_type: str
+    c2pa: bool | None
 
     def dump(self) -> builtins.bytes:
         """As the JSON document that is stored."""
@@ -112,4 +116,7 @@ def receipt(item: Item, delivery: Delivery, now: float) -> Receipt:
         cost_usd=usd(attempt.price) if attempt.price is not None else None,
         url=delivery.url,
         file=delivery.name.rsplit("/", 1)[-1],
+        md5=delivery.md5,
+        content_type=delivery.content_type,
+        c2pa=video.c2pa,
     )

@@ -16,6 +16,7 @@ import workers.arq_queue
 import workers.create
 import workers.delivery
 import workers.evidence
+import workers.proof
 import workers.sinks.part_file
 import workers.worker
 from tests.chaos.haste import edit
@@ -91,7 +92,7 @@ def proof() -> None:
     """Whatever arrived is the video."""
 
     def believed(content: Any, arrived: Any, video: Any) -> Any:
-        return workers.delivery.VideoFacts(video.duration_s, video.width, video.height, video.has_audio, "mp4")
+        return workers.proof.VideoFacts(video.duration_s, video.width, video.height, video.has_audio, "mp4")
 
     async def all_of_it(content: Any, walker: Any) -> AsyncIterator[bytes]:
         async for chunk in content.chunks:

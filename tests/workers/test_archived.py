@@ -15,7 +15,8 @@ from orchestrator.records import Attempt, Item, Spec
 from orchestrator.states import Event, State
 from tests.ledger import deployment, item
 from workers.archived import ArchivedRows
-from workers.delivery import Delivery, VideoFacts
+from workers.delivery import Delivery
+from workers.proof import VideoFacts
 from workers.receipt import receipt, receipt_name
 from workers.reuse import reuse
 from workers.sinks.directory import DirectorySink
@@ -38,7 +39,8 @@ async def put(sink: DirectorySink, row: ManifestItem, *, file: str | None = None
     name = f"spring/{file or row.key}.mp4"
     if video:
         await sink.write(name, b"mp4", "video/mp4")
-    paper = receipt(ordered(row), Delivery(name, sink.url + name, 3, "5ha", FACTS, ()), 1_790_000_100.0)
+    delivery = Delivery(name, sink.url + name, 3, "5ha", "3d5", "video/mp4", FACTS, ())
+    paper = receipt(ordered(row), delivery, 1_790_000_100.0)
     await sink.write(receipt_name(name), paper.dump(), "application/json")
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import io
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,7 +18,11 @@ import pytest
 from orchestrator.keys import Ref
 from orchestrator.records import Attempt, Item, Spec
 from orchestrator.states import State
-from workers.delivery import NotWhole, already_there, deliver
+from tests.workers.test_mp4 import credentials
+from workers.delivery import already_there, deliver
+from workers.proof import NotWhole
+from workers.receipt import receipt
+from workers.sinks import Stat
 from workers.sinks.blob_metadata import from_blob, to_blob
 from workers.sinks.directory import DirectorySink
 from workers.video_api import Content
@@ -112,6 +118,65 @@ async def test_another_container_that_is_as_long_as_announced_is_kept_and_named(
     riff = b"RIFF" + (1000).to_bytes(4, "little") + b"AVI LIST" + bytes(992)
     delivery = await deliver(sink, Provider(riff, content_type="video/x-msvideo"), finished())  # type: ignore[arg-type]
     assert delivery.mismatch == ("container avi instead of mp4",)
+
+
+async def test_a_media_type_that_is_no_mp4s_is_named_and_a_player_is_given_a_videos(tmp_path: Path) -> None:
+    for called, kept, words in [
+        ("video/webm", "video/webm", ("content type video/webm instead of video/mp4",)),
+        ("image/webp", "video/mp4", ("content type image/webp instead of video/mp4",)),
+        ("application/octet-stream", "video/mp4", ()),
+        ("", "video/mp4", ()),
+    ]:
+        sink = DirectorySink(tmp_path / (called or "none"))
+        delivery = await deliver(sink, Provider(film(), content_type=called), finished())  # type: ignore[arg-type]
+        assert (delivery.content_type, delivery.mismatch) == (kept, words)
+        again = await already_there(sink, finished())
+        assert again is not None
+        assert again.mismatch == words
+
+
+async def test_content_credentials_survive_and_the_receipt_says_whether_they_are_there(tmp_path: Path) -> None:
+    plain = film()
+    signed = plain + credentials()
+    for name, data in (("plain", plain), ("signed", signed)):
+        sink = DirectorySink(tmp_path / name)
+        delivery = await deliver(sink, Provider(data), finished())  # type: ignore[arg-type]
+        paper = json.loads(receipt(finished(), delivery, 1_790_000_000.0).dump())
+        assert (tmp_path / name / "spring/hero.mp4").read_bytes() == data
+        assert (paper["c2pa"], paper["content_type"]) == (name == "signed", "video/mp4")
+        assert paper["md5"] == hashlib.md5(data, usedforsecurity=False).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("seen", "words"),
+    [
+        ({"bytes": 5}, "has 5 bytes in the archive"),
+        ({"md5": bytes(16)}, "another MD5"),
+        ({"content_type": "text/plain"}, "is text/plain in the archive"),
+        (None, "no such object"),
+    ],
+)
+async def test_what_the_archive_says_after_the_commit_must_be_what_was_sent(
+    tmp_path: Path, seen: dict[str, Any] | None, words: str
+) -> None:
+    """An archive that keeps something else than it was given has no receipt beside it."""
+
+    class Forgetful(DirectorySink):
+        async def stat(self, name: str) -> Stat | None:
+            there = await super().stat(name)
+            return there and seen and dataclasses.replace(there, **seen)
+
+    with pytest.raises(NotWhole, match=words):
+        await deliver(Forgetful(tmp_path), Provider(film()), finished())  # type: ignore[arg-type]
+
+
+async def test_a_video_of_ours_that_was_changed_is_not_taken_for_ours(sink: DirectorySink, tmp_path: Path) -> None:
+    data = film()
+    await deliver(sink, Provider(data), finished())  # type: ignore[arg-type]
+    with (tmp_path / "spring/hero.mp4").open("r+b") as file:  # in place: what was noted with it stays
+        file.truncate(100)
+    assert await already_there(sink, finished()) is None
+    assert (await deliver(sink, Provider(data), finished())).name == "spring/hero.video_1.mp4"  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("start", [b'{"error": "it has expired"}', b"<html>", b"\0\0\0\1junk" * 9, b"no video"])

@@ -255,3 +255,44 @@ def test_asking_twice_gives_the_same_verdict() -> None:
     walker = BoxWalker()
     walker.feed(film())
     assert walker.finish() == walker.finish()
+
+
+C2PA = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
+
+
+def credentials(
+    purpose: bytes = b"manifest", *, kind: bytes = C2PA, data: bytes = bytes(8) + box(b"jumb", b"x")
+) -> bytes:
+    """A `uuid` box as C2PA lays it out."""
+    return box(b"uuid", kind + bytes(4) + purpose + b"\0" + data)
+
+
+@pytest.mark.parametrize("step", [1, 7, 4096])
+@pytest.mark.parametrize("flags", ["", FASTSTART, FRAGMENTED], ids=["index-last", "faststart", "fragmented"])
+def test_content_credentials_are_seen_wherever_they_stand(flags: str, step: int) -> None:
+    whole = film(flags=flags)
+    head = int.from_bytes(whole[:4], "big")
+    for data in (whole[:head] + credentials() + whole[head:], whole + credentials(b"update")):
+        found = walk(data, step)
+        assert (found.complete, found.c2pa) == (True, True)
+    assert walk(whole, step).c2pa is False
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        credentials(b"merkle", data=b"\xa1"),
+        credentials(kind=bytes(16)),
+        credentials(data=bytes(8) + box(b"free")),
+        box(b"uuid", C2PA),
+        box(b"uuid"),
+        box(b"free", C2PA + bytes(4) + b"manifest\0" + bytes(8) + box(b"jumb")),
+    ],
+    ids=["hashes", "another program's", "no store", "cut", "empty", "not a uuid"],
+)
+def test_what_only_looks_like_content_credentials_is_not_taken_for_them(other: bytes) -> None:
+    assert walk(film() + other).c2pa is False
+
+
+def test_nobody_looks_for_content_credentials_in_what_is_no_mp4() -> None:
+    assert walk(b"RIFF" + bytes(100)).c2pa is None

@@ -113,8 +113,9 @@ class BlobSink:
                 if code_of(error) == "ContainerNotFound":
                     raise
                 return None
-        md5 = found.content_settings.content_md5
-        return Stat(found.size, bytes(md5) if md5 else None, from_blob(found.metadata))
+        kept = found.content_settings
+        md5 = bytes(kept.content_md5) if kept.content_md5 else None
+        return Stat(found.size, md5, from_blob(found.metadata), kept.content_type)
 
     async def names(self, folder: str = "", *, folders: bool = False) -> AsyncIterator[str]:
         """The blobs, or folders, directly below a folder's prefix; none where there is no container either."""

@@ -208,4 +208,5 @@ def _stat(path: Path, *, exact: bool = False) -> Stat | None:
     elif isinstance(recorded, str):
         with contextlib.suppress(ValueError):
             md5 = bytes.fromhex(recorded)
-    return Stat(length, md5, metadata if isinstance(metadata, dict) else {})
+    kind = note.get("content_type") if isinstance(recorded, str) else None
+    return Stat(length, md5, metadata if isinstance(metadata, dict) else {}, kind if isinstance(kind, str) else None)

@@ -52,11 +52,13 @@ class NameTaken:
 
 @dataclass(frozen=True, slots=True)
 class Stat:
-    """An object's length, its MD5 as recorded when it was written (None: none recorded), and its metadata."""
+    """An object's length, its MD5 and media type as recorded when it was written (None: none recorded), and its
+    metadata."""
 
     bytes: int
     md5: Raw | None
     metadata: Mapping[str, str]
+    content_type: str | None = None
 
 
 Accept = Callable[[Arrived], None]
