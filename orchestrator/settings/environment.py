@@ -28,6 +28,8 @@ from orchestrator.settings.tree import ENVIRONMENT, Place, Tree
 
 PREFIX = "DAILIES_"
 CONFIG_VARIABLE = "DAILIES_CONFIG"
+#: What `dailies worker --only` says, where that is not given.
+ONLY_VARIABLE = "DAILIES_WORKER_ONLY"
 # Kubernetes gives each pod variables for every Service of its namespace: one named dailies-redis brings such
 # as these (https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables).
 SERVICE_LINK = re.compile(
@@ -39,14 +41,15 @@ def overlay(tree: Tree, environ: Mapping[str, str], root: type[BaseModel]) -> No
     """Put each DAILIES_ variable over the tree; unknown ones and broken JSON join the tree's problems."""
     names = [name for name, value in environ.items() if name.upper().startswith(PREFIX) and value.strip()]
     for name in sorted(names, key=_whole_levels_first):
-        if name.upper() == CONFIG_VARIABLE or SERVICE_LINK.fullmatch(name):
+        if name.upper() in (CONFIG_VARIABLE, ONLY_VARIABLE):
             continue
         location = _location(name)
         annotation: Any = root
         for part in location:
             annotation = step(annotation, part)
         if annotation is None:
-            tree.problems.append(_unknown(name, location, root))
+            if not SERVICE_LINK.fullmatch(name):
+                tree.problems.append(_unknown(name, location, root))
             continue
         try:
             value = _value(environ[name], annotation)
@@ -95,7 +98,8 @@ def _whole_levels_first(name: str) -> tuple[int, list[tuple[int, str]]]:
 def _value(text: str, annotation: Any) -> object:
     inner = unwrap(annotation)
     if is_model(inner) or is_list(inner):
-        return json.loads(text)
+        word = text.strip().lower()
+        return json.loads(word if word in ("true", "false") else text)
     if nullable(annotation) and text.strip().lower() in ("null", "none"):
         return None
     return text
@@ -103,7 +107,7 @@ def _value(text: str, annotation: Any) -> object:
 
 def _unknown(name: str, location: Location, root: type[BaseModel]) -> Problem:
     index = next((part for part in location if isinstance(part, int)), 0)
-    known = [CONFIG_VARIABLE]
+    known = [CONFIG_VARIABLE, ONLY_VARIABLE]
     for path in known_locations(root):
         known += [PREFIX + "__".join(str(part or index).upper() for part in path)]
     near = nearest_name(name.upper(), known).split("; known here")[0]

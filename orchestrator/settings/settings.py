@@ -14,6 +14,7 @@ from orchestrator.settings.archive import ArchiveSettings
 from orchestrator.settings.budgets import NO_BUDGETS, Budgets
 from orchestrator.settings.deployment import Auth, Deployment, Poll
 from orchestrator.settings.inputs import InputSettings
+from orchestrator.settings.monitor import MonitorSettings
 from orchestrator.settings.quota import Quota, shared
 from orchestrator.settings.redis import RedisSettings
 
@@ -44,6 +45,7 @@ class Settings(BaseSettings):
     deployments: tuple[Deployment, ...] = Field((), description="a list of model deployments")
     archive: ArchiveSettings = Field(ArchiveSettings(), description="url, auth and delete_remote")
     inputs: InputSettings = Field(InputSettings(), description="allow")
+    monitor: MonitorSettings = Field(MonitorSettings(), description="host and port")
 
     @model_validator(mode="before")
     @classmethod
