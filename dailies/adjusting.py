@@ -13,6 +13,8 @@ import typer
 from dailies.exits import Exit, say
 from manifests.adjustments import Adjustments
 from manifests.amount import usd_of
+from manifests.window import BadWindow, Window
+from manifests.window_line import EXAMPLE, window_of
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -31,6 +33,15 @@ def usd_amount(text: str) -> Decimal:
     return amount
 
 
+def window(text: str) -> Window:
+    """Hours as `window_of` reads them. What it cannot read ends the command, with one line."""
+    try:
+        return window_of(text)
+    except BadWindow as error:
+        say(f"--window: {error}")
+        raise typer.Exit(Exit.USAGE) from None
+
+
 _OPTIONS: dict[str, Any] = {
     "name": Annotated[
         str,
@@ -39,6 +50,12 @@ _OPTIONS: dict[str, Any] = {
     "budget_usd": Annotated[
         Decimal | None,
         typer.Option("--budget-usd", parser=usd_amount, help="Stop before more than this is spent.", metavar="USD"),
+    ],
+    "window": Annotated[
+        Window | None,
+        typer.Option(
+            "--window", parser=window, help=f"Hours in which videos may be ordered: '{EXAMPLE}'.", metavar="HOURS"
+        ),
     ],
     "fields": Annotated[
         list[str] | None,
@@ -104,4 +121,5 @@ def _adjustments(own: dict[str, Any]) -> Adjustments:
         where=tuple(map(_pair, own["where"] or ())),
         sample=own["sample"],
         sheet=own["sheet"] or None,
+        window=own["window"],
     )

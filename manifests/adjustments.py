@@ -11,13 +11,14 @@ from manifests.key import BATCH_NAME_RULE, better_batch_name, is_batch_name
 from manifests.problem import Problems, Spot, excerpt
 from manifests.row import Row, plain
 from manifests.spelling import field_name
+from manifests.window import Window
 
 
 @dataclass(frozen=True, slots=True)
 class Adjustments:
     """What the options of `validate`, `plan`, `run` and `submit` say. Names and values are as they were typed.
 
-    - `name`, `budget_usd`: of the batch, instead of what the file says or is called
+    - `name`, `budget_usd`, `window`: of the batch, instead of what the file says or is called
     - `fields`: field → value, for every row; goes before what rows and defaults say, and may have placeholders
     - `columns`: field → the column (of JSONL and YAML: the name or label) that is that field
     - `key`: a text with placeholders, instead of a column `key`
@@ -34,6 +35,7 @@ class Adjustments:
     where: tuple[tuple[str, str], ...] = ()
     sample: int | None = None
     sheet: str | None = None
+    window: Window | None = None
 
 
 NOTHING = Adjustments()

@@ -162,7 +162,7 @@ def load(
         called=called,
         name=name,
         budget_usd=heading.budget_usd if adjustments.budget_usd is None else adjustments.budget_usd,
-        window=heading.window,
+        window=heading.window if adjustments.window is None else adjustments.window,
         columns=tuple(columns),
         item_count=count if sample is None else len(chosen),
         kinds=frozenset(kinds),
