@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, suppress
 from urllib.parse import quote
 
@@ -18,7 +18,8 @@ from azure.storage.blob.aio import BlobClient, BlobPrefix, BlobServiceClient
 from workers.sinks.blob_address import BlobAddress
 from workers.sinks.blob_errors import answered, azure_errors, code_of, in_our_words, in_time
 from workers.sinks.blob_metadata import from_blob, to_blob
-from workers.sinks.errors import ArchiveUnavailable, NoContainer, NotThere, TooLarge, WriteRefused
+from workers.sinks.errors import ArchiveUnavailable, NoContainer, TooLarge, WriteRefused
+from workers.sinks.reading import blob_chunks
 from workers.sinks.sink import READ_LIMIT, Accept, Arrived, NameTaken, Saved, Stat
 from workers.sinks.stream import Digest, blocks_of, checked, in_thread
 
@@ -130,16 +131,17 @@ class BlobSink:
 
     async def read(self, name: str) -> bytes:
         """The whole of a small blob. Raises NotThere, TooLarge."""
-        async with answered(self._place, name):
-            try:
-                stream = await self._blob(name).download_blob()  # the first 32 MiB at once
-                if stream.size > READ_LIMIT:
+        data = bytearray()
+        async with aclosing(self.chunks(name)) as chunks:
+            async for chunk in chunks:
+                data += chunk
+                if len(data) > READ_LIMIT:
                     raise TooLarge(f"{self._url_of(name)} is over {READ_LIMIT >> 20} MiB: it is not ours.")
-                return await stream.readall()
-            except ResourceNotFoundError as error:
-                if code_of(error) == "ContainerNotFound":
-                    raise
-        raise NotThere(f"There is no {self._url_of(name)}.")
+        return bytes(data)
+
+    def chunks(self, name: str, start: int = 0, length: int | None = None) -> AsyncGenerator[bytes, None]:
+        """The bytes of a blob, or a part of them. Raises NotThere."""
+        return blob_chunks(self._blob(name), self._place, name, start, length)
 
     async def write(self, name: str, data: bytes, content_type: str, *, replace: bool = True) -> str:
         """Writes a small blob at once; its URL. Without `replace`, a name that is taken is WriteRefused."""
@@ -175,10 +177,8 @@ class BlobSink:
         return self.url + quote(name)
 
     async def _create_container(self) -> None:
-        try:
+        with suppress(ResourceExistsError):
             await self._container.create_container()
-        except ResourceExistsError:
-            return
 
     async def _taken(self, name: str, arrived: Arrived, error: AzureError) -> NameTaken:
         """A commit that was refused: the name is taken, or a lease, a policy or the whole archive is in the way."""

@@ -6,12 +6,13 @@ import contextlib
 import errno
 import hashlib
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from workers.sinks.errors import ArchiveError, ArchiveFull, ArchiveUnavailable, NotThere, TooLarge, WriteRefused
 from workers.sinks.part_file import PartFile, note_of, remove_orphans
+from workers.sinks.reading import file_chunks
 from workers.sinks.sink import READ_LIMIT, Accept, NameTaken, Saved, Stat
 from workers.sinks.stream import Digest, blocks_of, checked, in_thread
 
@@ -100,6 +101,10 @@ class DirectorySink:
         if len(data) > READ_LIMIT:
             raise TooLarge(f"{path} is over {READ_LIMIT >> 20} MiB: it is not ours.")
         return data
+
+    def chunks(self, name: str, start: int = 0, length: int | None = None) -> AsyncGenerator[bytes, None]:
+        """The bytes of a file, or a part of them. Raises NotThere."""
+        return file_chunks(self._do, self._path(name), start, length)
 
     async def write(self, name: str, data: bytes, content_type: str, *, replace: bool = True) -> str:
         """Writes a small file at once; its URL. Without `replace`, a name that is taken is WriteRefused."""

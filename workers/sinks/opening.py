@@ -59,6 +59,8 @@ def client_options() -> dict[str, Any]:
     return {
         "max_single_put_size": BLOCK,
         "max_block_size": BLOCK,
+        "max_single_get_size": BLOCK,
+        "max_chunk_get_size": BLOCK,
         "connection_timeout": 10,
         "read_timeout": 60,
         "retry_policy": LinearRetry(backoff=1, retry_total=2, random_jitter_range=1),

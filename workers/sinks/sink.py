@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -109,6 +109,11 @@ class Sink(Protocol):
 
     async def read(self, name: str) -> bytes:
         """The whole of a small object. Raises NotThere, and TooLarge beyond READ_LIMIT."""
+        ...
+
+    def chunks(self, name: str, start: int = 0, length: int | None = None) -> AsyncGenerator[bytes, None]:
+        """The bytes of an object of any length, or `length` of them from `start` on, a few MiB at a time. Raises
+        NotThere."""
         ...
 
     async def write(self, name: str, data: bytes, content_type: str, *, replace: bool = True) -> str:

@@ -39,6 +39,29 @@ async def test_what_is_not_there_is_none_or_not_there(sink: Sink) -> None:
         await sink.read(NAME)
 
 
+async def test_an_object_tells_its_media_type(sink: Sink) -> None:
+    await sink.save(NAME, stream(b"abc"), **VIDEO | {"content_type": "video/webm"})
+    await sink.write("spring/hero.json", b"{}", "application/json")
+    found, paper = await sink.stat(NAME), await sink.stat("spring/hero.json")
+    assert found is not None
+    assert paper is not None
+    assert (found.content_type, paper.content_type) == ("video/webm", "application/json")
+
+
+@pytest.mark.parametrize("length", [0, 1, 4 * MIB, 9 * MIB + 5])
+async def test_an_object_is_read_in_pieces_whole_or_in_part(sink: Sink, length: int) -> None:
+    data = random.Random(length).randbytes(length)
+    await sink.save(NAME, stream(data), **VIDEO)
+    pieces = [piece async for piece in sink.chunks(NAME)]
+    assert b"".join(pieces) == data
+    assert max(map(len, pieces), default=0) <= 4 * MIB
+    if length > 1:
+        assert b"".join([piece async for piece in sink.chunks(NAME, 3, 4 * MIB - 4)]) == data[3 : 4 * MIB - 1]
+        assert b"".join([piece async for piece in sink.chunks(NAME, length - 2)]) == data[-2:]
+    with pytest.raises(NotThere):
+        await anext(sink.chunks("spring/other.mp4"))
+
+
 async def test_a_name_that_is_taken_is_told_and_left_as_it_is(sink: Sink) -> None:
     await sink.save(NAME, stream(b"first"), **VIDEO)
     taken = await sink.save(NAME, stream(b"second!"), **VIDEO | {"metadata": {"remote_id": "video_2"}})
