@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 
 import httpx
@@ -126,7 +126,9 @@ def _plain(address: Address) -> Address:
     return address
 
 
-async def get_at(client: httpx.AsyncClient, url: httpx.URL, addresses: Sequence[str]) -> httpx.Response:
+async def get_at(
+    client: httpx.AsyncClient, url: httpx.URL, addresses: Sequence[str], headers: Mapping[str, str] | None = None
+) -> httpx.Response:
     """A streamed GET that connects to one of these addresses, the first that takes the connection, and to nothing else;
     certificate and Host header are those of the URL's own host. The client must use no proxy, and keep no connection:
     it would be known by its address alone. Raises httpx.HTTPError.
@@ -136,7 +138,7 @@ async def get_at(client: httpx.AsyncClient, url: httpx.URL, addresses: Sequence[
         request = client.build_request(
             "GET",
             url.copy_with(host=address),
-            headers={"Host": url.netloc.decode("ascii")},
+            headers={**(headers or {}), "Host": url.netloc.decode("ascii")},
             extensions={"sni_hostname": url.raw_host.decode("ascii")},
         )
         try:

@@ -19,7 +19,7 @@ _PEEK = 2000
 class Content:
     """A download that has begun. `length` is in bytes as the server announced it, None if it did not.
 
-    `chunks` can be read once, and raises ApiError where the stream breaks off.
+    `chunks` can be read once; it goes on where the connection breaks and the server allows, else raises ApiError.
     """
 
     length: int | None
@@ -34,10 +34,11 @@ async def open_content(wire: Wire, path: str, params: Mapping[str, str]) -> Asyn
 
     (A JSON error was once saved as .mp4 that way: BerriAI/litellm#16672.)
     """
-    async with wire.downloads.open(wire.base + path, params) as response:
+    async with wire.downloads.open(wire.base + path, params) as download:
+        response = download.response
         head = head_of(response, wire.credential.hide)
         content_type = _media_type(response.headers.get("content-type", ""))
-        chunks = wire.downloads.chunks(response)
+        chunks = wire.downloads.chunks(download)
         if content_type.startswith("text/") or content_type.endswith("json"):
             peek = b""
             async for chunk in chunks:

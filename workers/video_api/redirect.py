@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+from collections.abc import Mapping
 from urllib.request import getproxies, proxy_bypass
 
 import httpx
@@ -34,19 +35,20 @@ class Strangers:
     async def aclose(self) -> None:
         await self._direct.aclose()
 
-    async def get(self, url: httpx.URL) -> httpx.Response:
+    async def get(self, url: httpx.URL, headers: Mapping[str, str]) -> httpx.Response:
         """A streamed answer. Raises Forbidden, OSError and httpx.HTTPError."""
         host, reach = url.raw_host.decode("ascii"), await self._reach()
         if url.scheme in getproxies() and not proxy_bypass(host):
             address = await numeric(host)  # all that can be checked of what the proxy will resolve
             if address is not None and not reach.takes(address):
                 raise Forbidden(f"The download is redirected to {host}, which is no public address")
-            return await self._through_proxy.send(self._through_proxy.build_request("GET", url), stream=True)
+            request = self._through_proxy.build_request("GET", url, headers=headers)
+            return await self._through_proxy.send(request, stream=True)
         try:
             addresses = await reach.addresses(host, _port(url) or 0)
         except Forbidden as error:
             raise Forbidden(f"The download is redirected, and {error}") from None
-        return await get_at(self._direct, url, addresses)
+        return await get_at(self._direct, url, addresses, headers)
 
     async def _reach(self) -> Reach:
         try:

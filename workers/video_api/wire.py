@@ -25,6 +25,8 @@ from workers.video_api.faults import Faults
 CONNECT_TIMEOUT_S = 10.0
 #: All of them kept: looks come in rounds, and a new connection costs more than a look.
 _QUESTION_CONNECTIONS = 8
+#: Videos come one behind the other as they finish; so many at once is as much as a worker archives.
+_DOWNLOADS_KEPT = 16
 _HEADERS = {"Accept-Encoding": "identity", "User-Agent": "dailies"}
 
 
@@ -84,7 +86,10 @@ class Wire:
             ),
         )
         self.downloads = Downloads(
-            client(read_timeout_s, httpx.Limits(max_connections=None, max_keepalive_connections=4)),
+            client(
+                read_timeout_s,
+                httpx.Limits(max_connections=None, max_keepalive_connections=_DOWNLOADS_KEPT, keepalive_expiry=30),
+            ),
             self._proof,
             self.faults,
             origin=httpx.URL(base),
