@@ -10,6 +10,8 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
+from orchestrator.settings.entra import OwnEntra
+from orchestrator.settings.secret_file import SecretFile, file_path
 from orchestrator.settings.section import Section, read_secret, variable_name, web_address, wrong
 
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
@@ -22,20 +24,28 @@ CREDENTIAL = re.compile(
 
 
 class ArchiveAuth(Section):
-    """How to prove who we are to the storage account: exactly one of the three."""
+    """How to prove who we are to the storage account: exactly one of the five."""
 
-    entra: bool = Field(False, description="true: Entra ID (workload or managed identity, az login)")
+    entra: OwnEntra = Field(
+        None, description="true: Entra ID (workload or managed identity, az login); or {client_id, tenant_id}"
+    )
     connection_string_env: Annotated[str, AfterValidator(variable_name)] | None = Field(
         None, description="name the variable that holds the connection string"
     )
     sas_env: Annotated[str, AfterValidator(variable_name)] | None = Field(
         None, description="name the variable that holds the SAS token"
     )
+    connection_string_file: Annotated[str, AfterValidator(file_path)] | None = Field(
+        None, description="the path of a file that holds the connection string; it is read again when it changes"
+    )
+    sas_file: Annotated[str, AfterValidator(file_path)] | None = Field(
+        None, description="the path of a file that holds the SAS token; it is read again when it changes"
+    )
 
     @model_validator(mode="after")
     def _one_way(self) -> ArchiveAuth:
-        if [self.entra, bool(self.connection_string_env), bool(self.sas_env)].count(True) != 1:
-            hint = "write {entra: true}, {connection_string_env: VARIABLE} or {sas_env: VARIABLE}"
+        if sum(way is not None for _, way in self) != 1:
+            hint = "write {entra: true}, {connection_string_env: VARIABLE} or {sas_env: VARIABLE}, or …_file: PATH"
             wrong("must say one way", hint)
         return self
 
@@ -81,6 +91,8 @@ class ArchiveSettings(Section):
                 "needs auth for a container",
                 "add auth: {entra: true} or {connection_string_env: VARIABLE}",
             )
+        if self.auth is not None and self.auth.entra and self.url.lower().startswith("http://"):
+            wrong("would send tokens of Entra ID without TLS", "write the container's URL with https://")
         if self.directory is not None and self.auth is not None:
             wrong("has auth, but a directory needs none", "leave auth out, or name a container in url")
         return self
@@ -95,16 +107,19 @@ class ArchiveSettings(Section):
             return Path(unquote(urlsplit(self.url).path))
         return None
 
-    def connection_string(self, environ: Mapping[str, str]) -> SecretStr | None:
-        """The connection string when it is the way, else None. SettingsError when its variable is not set."""
-        return self._secret(environ, "connection_string_env")
+    def connection_string(self, environ: Mapping[str, str]) -> SecretStr | SecretFile | None:
+        """The connection string, or the file that holds it, when it is the way, else None. SettingsError when its
+        variable is not set or the file cannot be used."""
+        return self._secret(environ, "connection_string")
 
-    def sas_token(self, environ: Mapping[str, str]) -> SecretStr | None:
-        """The SAS token when it is the way, else None. SettingsError when its variable is not set."""
-        return self._secret(environ, "sas_env")
+    def sas_token(self, environ: Mapping[str, str]) -> SecretStr | SecretFile | None:
+        """The SAS token, likewise."""
+        return self._secret(environ, "sas")
 
     def _secret(
-        self, environ: Mapping[str, str], way: Literal["connection_string_env", "sas_env"]
-    ) -> SecretStr | None:
-        variable: str | None = getattr(self.auth, way, None)
-        return read_secret(environ, variable, "the archive", setting=f"archive.auth.{way}") if variable else None
+        self, environ: Mapping[str, str], way: Literal["connection_string", "sas"]
+    ) -> SecretStr | SecretFile | None:
+        if (path := getattr(self.auth, f"{way}_file", None)) is not None:
+            return SecretFile(path, "the archive", setting=f"archive.auth.{way}_file")
+        variable: str | None = getattr(self.auth, f"{way}_env", None)
+        return read_secret(environ, variable, "the archive", setting=f"archive.auth.{way}_env") if variable else None

@@ -6,30 +6,38 @@ import dataclasses
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, SecretStr, model_validator
 
 from manifests.rules import ModelRule, rule_for
 from manifests.window import Window
+from orchestrator.settings.entra import OwnApiEntra
 from orchestrator.settings.quota import Quota, own_or_named, with_defaults
 from orchestrator.settings.schema import WrittenAs
+from orchestrator.settings.secret_file import SecretFile, file_path
 from orchestrator.settings.section import Section, read_secret, variable_name, web_address, wrong
 from orchestrator.settings.window import WindowSettings
 
 
 class Auth(Section):
-    """How to prove who we are: exactly one of the two."""
+    """How to prove who we are: exactly one of the three."""
 
     api_key_env: Annotated[str, AfterValidator(variable_name)] | None = Field(
         None, description="name the variable that holds the key, for example AZURE_OPENAI_API_KEY"
     )
-    entra: bool = Field(False, description="true: Entra ID (workload or managed identity, az login)")
+    api_key_file: Annotated[str, AfterValidator(file_path)] | None = Field(
+        None, description="the path of a file that holds the key; it is read again when it changes"
+    )
+    entra: OwnApiEntra = Field(
+        None, description="true: Entra ID (workload or managed identity, az login); or {client_id, tenant_id, scope}"
+    )
     _key: SecretStr | None = PrivateAttr(None)  # the sandbox's; no configuration can set it
 
     @model_validator(mode="after")
     def _one_way(self) -> Auth:
-        if self._key is None and (self.api_key_env is not None) == self.entra:
-            wrong("must say one way", "write {api_key_env: VARIABLE} or {entra: true}")
+        if self._key is None and [self.api_key_env, self.api_key_file, self.entra].count(None) != 2:
+            wrong("must say one way", "write {api_key_env: VARIABLE}, {api_key_file: PATH} or {entra: true}")
         return self
 
     @property
@@ -80,7 +88,7 @@ class Deployment(Section):
     )
     model: str = Field(description="what manifests ask for, for example sora-2", min_length=1)
     deployment: str = Field("", description="its name on the wire; absent: the model's")
-    auth: Auth = Field(description="write {api_key_env: VARIABLE} or {entra: true}")
+    auth: Auth = Field(description="write {api_key_env: VARIABLE}, {api_key_file: PATH} or {entra: true}")
     quota: Annotated[Quota, BeforeValidator(own_or_named)] = Field(
         description="leave the key out for the defaults, write some of its keys, or the name of an entry of quotas"
     )
@@ -106,6 +114,13 @@ class Deployment(Section):
     )
     max_render_s: float = Field(3600.0, description="seconds after which a lost create holds no slot", gt=0)
 
+    @model_validator(mode="after")
+    def _no_token_in_the_open(self) -> Deployment:
+        url = urlsplit(self.endpoint)
+        if self.auth.entra and url.scheme == "http" and url.hostname not in ("localhost", "127.0.0.1", "::1"):
+            wrong("would send tokens of Entra ID without TLS", "write the endpoint with https://")
+        return self
+
     @model_validator(mode="before")
     @classmethod
     def _defaults_by_api(cls, data: Any) -> Any:
@@ -117,16 +132,19 @@ class Deployment(Section):
             filled["deployment"] = filled.get("model", "")
         return filled
 
-    def api_key(self, environ: Mapping[str, str]) -> SecretStr:
-        """The key, read when the deployment is used. Raises SettingsError when its variable is not set.
+    def api_key(self, environ: Mapping[str, str]) -> SecretStr | SecretFile:
+        """The key, read when the deployment is used, or the file that holds it. Raises SettingsError when its variable
+        is not set, or the file cannot be used.
 
         Not for a deployment with `auth.entra`: that one has no key (ValueError).
         """
         if self.auth._key is not None:
             return self.auth._key
+        needed_by = f"the deployment {self.name}"
+        if self.auth.api_key_file is not None:
+            return SecretFile(self.auth.api_key_file, needed_by, setting="auth.api_key_file")
         if self.auth.api_key_env is None:
             raise ValueError(f"the deployment {self.name} uses Entra ID and has no key")
-        needed_by = f"the deployment {self.name}"
         return read_secret(environ, self.auth.api_key_env, needed_by, setting="auth.api_key_env")
 
     def model_rule(self) -> ModelRule:
