@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from arq.connections import ArqRedis
 from arq.constants import job_key_prefix
+from redis.asyncio import SSLConnection
 
 from orchestrator.embedded_redis import EmbeddedRedis
 from orchestrator.redis_connection import TEN_YEARS_MS, connect, job_to_json
@@ -56,5 +57,6 @@ async def test_a_server_on_a_unix_socket_is_reached(tmp_path: Path) -> None:
 
 def test_a_tls_url_connects_with_tls() -> None:
     redis = connect("rediss://:secret-word@redis.example:6380/0")
-    assert redis.connection_pool.connection_class.__name__ == "SSLConnection"
+    assert issubclass(redis.connection_pool.connection_class, SSLConnection)
+    assert redis.connection_pool.connection_kwargs["ssl_check_hostname"] is True
     assert redis.connection_pool.connection_kwargs["socket_keepalive"] is True
