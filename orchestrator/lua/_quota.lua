@@ -71,7 +71,7 @@ local function take_token(tat, now, interval, burst, slack)
 end
 
 -- What was learned under other numbers is forgotten, once nobody tells them any more: while workers are renewed, some
--- have the old configuration still.
+-- have the old configuration still. True when that has just happened: what was read of the quota is old then.
 local TOLD_EVERY_MS, OUTDATED_MS = 60000, 600000
 local function configure(qkey, q, slots_cap, rate_cap, now)
   if q.slots_cap == slots_cap and q.rate_cap == rate_cap then
@@ -85,6 +85,7 @@ local function configure(qkey, q, slots_cap, rate_cap, now)
   end
   if q.rate_cap ~= rate_cap then redis.call('HDEL', qkey, unpack(LEARNED_RATE)) end
   redis.call('HSET', qkey, 'slots_cap', slots_cap, 'rate_cap', rate_cap, 'told_at', now)
+  return true
 end
 
 -- How long a rest still lasts, that was begun at an instant; nil when it is over. Begun after now: the clock stepped back,

@@ -117,11 +117,9 @@ local function admit(desk, found)
   admitted[#admitted + 1] = {desk.name, batch, id, version, n}
 end
 
--- What intend.lua and people want to know of a deployment, written where it is new.
+-- Until when an item that is admitted now may be sent: intend.lua and people want to know it; written where it is new.
 local function note(desk)
-  local facts, meter = desk.facts, desk.meter
-  configure(meter.key, meter, facts.concurrent, facts.per_minute, now)
-  -- Until when an item that is admitted now may be sent.
+  local facts = desk.facts
   local till = facts.window and string.format('%.0f', desk.opens_at and desk.opens_at <= now and desk.closes_at or 0)
   if till and till ~= desk.told_until then redis.call('HSET', desk.dkey, 'window_until', till)
   elseif desk.told_until and not till then redis.call('HDEL', desk.dkey, 'window_until') end
@@ -145,14 +143,16 @@ local function join(desk)
   redis.call('SADD', P .. 'members:' .. facts.quota, unpack(facts.members))
 end
 
-local joined = false
+local changed = false
 for _, desk in ipairs(desks) do
+  local facts, meter = desk.facts, desk.meter
   if is_new(desk) then
     join(desk)
-    joined = true
+    changed = true
   end
+  if configure(meter.key, meter, facts.concurrent, facts.per_minute, now) then changed = true end
 end
-if joined then
+if changed then
   meters = {}
   for n, facts in ipairs(request.deployments) do
     desks[n] = shut_for_archive(open_desk(facts, meters, now), shut_until)
