@@ -17,6 +17,7 @@ from orchestrator.records import Item
 from orchestrator.settings import Deployment
 from orchestrator.states import Event, State
 from workers.inputs import InputUnusable, stored_image
+from workers.orphans import take_own
 from workers.sinks import ArchiveError, ArchiveUnavailable
 from workers.station import Station
 from workers.verdict import decide, not_sent
@@ -34,6 +35,8 @@ async def create(station: Station, item: Item) -> None:
     Promise 29: the POST is shielded, so that a worker that stops never cuts it.
     """
     if item.state is not State.ADMITTED or item.attempt is None:
+        return
+    if await take_own(station, item):  # nothing needs to be sent
         return
     line = station.line(item)
     try:

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import structlog
 
-from orchestrator import remote_ids
 from orchestrator.decision import Decision
 from orchestrator.failures import OUTCOME_UNKNOWN
 from orchestrator.records import Attempt, Item
@@ -14,6 +13,7 @@ from orchestrator.settings import Deployment
 from orchestrator.states import Event, State
 from workers.candidates import shown
 from workers.evidence import Adopt, Finding, Hold, Listing, LookAgain, Resend, decide, without_list
+from workers.orphans import take_own
 from workers.places import listing, tells_no_list
 from workers.places import now_of as now_of
 from workers.station import Station
@@ -35,10 +35,8 @@ async def reconcile(station: Station, item: Item) -> Finding | None:
     attempt = item.attempt
     if item.state not in (State.CREATING, State.HELD) or attempt is None or attempt.intent_at is None:
         return None
-    if own := await remote_ids.orphan_of(station.store, item):
-        found = await _take_own(station, item, own)
-        if found is not None:
-            return found
+    if own := await take_own(station, item):
+        return own
     line, store = station.line(item), station.store
     try:
         listed = await listing(station, line, item, attempt, attempt.intent_at)
@@ -53,17 +51,6 @@ async def reconcile(station: Station, item: Item) -> Finding | None:
     await _carry_out(station, item, finding)
     station.wake(0)
     return finding
-
-
-async def _take_own(station: Station, item: Item, own: remote_ids.Orphan) -> Adopt | None:
-    """An earlier create of the item has a job after all, which only came too late: another would be one too many."""
-    _, _, number = own.owner.rpartition("#")
-    word, _ = await station.store.accept(
-        item.ref, int(number), own.remote_id, how="answer", fields={}, due_in_s=0, version=item.version
-    )
-    log.info("orphan.went_home", remote_id=own.remote_id, word=word)
-    station.wake(0)
-    return Adopt(own.remote_id, "answer") if word == "accepted" else None
 
 
 async def _adopt(station: Station, item: Item, attempt: Attempt, listed: Listing, finding: Finding) -> Finding:

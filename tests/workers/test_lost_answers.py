@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from orchestrator import remote_ids
+from orchestrator.decision import Decision
 from orchestrator.records import Item
-from orchestrator.states import State
+from orchestrator.states import Event, State
 from orchestrator.store import Store
 from tests.workers.creating import Desk, desk_at
 from workers.candidates import named
@@ -269,6 +270,25 @@ async def test_an_orphan_is_looked_at_until_it_has_ended(desk: Desk) -> None:
     assert slots == [b"late/late#2"]
     batch = await desk.store.read(desk.store.keys.batch("late"))
     assert int(batch["confirmed"]) == 400_000
+
+
+async def test_a_job_that_was_known_too_late_is_taken_before_another_attempt_is_paid(desk: Desk) -> None:
+    """Promise 4: its item had been sent again; that came to nothing, and the first create's video is there."""
+    await desk.lost("late")
+    (job,) = await desk.witness.jobs()
+    found = await desk.item("late")
+    await desk.store.apply(found.ref, found.version, Decision(Event.RESENT, money="none"))
+    await create(desk.station, await desk.admitted_again("late"))
+    await desk.store.accept(found.ref, 1, job["id"], how="answer", fields={}, due_in_s=9)
+    second = await desk.item("late")
+    await desk.store.apply(second.ref, second.version, Decision(Event.RETRIED, due_in_s=0, money="unknown"))
+    await create(desk.station, await desk.admitted_again("late"))
+    taken = await desk.item("late")
+    assert (taken.state, taken.remote_id, await made_of(desk, "late")) == (State.RENDERING, job["id"], 2)
+    assert await remote_ids.orphans(desk.store) == []
+    assert await desk.store.redis.zrange(desk.store.keys.open("east"), 0, -1) == [b"late/late#1"]
+    fields = await desk.store.read(desk.store.keys.batch("late"))
+    assert [int(fields.get(name, 0)) for name in ("reserved", "unknown", "confirmed")] == [0, 800_000, 0]
 
 
 async def test_a_held_item_is_adopted_when_it_is_looked_into_again_and_its_job_is_listed(desk: Desk) -> None:
