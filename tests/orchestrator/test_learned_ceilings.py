@@ -10,6 +10,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import pytest
 from arq.connections import ArqRedis
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -363,6 +364,27 @@ def expected(quota: LearnedQuota) -> dict[str, float | None]:
     }
 
 
+AUTO = {"per_minute": None, "burst": 1, "concurrent": "auto"}
+SEVEN_A_MINUTE = {"per_minute": 7, "burst": 1, "concurrent": None}
+ALONE = {"model": "sora-2", "weight": 1, "order": 0, "shared_as": ""}
+
+
+def test_a_decision_goes_by_no_number_that_it_forgets(redis_url: str, namespace: str) -> None:
+    """Two slots were learned and are in use when the new numbers, without such a limit, have been told for long enough."""
+    both = SameNumbers(redis_url, namespace)
+    try:
+        both.configure([(AUTO, ALONE)])
+        both.be_told(0, SEVEN_A_MINUTE)
+        both.render(number=0, count=8, slots=2, gap_ms=0, retry_ms=None)
+        assert both.desks[0].meter.learned_slots == both.desks[0].used == 2
+        both.wait(rules.OUTDATED_MS)
+        assert both.admit(both.desks, 1)["d0"][0] == "none"
+        assert both.desks[0].used == 3
+    finally:
+        both.teardown()
+
+
+@pytest.mark.timeout(900)  # a failure is told only once the shortest way to it is found
 def test_the_scripts_and_the_rules_learn_the_same_numbers(redis_url: str, namespace: str) -> None:
     """Over many deployments, some of one quota, whose ceilings and paces are found out by refusals."""
     run_state_machine_as_test(
