@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from dailies import deployment_commands, serving
+from dailies.archive_commands import verify
 from dailies.batch_commands import results, set_batch, show, status
 from dailies.exits import Exit, say
 from dailies.lifecycle_commands import cancel, pause, resume
@@ -61,6 +62,7 @@ def worker(
 for _command in (status, show, results, spend, pause, resume, cancel, retry):
     app.command()(_command)
 app.command("set")(set_batch)
+app.command()(verify)
 for _command in (reconcile, recover, forget):
     app.command()(_command)
 app.add_typer(deployment_commands.app, name="deployments")
