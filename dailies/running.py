@@ -64,10 +64,8 @@ class Outcome:
 async def sandboxed(settings: Settings) -> AsyncIterator[Settings]:
     """The bundled sandbox, and settings that touch nothing else. Its jobs survive a restart, so that a run that was
     interrupted goes on."""
-    try:
-        from sandbox.server import SandboxServer  # imported here: it brings a server and a video encoder with it
-    except ImportError as error:
-        raise Unusable(f"the sandbox needs {error.name}: install it with pip install 'dailies[sandbox]'") from None
+    from sandbox.server import SandboxServer  # imported here: it brings a web server with it
+
     directory = settings.state_dir / "sandbox"
     directory.mkdir(parents=True, exist_ok=True)
     config = SandboxConfig(render_s=(1.0, 4.0), state=directory / "provider.sqlite")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
 from sandbox.config import Api
-from sandbox.films.encoder import FilmSpec
+from sandbox.films.scene import SKIES, FilmSpec
 
 
 class Phase(Enum):
@@ -89,4 +90,5 @@ class Job:
     @property
     def film(self) -> FilmSpec:
         order = self.order
-        return FilmSpec(order.width, order.height, order.seconds, audio=self.api == "videos")
+        tint = zlib.crc32(order.prompt.encode()) % len(SKIES)
+        return FilmSpec(order.width, order.height, order.seconds, audio=self.api == "videos", tint=tint)

@@ -111,7 +111,7 @@ class JobsApi:
 
     async def thumbnail(self, request: Request) -> Response:
         job, _ = self._finished(request)
-        return Response(await self._service.studio.thumbnail(job.film, "mjpeg"), media_type="image/jpg")
+        return Response(await self._service.studio.thumbnail(job.film, "JPEG"), media_type="image/jpg")
 
     def _page(self, request: Request) -> Response:
         query, service = request.query_params, self._service

@@ -130,7 +130,7 @@ class VideosApi:
             if job.phase(self._service.clock()) is not Phase.SUCCEEDED:
                 raise not_finished("Video", job.id)
             if variant == "thumbnail":
-                return Response(await self._service.studio.thumbnail(job.film, "libwebp"), media_type="image/webp")
+                return Response(await self._service.studio.thumbnail(job.film, "WEBP"), media_type="image/webp")
             if variant == "spritesheet":
                 return Response(await self._service.studio.spritesheet(job.film), media_type="image/jpeg")
             if variant != "video":

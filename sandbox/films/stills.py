@@ -3,52 +3,63 @@
 from __future__ import annotations
 
 import io
-from fractions import Fraction
-from typing import Literal, cast
+import struct
+from typing import Literal
 
-import av
-import numpy as np
-from numpy.typing import NDArray
+from PIL import Image
 
-from sandbox.films.encoder import FilmSpec, still
+from sandbox.films.scene import FilmSpec, Scene
 
-Codec = Literal["mjpeg", "libwebp"]
-"""JPEG and WebP."""
+Format = Literal["JPEG", "WEBP"]
 
-_PIXELS: dict[Codec, str] = {"mjpeg": "yuvj420p", "libwebp": "yuv420p"}
+#: Boxes of an MP4 on the way to what each track shows.
+_OPENED = (b"moov", b"trak")
 
 
-def thumbnail(spec: FilmSpec, codec: Codec) -> bytes:
+def thumbnail(spec: FilmSpec, kind: Format) -> bytes:
     """The film's middle picture."""
-    return _compress(av.VideoFrame.from_ndarray(still(spec.width, spec.height, 0.5), format="yuv420p"), codec)
+    return _compress(Scene(spec).picture(spec.frames // 2), kind)
 
 
 def spritesheet(spec: FilmSpec) -> bytes:
     """Four pictures of the film in a row, at a quarter of its size, as JPEG."""
-    row: list[NDArray[np.uint8]] = []
+    width, height = max(2, spec.width // 4), max(2, spec.height // 4)
+    sheet = Image.new("YCbCr", (4 * width, height))
     for number in range(4):
-        frame = av.VideoFrame.from_ndarray(still(spec.width, spec.height, number / 4), format="yuv420p")
-        small = frame.reformat(width=max(2, spec.width // 4), height=max(2, spec.height // 4), format="rgb24")
-        row.append(small.to_ndarray().astype(np.uint8))
-    return _compress(av.VideoFrame.from_ndarray(np.hstack(row), format="rgb24"), "mjpeg")
+        small = Scene(spec).picture(spec.frames * number // 4).resize((width, height))
+        sheet.paste(small, (number * width, 0))
+    return _compress(sheet, "JPEG")
 
 
 def measure(data: bytes) -> tuple[int, int] | None:
     """Width and height of the picture (JPEG, PNG or WebP) or film in `data`; None where it is neither."""
     try:
-        with av.open(io.BytesIO(data)) as picture:
-            if not picture.streams.video:
-                return None
-            stream = picture.streams.video[0]
-            return (stream.width, stream.height) if stream.width and stream.height else None
-    except (av.FFmpegError, ValueError):
-        return None
+        with Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "WEBP")) as picture:
+            picture.load()
+            return picture.size
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return _measure_film(memoryview(data))
 
 
-def _compress(frame: av.VideoFrame, codec: Codec) -> bytes:
-    encoder = cast("av.VideoCodecContext", av.VideoCodecContext.create(codec, "w"))
-    encoder.width, encoder.height, encoder.pix_fmt = frame.width, frame.height, _PIXELS[codec]
-    encoder.time_base = Fraction(1, 1)
-    converted = frame.reformat(format=_PIXELS[codec])
-    converted.pts = 0
-    return b"".join(bytes(packet) for packet in [*encoder.encode(converted), *encoder.encode(None)])
+def _measure_film(data: memoryview) -> tuple[int, int] | None:
+    """Of the first track that is shown (ISO/IEC 14496-12, 8.3.2: the last eight bytes of its header, in 65,536ths)."""
+    at = 0
+    while at + 8 <= len(data):
+        size, kind = struct.unpack_from(">I4s", data, at)
+        if size < 8 or at + size > len(data):
+            return None
+        content = data[at + 8 : at + size]
+        if kind == b"tkhd" and len(content) >= 84:
+            width, height = struct.unpack(">2I", content[-8:])
+            if width and height:
+                return width >> 16, height >> 16
+        if kind in _OPENED and (found := _measure_film(content)):
+            return found
+        at += size
+    return None
+
+
+def _compress(picture: Image.Image, kind: Format) -> bytes:
+    out = io.BytesIO()
+    picture.convert("RGB").save(out, kind)
+    return out.getvalue()

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
-from sandbox.films.encoder import FilmSpec, encode
+from sandbox.films.encoder import encode
 from sandbox.films.film import Film
-from sandbox.films.stills import Codec, measure, spritesheet, thumbnail
+from sandbox.films.scene import FilmSpec
+from sandbox.films.stills import Format, measure, spritesheet, thumbnail
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -35,9 +36,9 @@ class Studio:
         """The film of the content id `name`. Waits for the encoding where that is still going on."""
         return Film(await asyncio.shield(self.prepare(spec)), name, self._pad_bytes)
 
-    async def thumbnail(self, spec: FilmSpec, codec: Codec) -> bytes:
+    async def thumbnail(self, spec: FilmSpec, kind: Format) -> bytes:
         """One picture of the film."""
-        return await self._run(thumbnail, spec, codec)
+        return await self._run(thumbnail, spec, kind)
 
     async def spritesheet(self, spec: FilmSpec) -> bytes:
         """Four small pictures side by side, as JPEG."""

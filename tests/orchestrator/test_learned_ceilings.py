@@ -370,7 +370,7 @@ ALONE = {"model": "sora-2", "weight": 1, "order": 0, "shared_as": ""}
 
 
 def test_a_decision_goes_by_no_number_that_it_forgets(redis_url: str, namespace: str) -> None:
-    """Two slots were learned and are in use when the new numbers, without such a limit, have been told for long enough."""
+    """Two slots were learned and are in use when the new numbers, with no such limit, were told for long enough."""
     both = SameNumbers(redis_url, namespace)
     try:
         both.configure([(AUTO, ALONE)])

@@ -7,11 +7,13 @@ import io
 from typing import Any
 
 import av
+import numpy as np
 import pytest
 
 from sandbox.content import parse_range
-from sandbox.films.encoder import FilmSpec, encode
+from sandbox.films.encoder import encode
 from sandbox.films.film import Film
+from sandbox.films.scene import FilmSpec, Scene
 
 VIDEOS = "/openai/v1/videos"
 GENERATIONS = "/openai/v1/video/generations"
@@ -45,6 +47,25 @@ async def test_a_video_plays_with_sound_in_the_ordered_size_and_length(caller: A
         assert sum(frame.samples for frame in film.decode(audio=0)) >= 4 * 24_000
     kinds = boxes(answer.content)
     assert kinds.index("ftyp") < kinds.index("moov") < kinds.index("mdat")
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "seconds"),
+    [(1280, 720, 1), (480, 854, 2), (16, 16, 1), (64, 16, 1), (16, 128, 1), (18, 22, 1), (1080, 1920, 1)],
+)
+def test_another_decoder_shows_the_scene_to_the_pixel(width: int, height: int, seconds: int) -> None:
+    """Brightness as drawn, from the second frame on: the first has no disc yet. Colours to within a rounding."""
+    spec = FilmSpec(width, height, seconds, audio=False, tint=width)
+    with av.open(io.BytesIO(encode(spec))) as film:
+        shown = [frame.to_ndarray(format="yuv420p") for frame in film.decode(video=0)]
+    assert len(shown) == spec.frames
+    for number, frame in enumerate(shown[1:], start=1):
+        drawn = np.asarray(Scene(spec).picture(number)).astype(int)
+        brightness, colours = frame[:height].astype(int), frame[height:].reshape(2, height // 2, width // 2)
+        assert (brightness == drawn[:, :, 0]).all(), number
+        if min(width, height) > 20:
+            corner = drawn[-2, -2, 1:] - colours[:, -1, -1].astype(int)
+            assert abs(corner).max() <= 1, number
 
 
 async def test_a_generation_is_silent(caller: Any, clock: Any) -> None:

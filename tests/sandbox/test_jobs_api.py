@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from sandbox.films.encoder import FilmSpec
+from sandbox.films.scene import FilmSpec
 from sandbox.films.stills import thumbnail
 
 JOBS = "/openai/v1/video/generations/jobs"
 GENERATIONS = "/openai/v1/video/generations"
-PICTURE = thumbnail(FilmSpec(64, 64, 1, audio=False), "mjpeg")
+PICTURE = thumbnail(FilmSpec(64, 64, 1, audio=False), "JPEG")
 
 
 async def test_a_job_passes_through_its_states_by_the_clock_alone(caller: Any, clock: Any) -> None:

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from sandbox.films.encoder import FilmSpec
+from sandbox.films.scene import FilmSpec
 from sandbox.films.stills import thumbnail
 
 VIDEOS = "/openai/v1/videos"
-PICTURE = thumbnail(FilmSpec(64, 64, 1, audio=False), "libwebp")
-JPEG = thumbnail(FilmSpec(64, 64, 1, audio=False), "mjpeg")
+PICTURE = thumbnail(FilmSpec(64, 64, 1, audio=False), "WEBP")
+JPEG = thumbnail(FilmSpec(64, 64, 1, audio=False), "JPEG")
 
 
 async def test_a_video_goes_from_queued_to_completed_by_the_clock_alone(caller: Any, clock: Any) -> None:
