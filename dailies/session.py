@@ -24,7 +24,8 @@ from orchestrator.redis_connection import connect
 from orchestrator.settings import Deployment, Settings
 from orchestrator.store import Store
 from workers.cancelling import end
-from workers.credentials import ApiKey, Bearer, Credential, EntraToken
+from workers.credentials import ApiKey, Bearer, Credential, entra_token
+from workers.identity import Identities
 from workers.sinks import Sink, open_sink
 from workers.station import Line
 from workers.video_api import connect as connect_api
@@ -77,8 +78,9 @@ async def open_archive(settings: Settings) -> AsyncIterator[Session]:
 async def open_all(settings: Settings) -> AsyncIterator[Session]:
     """Redis, the archive (proven writable) and every deployment. Raises Unusable, ArchiveError, SettingsError."""
     async with AsyncExitStack() as stack:
-        lines = {d.name: await _line(d, stack) for d in settings.deployments}
-        sink = await stack.enter_async_context(open_sink(settings.archive, os.environ))
+        identities = _identities(stack)
+        lines = {d.name: await _line(d, identities, stack) for d in settings.deployments}
+        sink = await stack.enter_async_context(open_sink(settings.archive, os.environ, identities))
         await sink.probe()
         store, replicas = await _store(settings, stack)
         await ledger_version.note(store)
@@ -92,8 +94,9 @@ async def open_all(settings: Settings) -> AsyncIterator[Session]:
 async def open_deployments(settings: Settings) -> AsyncIterator[Session]:
     """Redis and every deployment, for commands that ask the providers; into the archive they write nothing."""
     async with AsyncExitStack() as stack:
-        lines = {d.name: await _line(d, stack) for d in settings.deployments}
-        sink = await stack.enter_async_context(open_sink(settings.archive, os.environ))
+        identities = _identities(stack)
+        lines = {d.name: await _line(d, identities, stack) for d in settings.deployments}
+        sink = await stack.enter_async_context(open_sink(settings.archive, os.environ, identities))
         store, replicas = await _store(settings, stack)
         yield Session(settings, store, sink, lines, replicas)
 
@@ -150,8 +153,15 @@ async def _guard(embedded: EmbeddedRedis) -> None:
             return
 
 
-async def _line(deployment: Deployment, stack: AsyncExitStack) -> Line:
-    credential = _credential(deployment)
+def _identities(stack: AsyncExitStack) -> Identities:
+    """Those of this process: whoever uses the same one shares its tokens."""
+    identities = Identities()
+    stack.push_async_callback(identities.aclose)
+    return identities
+
+
+async def _line(deployment: Deployment, identities: Identities, stack: AsyncExitStack) -> Line:
+    credential = credential_of(deployment, identities)
     api = connect_api(
         deployment.api,
         deployment.endpoint,
@@ -162,10 +172,10 @@ async def _line(deployment: Deployment, stack: AsyncExitStack) -> Line:
     return Line(deployment, await stack.enter_async_context(api))
 
 
-def _credential(deployment: Deployment) -> Credential:
+def credential_of(deployment: Deployment, identities: Identities) -> Credential:
     """Azure takes a key as `api-key`, OpenAI and most servers that speak its API as a bearer."""
     if deployment.auth.entra:
-        return EntraToken()
+        return entra_token(deployment.auth.entra, deployment.endpoint, identities)
     key = deployment.api_key(os.environ)
     try:
         return Bearer(key) if _is_openai_like(deployment.endpoint) else ApiKey(key)

@@ -49,6 +49,9 @@ def decide(outcome: NotSent | Refused | Unknown, deployment: Deployment) -> Deci
             reason = f"429 from a gateway: {outcome.message}"
             return _unknown(Unknown(reason, outcome.status, outcome.request_id, outcome.retry_after_s))
         return _back(attempt, _throttled(outcome))
+    if outcome.kind is RefusalKind.STALE_PROOF:
+        # The next create goes with the new one. Should that be refused too, it is the deployment that stops.
+        return Decision(Event.RETURNED, attempt=attempt, money="none")
     if outcome.kind in _STOPS:
         return _back(attempt, {"stop": str(outcome.kind), "message": outcome.message})
     named = f"{outcome.field}: " if outcome.field else ""

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, contextmanager
 
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
 
+from workers.identity_words import NoIdentity
 from workers.sinks.errors import ArchiveError, ArchiveFull, ArchiveUnavailable, NoContainer, WriteRefused
 
 _BUSY = "Wait: it is tried again by itself."
@@ -58,6 +59,8 @@ def in_our_words(error: AzureError, container: str, name: str = "") -> ArchiveEr
         return NoContainer(what, "Create the container, or let this identity create it.")
     if code in _WHOLE_STORE:
         return ArchiveUnavailable(what, _BUSY)
+    if isinstance(error, NoIdentity):
+        return ArchiveUnavailable(f"{container}: no token of Entra ID.", error.message)
     if isinstance(error, ClientAuthenticationError) and status is None:
         return ArchiveUnavailable(what, "Nobody could be logged in; run az login, or check the workload identity.")
     if status in (401, 403) and code != "UnauthorizedBlobOverwrite":

@@ -142,6 +142,9 @@ class Downloads:
                     if trusted:
                         request = self._client.build_request("GET", url, headers=headers)
                         response = await self._client.send(request, auth=self._proof, stream=True)
+                        if response.status_code == 401 and await self._proof.renewed(request):
+                            await response.aclose()
+                            response = await self._client.send(request, auth=self._proof, stream=True)
                     else:
                         response = await self._strangers.get(url, headers)
                     if not response.has_redirect_location:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from workers.video_api.answer import Answer
 from workers.video_api.outcomes import CreateOutcome, NotSent, RefusalKind, Refused, RemoteJob, Unknown
 from workers.video_api.refusals import CERTAIN, outcome_of
-from workers.video_api.wire import Body, Undelivered, Wire
+from workers.video_api.wire import Body, Stale, Undelivered, Wire
 
 
 async def place(
@@ -27,6 +28,9 @@ async def place(
         answer = await wire.post_once(path, body, params=params, send_by=send_by)
     except (ValueError, TypeError) as error:
         return refused_here(f"The order cannot be written as a request ({type(error).__name__}).")
+    if isinstance(answer, Stale):
+        outcome = outcome_of(answer.answer, read_job=read_job, remix=remix, now=time.time(), hide=wire.credential.hide)
+        return replace(outcome, kind=RefusalKind.STALE_PROOF) if isinstance(outcome, Refused) else outcome
     if isinstance(answer, Undelivered):
         without_body = _without_answer(answer)
         if not isinstance(without_body, Answer):

@@ -80,6 +80,7 @@ class RefusalKind(StrEnum):
     INVALID = "invalid"  # 400, 413, 415, 422: this order can never be made as it is
     MODERATED = "moderated"  # the prompt or the picture is not allowed
     AUTH = "auth"  # 401, 403, or Entra ID gives no token
+    STALE_PROOF = "stale_proof"  # 401, and there is another key or token by now: the next create goes with that one
     DEPLOYMENT_MISSING = "deployment_missing"  # 404
     MODEL_RETIRED = "model_retired"  # 410, or a 404 that says so
     SOURCE_MISSING = "source_missing"  # the video to be remixed is not there

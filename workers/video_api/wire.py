@@ -41,6 +41,13 @@ class Undelivered:
 
 
 @dataclass(frozen=True, slots=True)
+class Stale:
+    """A create that was refused with 401 for a key or a token in whose place there is another one by now."""
+
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
 class Body:
     """A request's body: JSON, or the fields and files of a form. Pictures are kept out of the repr."""
 
@@ -105,7 +112,7 @@ class Wire:
 
     async def post_once(
         self, path: str, body: Body, *, params: Mapping[str, str], send_by: float
-    ) -> Answer | Undelivered:
+    ) -> Answer | Stale | Undelivered:
         """Sends an order at most once, within `create_timeout_s`. Raises ValueError if it cannot be put on the wire."""
         departure = Departure(send_by)
         request = self._creates.build_request(
@@ -124,7 +131,7 @@ class Wire:
                 response = await self._creates.send(request, auth=self._proof, stream=True)
                 head = head_of(response, self.credential.hide)
                 try:
-                    return await read_answer(response, self.credential.hide)
+                    answer = await read_answer(response, self.credential.hide)
                 finally:
                     await response.aclose()
         except SendByPassedError:
@@ -134,22 +141,29 @@ class Wire:
         except Exception as error:
             # Whatever it was: what counts is whether bytes may have left.
             return Undelivered(self.faults.words(error), departure.left, head=head)
+        return Stale(answer) if answer.status == 401 and await self._proof.renewed(request) else answer
 
     async def ask(
         self, method: str, path: str, params: Mapping[str, str], *, limit: int = BODY_LIMIT
     ) -> Answer:
         """One question, answered whole within `read_timeout_s` and `limit` bytes; any status. Raises ApiError without
-        an answer."""
+        an answer. A 401 is asked again, once, where there is another key or token by now."""
         try:
             async with asyncio.timeout(self._read_timeout_s):
                 request = self._questions.build_request(method, self.base + path, params=params)
-                response = await self._questions.send(request, auth=self._proof, stream=True)
-                try:
-                    return await read_answer(response, self.credential.hide, limit=limit)
-                finally:
-                    await response.aclose()
+                answer = await self._asked(request, limit)
+                if answer.status == 401 and await self._proof.renewed(request):
+                    answer = await self._asked(request, limit)
+                return answer
         except Exception as error:
             raise self.faults.of(error) from None
+
+    async def _asked(self, request: httpx.Request, limit: int) -> Answer:
+        response = await self._questions.send(request, auth=self._proof, stream=True)
+        try:
+            return await read_answer(response, self.credential.hide, limit=limit)
+        finally:
+            await response.aclose()
 
     def error_of(self, answer: Answer) -> ApiError:
         """The exception that a refusing answer stands for."""

@@ -9,11 +9,13 @@ import time
 from typing import Any
 
 import pytest
+from azure.core.credentials import AccessToken
 from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
 
 from tests.workers.video_api.conftest import KEY
 from tests.workers.wire_server import WireServer, answer, drop, hang, then_hang
 from workers.credentials import EntraToken
+from workers.identity import Identity
 from workers.video_api import Accepted, NotSent, Order, RefusalKind, Refused, RemoteStatus, Unknown, boot_clock
 
 ORDER = Order(prompt="A paper boat", model="my-sora2", size="1280x720", seconds=8)
@@ -284,12 +286,15 @@ async def test_send_by_is_tested_after_the_connection_stands_not_before(bench: A
         async def get_token(self, *_: Any, **__: Any) -> Any:
             while boot_clock() <= late:
                 pass
-            return type("Token", (), {"token": "t"})()
+            return AccessToken("t", 2**33)
 
-        async def close(self) -> None: ...
+        async def __aenter__(self) -> None: ...
+
+        async def __aexit__(self, *_: object) -> None: ...
 
     server, _ = await bench(answer(200, JOB))
-    api = await bench.client(server.url, credential=EntraToken(credential=SlowIdentity()))  # type: ignore[arg-type]
+    slow = EntraToken(identity=Identity(SlowIdentity))  # type: ignore[arg-type]
+    api = await bench.client(server.url, credential=slow)
     assert isinstance(await api.create(ORDER, send_by=late), NotSent)
     assert server.requests == []
 
@@ -302,10 +307,13 @@ async def test_without_a_token_nothing_is_sent(bench: Any, error: Exception, exp
         async def get_token(self, *_: Any, **__: Any) -> Any:
             raise error
 
-        async def close(self) -> None: ...
+        async def __aenter__(self) -> None: ...
+
+        async def __aexit__(self, *_: object) -> None: ...
 
     server, _ = await bench(answer(200, JOB))
-    api = await bench.client(server.url, credential=EntraToken(credential=NoIdentity()))  # type: ignore[arg-type]
+    nobody = EntraToken(identity=Identity(NoIdentity))  # type: ignore[arg-type]
+    api = await bench.client(server.url, credential=nobody)
     outcome = await api.create(ORDER, send_by=ALWAYS)
     assert isinstance(outcome, expected)
     if isinstance(outcome, Refused):
