@@ -57,6 +57,7 @@ class Keys:
         "spend:*",
         "booked",
         "archivists",
+        "crew",
         "prints",
         "same:*",
     )

@@ -21,6 +21,7 @@ _MORE = {
     "explain": (*_DESK, "_lanes", "_ahead"),
     "intend": _DESK,
     "judge": (*_QUOTA, "_learning", "_recovery"),
+    "measure": (*_DESK, "_lanes"),
     "recovery": ("_recovery",),
     "restore": ("_receipts",),
     "seal_batch": ("_recovery",),
@@ -32,6 +33,7 @@ _MORE = {
 _NAMES = (
     "accept",
     "admit",
+    "attendance",
     "cancel_batch",
     "choose_items",
     "claim",
@@ -42,6 +44,7 @@ _NAMES = (
     "forget",
     "intend",
     "judge",
+    "measure",
     "observe",
     "open_batch",
     "pause_batch",

@@ -50,7 +50,7 @@ async def stoppage(
     views = {d.name: await deployment(store, d.name) for d in deployments}
     found: list[Stoppage] = []
     for lane in sorted({d.model for d in deployments} | {f"@{d.name}" for d in deployments}):
-        if await store.head(batch.name, lane) is None:
+        if not await _waits(store, batch.name, lane):
             continue
         serving = [d for d in deployments if lane in (d.model, f"@{d.name}")]
         barred = await _barred(store, batch, lane, serving, views, budgets, moved)
@@ -60,7 +60,7 @@ async def stoppage(
     # A lane that it ever stood in has its pass.
     known = {name.removeprefix("pass:") for name in batch.fields if name.startswith("pass:")}
     unserved = sorted(known - {d.model for d in deployments} - {f"@{d.name}" for d in deployments})
-    waiting = [lane for lane in unserved if await store.head(batch.name, lane) is not None]
+    waiting = [lane for lane in unserved if await _waits(store, batch.name, lane)]
     found += [Stoppage("no_deployment", how_to_serve(lane), moved) for lane in waiting]
     parked = await store.redis.hrandfield(store.keys.parked(batch.name), SOURCES, True)
     if parked:
@@ -94,6 +94,11 @@ async def stoppage(
     if not found:
         return Stoppage("no_deployment", "add a deployment that serves its model to the configuration", moved)
     return found[0]
+
+
+async def _waits(store: Store, batch: str, lane: str) -> bool:
+    """Whether an item of the batch stands in this lane's queue."""
+    return bool(await store.redis.zcard(f"{store.keys.prefix}queue:{lane}:{batch}"))
 
 
 def how_to_serve(lane: str) -> str:

@@ -15,6 +15,7 @@ from arq.connections import ArqRedis
 
 from orchestrator.decision import Decision
 from orchestrator.keys import Keys, Ref
+from orchestrator.metrics import Metrics
 from orchestrator.records import Claim, Item, decode
 from orchestrator.scripts import Scripts
 from orchestrator.states import TABLE, Event
@@ -32,12 +33,13 @@ _TELLS: Mapping[How, Event] = {"answer": Event.ACCEPTED, "hand": Event.ATTACHED}
 
 
 class Store:
-    """Reads and writes of the ledger under one namespace."""
+    """Reads and writes of the ledger under one namespace. What whoever works with it does is counted in `metrics`."""
 
     def __init__(self, redis: ArqRedis, namespace: str) -> None:
         self.redis = redis
         self.keys = Keys(namespace)
         self.scripts = Scripts(redis, meta_key=self.keys.meta, prefix=self.keys.prefix)
+        self.metrics = Metrics()
 
     async def load(self, ref: Ref, attempt: int | None = None) -> Item | None:
         """An item with its spec and newest attempt (or the attempt named), or None."""
@@ -81,7 +83,8 @@ class Store:
                 probed_in_s=probed_in / 1000,
             )
         for item in abandoned:
-            self._tell(Event.ABANDONED, Ref(ref.batch, item.decode()), source=ref.item)
+            made_from = {"source": ref.item, "reason": f"source_{state.decode()}"}
+            self._tell(Event.ABANDONED, Ref(ref.batch, item.decode()), **made_from)
         return int(now)
 
     async def intend(
@@ -172,11 +175,12 @@ class Store:
         furthest_s: float,
         looks: Mapping[str, Mapping[str, float]] = NO_CEILINGS,
         archivist: str = "",
+        present: Sequence[str] = (),
     ) -> tuple[list[Claim], float | None]:
         """Claim due items for the steps in `pools` (step → the pool of slots it takes from), at most `free[pool]`; of
         looks, at most `free["polls NAME"]` at a deployment where that is told, and no more a second than its bucket in
-        `looks` allows to all workers together. `archivist`: the name of a worker that archives, so that it is known to
-        be there.
+        `looks` allows to all workers together. `archivist`: the name of a worker that archives, and `present`: `STEP
+        NAME` of each step that a worker runs, so that it is known to be there.
 
         Also answers in how many seconds something is next due (None: nothing is). A due time beyond `furthest_s`
         can only come of a clock that stepped back: it is due now."""
@@ -187,15 +191,11 @@ class Store:
             "allowance_ms": round(allowance_s * 1000),
             "furthest_ms": round(furthest_s * 1000),
             "archivist": archivist,
+            "present": list(present),
             "looks": {name: dict(bucket) for name, bucket in looks.items()},
         }
         next_due, *claims = await self.scripts.run("claim", request)
         return [Claim.parse(raw) for raw in claims], None if next_due < 0 else next_due / 1000
-
-    async def head(self, batch: str, lane: str) -> Ref | None:
-        """The first item that waits in a lane of a batch, or None."""
-        ids = await self.redis.zrange(f"{self.keys.prefix}queue:{lane}:{batch}", 0, 0)
-        return Ref(batch, ids[0].decode()) if ids else None
 
     async def renew(self, ref: Ref, version: int, due_in_s: float) -> bool:
         """Prolong a claim, of an item or (with no item in `ref`) of a batch's report; 0 hands it back. False: it is
@@ -215,5 +215,6 @@ class Store:
         return bool(await self.scripts.run("end_report", batch, version, round(keep_s * 1000)))
 
     def _tell(self, event: Event, ref: Ref, **fields: Any) -> None:
+        self.metrics.moved(event, fields.get("reason"))
         moved = any(a is not b for a, b in TABLE[event].items())
         (log.info if moved else log.debug)(f"item.{event}", batch=ref.batch, key=ref.item, **fields)

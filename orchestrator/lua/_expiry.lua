@@ -1,24 +1,35 @@
 -- Whether what is made can be archived before the provider deletes it; loaded behind _ledger.lua.
 --
 -- 'expiries' has every finished video that is still to be fetched, by when it is deleted; 'archivists' every worker that
--- archives, by when it was last seen (they note themselves as they claim). Both in ms.
+-- archives, by when it was last seen (they note themselves as they claim); 'crew' the same of every worker and each step
+-- that it runs, as 'STEP WORKER'. All in ms.
 
 local ALIVE_MS, NOTED_MS = 60000, 10000
 local HANDS = 4                       -- of one worker: ARCHIVE_SLOTS of orchestrator/dispatcher.py
 local BEHIND_AGAIN_MS = 5000          -- nobody knows when a backlog has drained: ask again so soon
 
-local archivists = P .. 'archivists'
+local archivists, crew = P .. 'archivists', P .. 'crew'
 
 -- A worker is there. One that was not seen for a while is taken off; so is one of a clock that stepped back.
-local function note_archivist(name, now)
-  local seen = tonumber(redis.call('ZSCORE', archivists, name) or 0)
+local function note_present(set, names, now)
+  local seen = tonumber(redis.call('ZSCORE', set, names[1]) or 0)
   if math.abs(now - seen) < NOTED_MS then return end
-  redis.call('ZADD', archivists, now, name)
-  redis.call('ZREMRANGEBYSCORE', archivists, '-inf', now - ALIVE_MS)
-  redis.call('ZREMRANGEBYSCORE', archivists, now + ALIVE_MS, '+inf')
+  for _, name in ipairs(names) do redis.call('ZADD', set, now, name) end
+  redis.call('ZREMRANGEBYSCORE', set, '-inf', now - ALIVE_MS)
+  redis.call('ZREMRANGEBYSCORE', set, now + ALIVE_MS, '+inf')
 end
 
 local function archivists_alive(now) return redis.call('ZCOUNT', archivists, now - ALIVE_MS, now + ALIVE_MS) end
+
+-- How many workers run each step, {step = n}; a step that nobody runs is absent.
+local function crew_alive(now)
+  local alive = {}
+  for _, member in ipairs(redis.call('ZRANGEBYSCORE', crew, now - ALIVE_MS, now + ALIVE_MS)) do
+    local step = string.match(member, '^%S+')
+    alive[step] = (alive[step] or 0) + 1
+  end
+  return alive
+end
 
 -- A worker that creates and does not archive asks: who wants to know why nothing is ordered is told of it.
 local function note_creator(now)

@@ -1,7 +1,7 @@
 -- Claims what is due and moves its due time forward, so that a dead worker's work becomes due again.
 --
 -- ARGV  2 {pool = {step = name of the pool of slots it takes from}, free = {pool = how many are free},
---          archivist = the worker's name, or '' where it does not archive,
+--          archivist = the worker's name, or '' where it does not archive; present = ['STEP WORKER', …], what it runs,
 --          allowance_ms, deployments = [names], furthest_ms, looks = {deployment = {interval_ms, burst}}}
 -- Returns {next due in ms or -1, claim …}; a claim is {step, batch, item, version, attempt}; the version of a
 -- claimed item grows by one, so whoever claimed it before decides nothing any more. Of a probe and of
@@ -34,6 +34,8 @@ for _, ref in ipairs(redis.call('ZRANGEBYSCORE', later, now + request.furthest_m
 end
 for _, ref in ipairs(redis.call('ZRANGEBYSCORE', later, '-inf', now, 'LIMIT', 0, 100)) do join_queue(ref) end
 consider_first(later)
+
+if request.present[1] then note_present(crew, request.present, now) end
 
 local function room(step) return pool[step] and free[pool[step]] > 0 end
 
@@ -108,7 +110,7 @@ end
 
 local ready, due = P .. 'archive:ready', P .. 'archive:due'
 if pool.archive then
-  if request.archivist ~= '' then note_archivist(request.archivist, now) end
+  if request.archivist ~= '' then note_present(archivists, {request.archivist}, now) end
   for _, ref in ipairs(redis.call('ZRANGEBYSCORE', due, now + request.furthest_ms, '+inf', 'LIMIT', 0, 100)) do
     redis.call('ZADD', due, now, ref)
   end
