@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from workers.sinks.errors import ArchiveError, ArchiveFull, ArchiveUnavailable, NotThere, TooLarge, WriteRefused
+from workers.sinks.errors import (
+    ArchiveError,
+    ArchiveFull,
+    ArchiveUnavailable,
+    Immutable,
+    NotThere,
+    TooLarge,
+    WriteRefused,
+)
 from workers.sinks.opening import open_sink
 from workers.sinks.sink import Accept, Arrived, NameTaken, Saved, Sink, Stat
 
@@ -12,6 +20,7 @@ __all__ = [
     "ArchiveFull",
     "ArchiveUnavailable",
     "Arrived",
+    "Immutable",
     "NameTaken",
     "NotThere",
     "Saved",

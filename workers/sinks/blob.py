@@ -2,43 +2,45 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from urllib.parse import quote
 
-from azure.core import MatchConditions
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
-from azure.storage.blob import BlobBlock, ContentSettings
+from azure.storage.blob import ContentSettings, StandardBlobTier
 from azure.storage.blob.aio import BlobClient, BlobPrefix, BlobServiceClient
 
 from workers.sinks.blob_address import BlobAddress
-from workers.sinks.blob_errors import answered, azure_errors, code_of, in_our_words, in_time
-from workers.sinks.blob_metadata import from_blob, to_blob
-from workers.sinks.errors import ArchiveUnavailable, NoContainer, TooLarge, WriteRefused
+from workers.sinks.blob_errors import answered, azure_errors, code_of, in_our_words
+from workers.sinks.blob_metadata import from_blob
+from workers.sinks.blob_probe import PROBE, probe
+from workers.sinks.blob_upload import BLOCK, Upload
+from workers.sinks.errors import ArchiveUnavailable, Immutable, TooLarge, WriteRefused
 from workers.sinks.reading import blob_chunks
 from workers.sinks.sink import READ_LIMIT, Accept, Arrived, NameTaken, Saved, Stat
-from workers.sinks.stream import Digest, blocks_of, checked, in_thread
-
-BLOCK = 4 * 1024 * 1024  # Azure takes 50,000 blocks a blob: 195 GiB
-_PROBE = "dailies-probe"
-_QUESTION = b"dailies asks whether it may write here\n"
+from workers.sinks.stream import blocks_of, checked
 
 
 class BlobSink:
     """Blobs below a prefix. Closes the service client, and the identity if one is given, with itself."""
 
     def __init__(
-        self, service: BlobServiceClient, address: BlobAddress, identity: AsyncTokenCredential | None = None
+        self,
+        service: BlobServiceClient,
+        address: BlobAddress,
+        identity: AsyncTokenCredential | None = None,
+        tier: str | None = None,
     ) -> None:
+        """`tier`: the access tier of videos ("hot", "cool", "cold"); None: the account's own."""
         self._service = service
         self._address = address
         self._identity = identity
         self._container = service.get_container_client(address.container)
         self._place = f"{address.account}/{address.container}"
+        self._tier = StandardBlobTier(tier.capitalize()) if tier else None
+        self._keeps = False
 
     def __repr__(self) -> str:
         return f"BlobSink({self.url!r})"
@@ -47,23 +49,13 @@ class BlobSink:
     def url(self) -> str:
         return self._address.url
 
+    @property
+    def keeps(self) -> bool:
+        return self._keeps
+
     async def probe(self) -> None:
         """Writes a small blob and removes it; a missing container is created where that is allowed."""
-        try:
-            await self.write(_PROBE, _QUESTION, "text/plain")
-        except NoContainer:
-            with azure_errors(self._place):
-                await self._create_container()
-            await self.write(_PROBE, _QUESTION, "text/plain")
-        except WriteRefused:
-            return  # an immutable probe of an earlier run is in the way: it could be written then
-        # An archive that keeps everything (immutability, a SAS without delete) can be written to all the same.
-        with suppress(WriteRefused), azure_errors(self._place, _PROBE):
-            try:
-                await self._blob(_PROBE).delete_blob()
-            except AzureError as error:
-                if getattr(error, "status_code", None) != 403:
-                    raise
+        self._keeps = await probe(self._container, self._blob(PROBE), self._place)
 
     async def save(
         self,
@@ -76,33 +68,29 @@ class BlobSink:
         replace: bool = False,
         accept: Accept | None = None,
     ) -> Saved | NameTaken:
-        """Stages blocks of 4 MiB while the next one fills, and commits them in one call, conditional on the name.
+        """Sends blocks of 4 MiB while the next one fills, and gives them their name in one call, conditional on it.
 
-        Staged blocks are seen by nobody and vanish by themselves. Their ids carry `claim` and a random part, all of
-        one length as Azure demands: of two uploads to one name, each commits only its own blocks.
+        The access tier is that of what is written for good; what may be replaced stays in the account's own.
         """
-        blob = self._blob(name)
-        digest, staged = Digest(), _Staged(blob, claim, self._place, name)
+        if replace and self._keeps:
+            name, replace = await self._free(name), False
+            tier = None
+        else:
+            tier = None if replace else self._tier
+        upload = Upload(self._blob(name), claim, self._place, name)
         try:
             async with aclosing(blocks_of(chunks, BLOCK)) as blocks:
                 async for block in blocks:
-                    await in_thread(digest.add, block)
-                    await staged.add(block)
-            await staged.finish()
+                    await upload.add(block)
+            arrived = await upload.arrived()
         finally:
-            await staged.stop()
-        arrived = digest.arrived()
+            await upload.stop()
         if accept is not None:
             accept(arrived)
-        settings = ContentSettings(content_type=content_type, content_md5=bytearray(arrived.md5))
-        match = None if replace else MatchConditions.IfMissing
         try:
-            async with in_time(self._place):
-                await blob.commit_block_list(
-                    staged.blocks, content_settings=settings, metadata=to_blob(metadata), match_condition=match
-                )
+            await upload.commit(content_type, metadata, tier=tier, replace=replace)
         except AzureError as error:
-            return await self._taken(name, arrived, error)
+            return await self._refused(name, arrived, error, replace=replace)
         return Saved(name, self._url_of(name), arrived.bytes, arrived.sha256, arrived.md5)
 
     async def stat(self, name: str) -> Stat | None:
@@ -147,13 +135,18 @@ class BlobSink:
         """Writes a small blob at once; its URL. Without `replace`, a name that is taken is WriteRefused."""
         md5 = hashlib.md5(data, usedforsecurity=False).digest()
         settings = ContentSettings(content_type=content_type, content_md5=bytearray(md5))
-        async with answered(self._place, name):
-            try:
-                await self._blob(name).upload_blob(data, overwrite=replace, content_settings=settings)
-            except ResourceExistsError:
-                if replace:
-                    raise
-                raise WriteRefused(f"{self._url_of(name)} is there already.") from None
+        upload = self._blob(name).upload_blob
+        try:
+            async with answered(self._place, name):
+                try:
+                    await upload(data, overwrite=replace, content_settings=settings, validate_content=True)
+                except ResourceExistsError:
+                    if replace:
+                        raise
+                    raise WriteRefused(f"{self._url_of(name)} is there already.") from None
+        except Immutable:
+            self._keeps = True
+            raise
         return self._url_of(name)
 
     async def tidy(self, folder: str) -> None:
@@ -176,45 +169,21 @@ class BlobSink:
     def _url_of(self, name: str) -> str:
         return self.url + quote(name)
 
-    async def _create_container(self) -> None:
-        with suppress(ResourceExistsError):
-            await self._container.create_container()
+    async def _free(self, name: str) -> str:
+        """The name, or the next one that nothing stands under: "index.html", "index.2.html", and so on."""
+        stem, _, ending = name.rpartition(".")
+        free, number = name, 1
+        while await self.stat(free) is not None:
+            number += 1
+            free = f"{stem}.{number}.{ending}"
+        return free
 
-    async def _taken(self, name: str, arrived: Arrived, error: AzureError) -> NameTaken:
+    async def _refused(self, name: str, arrived: Arrived, error: AzureError, *, replace: bool) -> NameTaken:
         """A commit that was refused: the name is taken, or a lease, a policy or the whole archive is in the way."""
         said = in_our_words(error, self._place, name)
-        there = None if isinstance(said, ArchiveUnavailable) else await self.stat(name)
+        if isinstance(said, Immutable):
+            self._keeps = True
+        there = None if replace or isinstance(said, ArchiveUnavailable) else await self.stat(name)
         if there is None:
             raise said from None
         return NameTaken(there.bytes, there.md5, there.metadata, arrived)
-
-
-class _Staged:
-    """Blocks of one upload; one is on its way while the next one fills, so at most three are in memory."""
-
-    def __init__(self, blob: BlobClient, claim: str, place: str, name: str) -> None:
-        self.blocks: list[BlobBlock] = []
-        self._blob = blob
-        self._id = f"{hashlib.sha256(claim.encode()).hexdigest()[:16]}-{secrets.token_hex(8)}"
-        self._place = place
-        self._name = name
-        self._under_way: asyncio.Task[None] | None = None
-
-    async def add(self, block: bytes) -> None:
-        await self.finish()
-        self.blocks.append(BlobBlock(f"{self._id}-{len(self.blocks):06d}"))
-        self._under_way = asyncio.create_task(self._stage(self.blocks[-1].id, block))
-
-    async def finish(self) -> None:
-        if self._under_way is not None:
-            await self._under_way
-
-    async def stop(self) -> None:
-        if self._under_way is not None:
-            self._under_way.cancel()
-            await asyncio.gather(self._under_way, return_exceptions=True)
-
-    async def _stage(self, block_id: str, block: bytes) -> None:
-        async with answered(self._place, self._name):
-            # With its MD5 beside it, a block that was damaged on the way is refused and sent again.
-            await self._blob.stage_block(block_id, block, len(block), validate_content=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
 
 from workers.identity_words import NoIdentity
-from workers.sinks.errors import ArchiveError, ArchiveFull, ArchiveUnavailable, NoContainer, WriteRefused
+from workers.sinks.errors import ArchiveError, ArchiveFull, ArchiveUnavailable, Immutable, NoContainer, WriteRefused
 
 _BUSY = "Wait: it is tried again by itself."
 _NO_ACCESS = (
@@ -18,7 +18,8 @@ _NO_ACCESS = (
     "(permissions create, write, read and delete) or the connection string; look at the account's firewall too."
 )
 _WHOLE_STORE = {"ContainerNotFound", "ContainerBeingDeleted", "ContainerDisabled", "AccountBeingCreated"}
-
+_KEPT = {"BlobImmutableDueToPolicy", "BlobImmutableDueToLegalHold", "UnauthorizedBlobOverwrite"}
+_TIERS = {"AccessTierNotSupportedForBlobType", "BlobTieringNotSupportedForAccount", "InvalidBlobTier"}
 
 #: The longest that one call may take, its repetitions included (seconds): an answer that comes byte by byte never ends.
 CALL_TIMEOUT_S = 300.0
@@ -63,8 +64,12 @@ def in_our_words(error: AzureError, container: str, name: str = "") -> ArchiveEr
         return ArchiveUnavailable(f"{container}: no token of Entra ID.", error.message)
     if isinstance(error, ClientAuthenticationError) and status is None:
         return ArchiveUnavailable(what, "Nobody could be logged in; run az login, or check the workload identity.")
-    if status in (401, 403) and code != "UnauthorizedBlobOverwrite":
-        return ArchiveUnavailable(what, _NO_ACCESS)
+    if code in _KEPT:
+        return Immutable(f"{container}{'/' if name else ''}{name} stands there for good: {code} (HTTP {status}).")
+    if status in (401, 403):
+        return ArchiveUnavailable(what, _NO_ACCESS, status=status)
+    if code in _TIERS:
+        return ArchiveUnavailable(what, "This account has no such access tier: change archive.tier, or leave it out.")
     if status == 507 or code in ("AccountLimitExceeded", "InsufficientStorage"):
         return ArchiveFull(what, "Raise the account's limit or free space.")
     if status is None:
@@ -85,7 +90,11 @@ def _status(error: AzureError) -> int | None:
 
 
 def _retry_after(error: AzureError) -> float | None:
-    headers = getattr(getattr(error, "response", None), "headers", {})
+    return seconds_asked(getattr(getattr(error, "response", None), "headers", {}))
+
+
+def seconds_asked(headers: Mapping[str, str]) -> float | None:
+    """How long the store asks to be left alone (Retry-After); None where it does not."""
     try:
         seconds = float(headers.get("Retry-After", math.nan))
     except ValueError:

@@ -30,6 +30,8 @@ class DirectorySink:
     where the file system has them (Linux: ext4, xfs, btrfs, tmpfs); elsewhere `stat` knows neither.
     """
 
+    keeps = False
+
     def __init__(self, root: Path) -> None:
         self._root = root.absolute()
 

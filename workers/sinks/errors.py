@@ -5,6 +5,7 @@ ArchiveError
 │   ├── ArchiveFull      no space left
 │   └── NoContainer      the Azure container does not exist
 ├── WriteRefused         this one object cannot be written as it is; others can
+│   └── Immutable        it stands there for good: a policy, a legal hold, a SAS that may only create
 ├── NotThere             what was to be read does not exist
 └── TooLarge             what was to be read whole is far larger than anything that we write to be read so
 """
@@ -19,11 +20,15 @@ class ArchiveError(Exception):
 class ArchiveUnavailable(ArchiveError):
     """The archive as a whole: no video can be stored until what `mend` names is done, or the trouble passes."""
 
-    def __init__(self, problem: str, mend: str, *, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self, problem: str, mend: str, *, retry_after_s: float | None = None, status: int | None = None
+    ) -> None:
+        """`status`: of the HTTP answer that refused us, where it is 401 or 403."""
         super().__init__(f"{problem} {mend}")
         self.problem = problem
         self.mend = mend
         self.retry_after_s = retry_after_s
+        self.status = status
 
 
 class ArchiveFull(ArchiveUnavailable):
@@ -36,6 +41,10 @@ class NoContainer(ArchiveUnavailable):
 
 class WriteRefused(ArchiveError):
     """This object: its name, its bytes, or a rule about it."""
+
+
+class Immutable(WriteRefused):
+    """What stands under this name stays as it is."""
 
 
 class NotThere(ArchiveError):

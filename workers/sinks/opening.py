@@ -6,15 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from azure.core.credentials import AzureSasCredential
-from azure.storage.blob.aio import BlobServiceClient, LinearRetry
+from azure.storage.blob.aio import BlobServiceClient
 from pydantic import SecretStr
 
 from orchestrator.settings.archive import ArchiveSettings
 from orchestrator.settings.entra import Entra
 from orchestrator.settings.secret_file import SecretFile
 from workers.identity import Identities
-from workers.sinks.blob import BLOCK, BlobSink
+from workers.sinks.blob import BlobSink
 from workers.sinks.blob_address import BlobAddress, address_of
+from workers.sinks.blob_retry import PatientRetry
+from workers.sinks.blob_upload import BLOCK
 from workers.sinks.directory import DirectorySink
 from workers.sinks.errors import ArchiveUnavailable
 from workers.sinks.file_secrets import KeyFromFile, SasFromFile
@@ -68,10 +70,7 @@ def _by_connection_string(secret: SecretStr | SecretFile, options: dict[str, Any
 
 
 def client_options() -> dict[str, Any]:
-    """How an Azure client of ours behaves: flat memory, bounded waits, and few tries of its own.
-
-    (The archive step tries again by itself, for hours if need be, and must be able to hand back its claim.)
-    """
+    """How an Azure client of ours behaves: flat memory, bounded waits, and few tries of its own."""
     return {
         "max_single_put_size": BLOCK,
         "max_block_size": BLOCK,
@@ -79,5 +78,5 @@ def client_options() -> dict[str, Any]:
         "max_chunk_get_size": BLOCK,
         "connection_timeout": 10,
         "read_timeout": 60,
-        "retry_policy": LinearRetry(backoff=1, retry_total=2, random_jitter_range=1),
+        "retry_policy": PatientRetry(),
     }

@@ -76,6 +76,12 @@ class Sink(Protocol):
         """Of the archive's root; ends with `/`."""
         ...
 
+    @property
+    def keeps(self) -> bool:
+        """Whether what was written once cannot be written again, as far as is known yet: a policy, a legal hold, a SAS
+        that may only create. What would be rewritten every minute is then better written once."""
+        ...
+
     async def probe(self) -> None:
         """Writes a small object and removes it. ArchiveUnavailable says what to mend."""
         ...
@@ -94,7 +100,8 @@ class Sink(Protocol):
         """Streams bytes of any length through a few MiB of memory, hashing on the way.
 
         `claim` names this try: what two tries upload never mixes. What `chunks` or `accept` raise goes through, and
-        leaves nothing behind. Without `replace` an object that has the name already stays as it is.
+        leaves nothing behind. Without `replace` an object that has the name already stays as it is; with it, what an
+        archive that `keeps` cannot rewrite gets the next free name ("index.2.html"), which the answer tells.
         """
         ...
 
@@ -117,7 +124,8 @@ class Sink(Protocol):
         ...
 
     async def write(self, name: str, data: bytes, content_type: str, *, replace: bool = True) -> str:
-        """Writes a small object at once; its URL. Without `replace`, a name that is taken is WriteRefused."""
+        """Writes a small object at once; its URL. Without `replace`, a name that is taken is WriteRefused; where it
+        cannot be rewritten, Immutable."""
         ...
 
     async def tidy(self, folder: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,7 +16,7 @@ from tests.servers import AZURITE_ACCOUNT, AZURITE_KEY, Azurite, Container
 from tests.workers.sinks.conftest import blob_sink_of
 from tests.workers.sinks.streams import MIB, md5, stream
 from tests.workers.wire_server import WireServer, answer
-from workers.sinks import ArchiveUnavailable, NameTaken, Saved, Sink, WriteRefused, open_sink
+from workers.sinks import ArchiveUnavailable, Immutable, NameTaken, Saved, Sink, WriteRefused, open_sink
 
 VIDEO: dict[str, Any] = {"content_type": "video/mp4", "metadata": {"remote_id": "video_1"}, "claim": "spring/hero/3"}
 EMPTY = {"x-ms-version": "2024-01-01", "Content-Type": "application/xml"}
@@ -162,10 +163,19 @@ async def test_an_account_s_own_host_name_has_the_container_first_in_its_path() 
         assert sink.url == "https://acme.blob.core.windows.net/videos/x/"
 
 
+SMALL, LARGE = b"abc", bytes(5 * MIB)
+#: What a large object's blocks are answered before the call that gives it its name; a small one has that call alone.
+STAGED = {SMALL: [], LARGE: [answer(201, b"", EMPTY)] * 2}
+each_size = pytest.mark.parametrize("data", [SMALL, LARGE], ids=["small", "large"])
+
+
+@each_size
 @pytest.mark.parametrize(
     ("status", "code", "kind"),
     [
-        (409, "BlobImmutableDueToPolicy", WriteRefused),
+        (409, "BlobImmutableDueToPolicy", Immutable),
+        (409, "BlobImmutableDueToLegalHold", Immutable),
+        (403, "UnauthorizedBlobOverwrite", Immutable),
         (412, "LeaseIdMissing", WriteRefused),
         (400, "Md5Mismatch", WriteRefused),
         (409, "ContainerBeingDeleted", ArchiveUnavailable),
@@ -174,15 +184,16 @@ async def test_an_account_s_own_host_name_has_the_container_first_in_its_path() 
     ],
 )
 async def test_refusals_of_one_blob_and_of_the_whole_archive_are_told_apart(
-    status: int, code: str, kind: type[Exception]
+    status: int, code: str, kind: type[Exception], data: bytes
 ) -> None:
-    staged, missing = answer(201, b"", EMPTY), answer(404, b"", {**EMPTY, "x-ms-error-code": "BlobNotFound"})
+    missing = answer(404, b"", {**EMPTY, "x-ms-error-code": "BlobNotFound"})
     async with (
-        WireServer([staged, broken(status, code), missing]) as server,
+        WireServer([*STAGED[data], broken(status, code), missing]) as server,
         sas_sink(f"{server.url}/acme/c", "sig=1") as sink,
     ):
-        with pytest.raises(kind, match=code):
-            await sink.save("a.mp4", stream(b"abc"), **VIDEO)
+        with pytest.raises(kind, match=code) as raised:
+            await sink.save("a.mp4", stream(data), **VIDEO)
+    assert type(raised.value) is kind
 
 
 async def test_a_store_that_is_busy_is_unavailable_for_as_long_as_it_says() -> None:
@@ -195,20 +206,22 @@ async def test_a_store_that_is_busy_is_unavailable_for_as_long_as_it_says() -> N
         assert raised.value.retry_after_s == 17.0
 
 
-async def test_a_commit_whose_answer_was_lost_is_our_own_name_taken() -> None:
+@each_size
+async def test_a_commit_whose_answer_was_lost_is_our_own_name_taken(data: bytes) -> None:
     """The SDK sends the commit again and is told that the blob exists: same bytes, so the caller may call it done."""
-    head = {**EMPTY, "Content-Length": "3", "Content-MD5": "kAFQmDzST7DWlj99KOF/cg==", "x-ms-meta-remote_id": "video_1"}
+    head = {**EMPTY, "Content-Length": str(len(data)), "Content-MD5": base64.b64encode(md5(data)).decode()}
+    head["x-ms-meta-remote_id"] = "video_1"
     head |= {"Last-Modified": "Thu, 16 Oct 2025 15:16:36 GMT", "ETag": '"0x1"', "x-ms-blob-type": "BlockBlob"}
     scripts = [
-        answer(201, b"", EMPTY),
+        *STAGED[data],
         broken(500, "InternalError"),
         broken(409, "BlobAlreadyExists"),
         answer(200, b"", head),
     ]
     async with WireServer(scripts) as server, sas_sink(f"{server.url}/acme/c", "sig=1") as sink:
-        taken = await sink.save("a.mp4", stream(b"abc"), **VIDEO)
+        taken = await sink.save("a.mp4", stream(data), **VIDEO)
     assert isinstance(taken, NameTaken)
     assert taken.same_bytes
     assert taken.metadata == {"remote_id": "video_1"}
-    commits = [request for request in server.requests if "comp=blocklist" in request.target]
+    commits = [each for each in server.requests if each.method == "PUT" and "comp=block&" not in each.target]
     assert [request.headers["if-none-match"] for request in commits] == ["*", "*"]
