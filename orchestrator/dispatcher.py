@@ -17,6 +17,7 @@ import structlog
 from redis.exceptions import OutOfMemoryError, RedisError
 
 from orchestrator.admission import Admission, Answer
+from orchestrator.attendance import STEPS
 from orchestrator.records import Claim
 from orchestrator.redis_connection import AWAY
 from orchestrator.store import Store
@@ -83,13 +84,17 @@ class Dispatcher:
         """`steps`: those that this worker runs; it admits only if `create` is among them."""
         self._store, self._hands, self._allowances = store, hands, allowances
         self._admission = admission if "create" in steps else None
-        self._archivist = secrets.token_hex(4) if "archive" in steps else ""
+        name = secrets.token_hex(4)
+        self._archivist = name if "archive" in steps else ""
+        self._present = [f"{step} {name}" for step in STEPS if step in steps]
         self._pools = {step: POOLS[step] for step in steps}
         self._deployments = deployments
         self._not_before: dict[str, float] = {}
         self._woken = asyncio.Event()
         self._next_round_at = 0.0
         self._stopping = self._full = False
+        #: When the last round went well, by the loop's clock; None before the first.
+        self.rounded_at: float | None = None
         #: The newest answer for each deployment: what stopped its next create.
         self.answers: dict[str, Answer] = {}
 
@@ -116,6 +121,7 @@ class Dispatcher:
             self._next_round_at = clock() + IDLE_S
             try:
                 pause = await self._round()
+                self.rounded_at = clock()
                 if away:
                     log.info("redis.came_back")
                 away, faults = False, 0
@@ -145,6 +151,7 @@ class Dispatcher:
             furthest_s=self._allowances.furthest_s,
             looks=self._allowances.looks,
             archivist=self._archivist,
+            present=self._present,
         )
         pauses = [IDLE_S] if next_due is None else [IDLE_S, next_due]
         await self._hands.take_on(claims)
@@ -173,6 +180,7 @@ class Dispatcher:
         self._full = False
         self.answers.update(answers)
         for name, answer in answers.items():
+            self._store.metrics.admitted(name, len(answer.admitted))
             await self._hands.take_on(answer.admitted)
             if answer.ask_again_in_s is not None:
                 # A window or a budget is not in the way of every batch, and a person may end any of them.

@@ -106,9 +106,10 @@ class Metrics:
         """A create was, and its attempt's outcome says why."""
         self._refusals.labels(deployment, REFUSALS.get(outcome, "other")).inc()
 
-    def looked(self, deployment: str, outcome: str) -> None:
+    def looked(self, deployment: str, outcome: str, seconds: float) -> None:
         """At a remote job: running, succeeded, failed, gone, missing, or error where nothing was learned."""
         self._polls.labels(deployment, outcome).inc()
+        self.took("poll", "done", seconds)
 
     def answered(self, deployment: str, method: str, status: int | None) -> None:
         """A request got this status, or (None) no answer. Statuses that HTTP does not know are told by their class."""

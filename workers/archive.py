@@ -14,7 +14,7 @@ import structlog
 from orchestrator import remote_ids
 from orchestrator.decision import Decision
 from orchestrator.failures import ARCHIVE, EXPIRED, UNREACHED, UNREADABLE
-from orchestrator.records import Item
+from orchestrator.records import Item, instant
 from orchestrator.states import Event, State
 from workers.delivery import Delivery, already_there, deliver
 from workers.ending import ended
@@ -36,8 +36,19 @@ CLOSED_S = 30.0
 
 async def archive(station: Station, item: Item) -> None:
     """Archive one item. A worker that stops cancels it, and hands back its claim (promise 29)."""
-    if item.state is State.ARCHIVING:
-        await station.store.apply(item.ref, item.version, await _decide(station, item))
+    if item.state is not State.ARCHIVING:
+        return
+    decision = await _decide(station, item)
+    if await station.store.apply(item.ref, item.version, decision) and decision.event is Event.ARCHIVED:
+        _count(station, item, decision)
+
+
+def _count(station: Station, item: Item, decision: Decision) -> None:
+    """A video that is used again was counted when it was brought here."""
+    finished_at = instant(item.fields, "completed_at")
+    if item.reused is None:
+        lag_s = None if finished_at is None else station.clock() - finished_at
+        station.store.metrics.archived(int(str(decision.item["bytes"])), lag_s)
 
 
 async def _decide(station: Station, item: Item) -> Decision:

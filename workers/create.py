@@ -21,7 +21,7 @@ from workers.orphans import take_own
 from workers.sinks import ArchiveError, ArchiveUnavailable
 from workers.station import Station
 from workers.verdict import decide, not_sent
-from workers.video_api import Accepted, Order, boot_clock
+from workers.video_api import Accepted, Order, Refused, boot_clock
 
 log = structlog.get_logger("workers.create")
 
@@ -84,6 +84,8 @@ async def _send(station: Station, item: Item, version: int, order: Order, send_b
         log.info("create.answered", remote_id=outcome.remote_id, request_id=outcome.request_id)
         station.wake(await _record(station, item, outcome, line.deployment))
         return
+    if isinstance(outcome, Refused):
+        store.metrics.refused(line.deployment.name, outcome.kind)
     decision = decide(outcome, line.deployment)
     log.info("create.answered", outcome=type(outcome).__name__, reason=decision.item.get("reason"))
     await store.apply(item.ref, version, decision)

@@ -23,7 +23,7 @@ from orchestrator.states import Event, State
 from workers.look import decide, decide_error
 from workers.renewal import PART
 from workers.station import Station
-from workers.video_api import ApiError, RemoteJob, is_known
+from workers.video_api import ApiError, Missing, RemoteJob, is_known
 
 log = structlog.get_logger("workers.poller")
 
@@ -128,13 +128,17 @@ class Poller:
         station = self._station
         line = station.line(item)
         renders = await station.renders.of(line.deployment.name, item.spec.size, item.spec.seconds)
+        began = clock()
         try:
             job = await line.api.get(item.remote_id or "")
         except ApiError as error:
+            seen = "missing" if isinstance(error, Missing) else "error"
             decision = decide_error(error, item, line.deployment, clock())
         else:
+            seen = str(job.status)
             self._tell_strange(job, line.deployment.name)
             decision = decide(job, item, line.deployment, clock(), renders=renders)
+        station.store.metrics.looked(line.deployment.name, seen, clock() - began)
         if looks.is_quiet(decision):
             due_at = asyncio.get_running_loop().time() + (decision.due_in_s or 0)
             self._observed.append((Observed(item, decision), due_at))

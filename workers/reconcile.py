@@ -21,6 +21,8 @@ from workers.video_api import ApiError
 
 log = structlog.get_logger("workers.reconcile")
 
+#: What a look came to, as it is counted; without a finding nothing was listed.
+_OUTCOMES = {Adopt: "adopted", Resend: "resent", Hold: "held", LookAgain: "not_yet", type(None): "unlisted"}
 #: An item that goes out again; once is enough.
 _RESENT = {"resent": 1, "reason": "", "message": ""}
 
@@ -35,14 +37,20 @@ async def reconcile(station: Station, item: Item) -> Finding | None:
     attempt = item.attempt
     if item.state not in (State.CREATING, State.HELD) or attempt is None or attempt.intent_at is None:
         return None
+    finding = await _look(station, item, attempt, attempt.intent_at)
+    station.store.metrics.reconciled(_OUTCOMES[type(finding)])
+    return finding
+
+
+async def _look(station: Station, item: Item, attempt: Attempt, intent_at: float) -> Finding | None:
     if own := await take_own(station, item):
         return own
     line, store = station.line(item), station.store
     try:
-        listed = await listing(station, line, item, attempt, attempt.intent_at)
+        listed = await listing(station, line, item, attempt, intent_at)
     except ApiError as error:
         if not await tells_no_list(store, attempt.scope, error):
-            return await _not_listed(station, item, line.deployment, attempt.intent_at, error)
+            return await _not_listed(station, item, line.deployment, intent_at, error)
         finding = without_list(item, line.deployment, await now_of(store), str(error))
     else:
         finding = decide(item, listed, line.deployment)
