@@ -27,7 +27,7 @@ logging.getLogger("azure.identity").setLevel(logging.CRITICAL)  # a page of text
 
 #: How long before its end a token is renewed (seconds); of one that lives shortly, half its life.
 AHEAD_S = 300.0
-#: A token that was refused although it is newer than this would not be mended by another one (seconds).
+#: A token that was refused although it is newer than this (seconds) would not be mended by another one.
 FRESH_S = 60.0
 #: After a renewal that failed, the next is tried no earlier (seconds).
 RETRY_S = 10.0
@@ -116,7 +116,7 @@ class Identity:
 
     def _fresh(self, scope: str) -> bool:
         kept = self._kept.get(scope)
-        return kept is not None and self._clock() - kept.since < min(FRESH_S, kept.ahead_s)
+        return kept is not None and self._clock() - kept.since < min(FRESH_S, kept.ahead_s / 5)
 
     def _renewal(self, scope: str, demands: Mapping[str, Any]) -> asyncio.Task[None]:
         """The renewal that is under way, else a new one."""

@@ -1,0 +1,62 @@
+"""What is said where nobody can be logged in: Entra ID's own words with the mend, and never azure-identity's page."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from workers.identity_words import in_short
+
+CHAIN = """DefaultAzureCredential failed to retrieve a token from the included credentials.
+Attempted credentials:
+\tEnvironmentCredential: EnvironmentCredential authentication unavailable. Environment variables are not fully configured.
+Visit https://aka.ms/azsdk/python/identity/environmentcredential/troubleshoot to troubleshoot this issue.
+\tWorkloadIdentityCredential: {workload}
+\tManagedIdentityCredential: ManagedIdentityCredential authentication unavailable, no response from the IMDS endpoint.
+\tAzureCliCredential: Azure CLI not found on path
+To mitigate this issue, please refer to the troubleshooting guidelines here at https://aka.ms/azsdk/python/identity/x."""
+UNSET = "WorkloadIdentityCredential authentication unavailable. The workload options are not fully configured."
+
+
+def test_where_no_identity_is_found_it_says_how_to_have_one() -> None:
+    said = in_short(CHAIN.format(workload=UNSET), {})
+    assert said.startswith("No identity was found here: on AKS label the pod")
+    assert "az login" in said
+    assert "Attempted" not in said
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        (
+            "AADSTS700213: No matching federated identity record found for presented assertion subject "
+            "'system:serviceaccount:video:dailies'. Trace ID: 1 Correlation ID: 2 Timestamp: 3",
+            "AADSTS700213: No matching federated identity record found for presented assertion subject "
+            "'system:serviceaccount:video:dailies'. Mend: add a federated credential with this subject to the managed "
+            "identity.",
+        ),
+        ("AADSTS7000222: The provided client secret keys are expired.", "make a new one"),
+        ("AADSTS999999: Something new.", "AADSTS999999: Something new."),
+    ],
+)
+def test_what_entra_id_itself_says_goes_first_with_its_mend(told: str, words: str) -> None:
+    said = in_short(CHAIN.format(workload=f"Authentication failed: {told}"), {"AZURE_FEDERATED_TOKEN_FILE": "/t"})
+    assert words in said
+    assert "Trace ID" not in said
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        ({"AZURE_FEDERATED_TOKEN_FILE": "/var/run/token"}, "Workload identity gave no token .*/var/run/token.*: no such"),
+        ({"AZURE_CLIENT_SECRET": "s"}, "service principal of AZURE_CLIENT_ID gave no token: EnvironmentCredential auth"),
+        ({"IDENTITY_ENDPOINT": "http://x"}, "The managed identity gave no token: ManagedIdentityCredential auth"),
+    ],
+)
+def test_an_identity_that_was_meant_is_the_one_that_is_told_about(environ: dict[str, str], words: str) -> None:
+    with_reason = CHAIN.format(workload="no such file")
+    said = in_short(with_reason, environ)
+    assert re.search(words, said), said
+    assert len(said) < 500
