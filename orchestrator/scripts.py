@@ -27,8 +27,8 @@ _MORE = {
     "seal_batch": ("_recovery",),
     "submit": ("_receipts",),
     "take_receipts": ("_receipts",),
-    "sweep": ("_revival",),
-    "transition": (*_QUOTA, "_learning"),
+    "sweep": ("_revival", "_recovery"),
+    "transition": (*_QUOTA, "_learning", "_recovery"),
 }
 _NAMES = (
     "accept",

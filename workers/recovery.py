@@ -120,7 +120,7 @@ async def _look(station: Station, lines: Sequence[Line], doubt: Doubt) -> Looked
         return Looked(sheet.listed, error=gap, again_in_s=max(d.settle_s for d in serving) + 1)
     # A job that failed has no video and is not billed: making another pays once.
     videos = [job for job in sheet.unknown if job.status is not RemoteStatus.FAILED]
-    matches = await match(store, station.sink, videos, serving) if videos else Matches()
+    matches = await match(store, station.sink, videos, serving, ahead_s=there - now) if videos else Matches()
     adopted = [await _adopt(store, each, its_scope, now, there) for each in matches.found]
     found = Looked(sheet.listed, adopted.count(True), tuple(matches.left), compared_at=now if videos else None)
     if not all(adopted):

@@ -28,7 +28,7 @@ log = structlog.get_logger("workers.restoration")
 #: Rows written by one script.
 CHUNK = 500
 #: What may have been archived since an older ledger was written.
-_BEFORE = {State.WAITING, State.ADMITTED, State.CREATING, State.RENDERING, State.HELD}
+_BEFORE = set(State) - {State.ARCHIVED}
 _OWN_COLUMNS = ("prompt", "model", "size", "seconds")
 #: Of the documents that a report writes: one stands there once the batch was final.
 _RESULTS = "results.csv"

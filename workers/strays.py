@@ -15,6 +15,7 @@ from orchestrator.settings import Deployment
 from orchestrator.states import State
 from orchestrator.store import Store
 from workers.archived import ArchivedRows
+from workers.evidence import ROUNDING_S, STEP_S
 from workers.likeness import plain, same_shape
 from workers.sinks import Sink
 from workers.video_api import RemoteJob, RemoteStatus
@@ -45,10 +46,13 @@ class Matches:
     hidden: list[RemoteJob] = field(default_factory=list)
 
 
-async def match(store: Store, sink: Sink, jobs: Sequence[RemoteJob], deployments: Sequence[Deployment]) -> Matches:
+async def match(
+    store: Store, sink: Sink, jobs: Sequence[RemoteJob], deployments: Sequence[Deployment], *, ahead_s: float = 0.0
+) -> Matches:
     """Compare unknown jobs of one scope, whose deployments these are, with all items that wait. What a person pays for
-    again takes no job whose video is archived. Raises ArchiveError."""
-    table = _Table(jobs, deployments)
+    again takes no job whose video is archived; and what was sent before none that is older than its newest intent
+    (`ahead_s`: of the provider's clock before the ledger's). Raises ArchiveError."""
+    table = _Table(jobs, deployments, ahead_s)
     for batch in await views.batches(store):
         if "cancel" in batch.fields or not batch.moving(State.WAITING, State.ADMITTED):
             continue
@@ -62,8 +66,8 @@ async def match(store: Store, sink: Sink, jobs: Sequence[RemoteJob], deployments
 class _Table:
     """The jobs by prompt; each goes to one item."""
 
-    def __init__(self, jobs: Sequence[RemoteJob], deployments: Sequence[Deployment]) -> None:
-        self._deployments = deployments
+    def __init__(self, jobs: Sequence[RemoteJob], deployments: Sequence[Deployment], ahead_s: float) -> None:
+        self._deployments, self._ahead_s = deployments, ahead_s
         self._jobs = list(jobs)
         self._models = {name: d.model for d in deployments for name in (d.model, d.deployment)}
         self._by_prompt: dict[str, list[RemoteJob]] = defaultdict(list)
@@ -106,7 +110,18 @@ class _Table:
         return Matches(found, left, list(self._could_be.values()))
 
     def _like(self, item: Item, jobs: Iterable[RemoteJob]) -> list[RemoteJob]:
-        return [job for job in jobs if same_shape(job, item.spec) and self._same_model(job, item)]
+        return [
+            job
+            for job in jobs
+            if same_shape(job, item.spec) and self._same_model(job, item) and self._is_later(job, item)
+        ]
+
+    def _is_later(self, job: RemoteJob, item: Item) -> bool:
+        """Whether it may come of a create that follows the newest that is known of the item."""
+        intent_at = item.attempt.intent_at if item.attempt else None
+        if intent_at is None or job.created_at is None:
+            return True
+        return job.created_at >= intent_at + self._ahead_s - STEP_S - ROUNDING_S
 
     def _same_model(self, job: RemoteJob, item: Item) -> bool:
         return self._models.get(job.model or "", item.spec.model) == item.spec.model

@@ -88,6 +88,13 @@ local function doubt(scope, now)
   redis.call('HSET', recovery_key(scope), 'settled', 1)
 end
 
+-- A row, or an item that was sent before, came to wait: no look has compared it with the jobs that nobody here knows, and
+-- one of them may have been made for it in a life of this ledger that is forgotten.
+local function came_to_wait(now)
+  if redis.call('HEXISTS', KEYS[1], 'guarded') == 1 then redis.call('HSET', KEYS[1], 'sealed_at', now) end
+  for _, scope in ipairs(redis.call('SMEMBERS', P .. 'strays')) do doubt(scope, now) end
+end
+
 -- A person says that a scope need not be looked through.
 local function trust_by_hand(scope)
   trust(scope)

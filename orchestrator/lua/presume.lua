@@ -21,6 +21,7 @@ local akey = attempt_key(batch, id, n)
 set_fields(akey, request.attempt)
 redis.call('HSET', akey, 'deployment', request.deployment, 'money', 'none', 'budgets', '', 'fingerprint', i[7],
            'price', price_of(i[5], i[6], request.price_per_s) or '', 'admitted_at', now, 'outcome', 'unknown')
+redis.call('HDEL', key, 'reason', 'message', 'remote_id')    -- those of an attempt before
 settle(batch, id, n, 'unknown')
 local version = move(batch, id, state, to, now, 'attempt', n, 'made', n, 'deployment', request.deployment)
 redis.call('ZADD', asked_key(request.attempt.scope), request.attempt.intent_at, attempt_ref(batch, id, n))

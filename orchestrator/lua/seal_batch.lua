@@ -10,9 +10,7 @@ local state = redis.call('HGET', bkey, 'state')
 if state == 'loading' then
   redis.call('HSET', bkey, 'state', redis.call('HEXISTS', bkey, 'paused_at') == 1 and 'paused' or 'running')
 end
--- What was sent by a ledger that is lost is looked for again: its rows may be these.
-if redis.call('HEXISTS', KEYS[1], 'guarded') == 1 then redis.call('HSET', KEYS[1], 'sealed_at', now_ms()) end
-for _, scope in ipairs(redis.call('SMEMBERS', P .. 'strays')) do doubt(scope, now_ms()) end
+came_to_wait(now_ms())
 reopen_batch(batch)
 for a = 3, #ARGV do index_batch(batch, ARGV[a]) end
 end_batch_when_settled(batch, now_ms())

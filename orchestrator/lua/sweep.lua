@@ -124,7 +124,10 @@ local function retry(id, key, state)
     count('again_cost', found.price or 0)
   end
   if found.waits_for then return count('sourceless') end    -- it comes back with its source, if that does
-  if not request.dry then revive(batch, id, state, found, now) end
+  if not request.dry then
+    revive(batch, id, state, found, now)
+    came_to_wait(now)
+  end
   count('done')
 end
 

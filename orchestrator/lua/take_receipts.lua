@@ -2,15 +2,35 @@
 -- is sent, looked at or waited for.
 --
 -- ARGV  2 batch, 3 … one JSON row each: {id, fingerprint, found = {item = {…}, attempt = {…}}}
--- Returns how many are archived by that. One that has another content or another remote job by now stays as it is.
+-- Returns how many are archived by that. One that has another content by now stays as it is; so does one whose remote job
+-- is known by better evidence than the receipt's.
 
 local batch, taken, now = ARGV[2], 0, now_ms()
+
+-- It came to nothing, or will, and was made anew since: the receipt tells of an attempt that this ledger does not know.
+local MADE_ANEW = {rendering = 'retried', archiving = 'retried', failed = 'revived', expired = 'revived',
+                   cancelled = 'revived'}
+local RANK = {time = 1, prompt = 2, hand = 3, answer = 4}
+local function take_later(id, n, from, row)
+  local key, akey, paper = item_key(batch, id), attempt_key(batch, id, n), row.found.attempt
+  local a = redis.call('HMGET', akey, 'remote_id', 'adopted', 'money')
+  local owner = redis.call('HGET', P .. 'remote:' .. paper.scope, paper.remote_id)
+  local rank = RANK[paper.adopted] or RANK.answer
+  if not MADE_ANEW[from] or owner or a[1] == paper.remote_id or rank < RANK[a[2] or 'time'] then return 0 end
+  if a[3] == 'unknown' or a[3] == 'confirmed' then redis.call('HINCRBY', batch_key(batch), 'estimated', row.price or 0) end
+  redis.call('HDEL', key, 'reason', 'message', 'billed', 'candidates', 'cancel', 'cancel_at', 'cancel_by', 'cancel_reason')
+  redis.call('HSET', key, 'lane', '')
+  reopen_batch(batch)
+  move(batch, id, from, TABLE[MADE_ANEW[from]][from], now)
+  take_receipt(batch, id, row, now)
+  return 1
+end
 
 -- Its create was sent: the receipt says what came of that attempt.
 local function end_attempt(id, n, from, row)
   local akey, paper = attempt_key(batch, id, n), row.found.attempt
   local known = redis.call('HGET', akey, 'remote_id')
-  if known and known ~= paper.remote_id then return 0 end
+  if known and known ~= paper.remote_id then return take_later(id, n, from, row) end
   local ids = P .. 'remote:' .. paper.scope
   if paper.scope ~= '' and redis.call('HSETNX', ids, paper.remote_id, attempt_ref(batch, id, n)) == 0
       and redis.call('HGET', ids, paper.remote_id) ~= attempt_ref(batch, id, n) then
@@ -37,12 +57,14 @@ for a = 3, #ARGV do
       move(batch, row.id, state, TABLE.returned[state], now)
       state = 'waiting'
     end
+    row.price = tonumber(i[4])
     if state == 'waiting' then
-      row.price = i[4]
       take_receipt(batch, row.id, row, now)
       taken = taken + 1
     elseif TABLE.found[state] then
       taken = taken + end_attempt(row.id, i[3], state, row)
+    else
+      taken = taken + take_later(row.id, i[3], state, row)
     end
   end
 end

@@ -57,6 +57,7 @@ if event == 'retried' then
   redis.call('HINCRBY', batch_key(batch), 'estimated', tonumber(redis.call('HGET', key, 'price')) or 0)
   redis.call('HSET', key, 'not_before', string.format('%.0f', now + (patch.due_in_ms or 0)))
 end
+if event == 'retried' or event == 'resent' then came_to_wait(now) end
 local ends = event == 'cancelled' or event == 'discarded'
 local version = ends and call_off(batch, id, from, event, now) or move(batch, id, from, to, now)
 if patch.due_in_ms then

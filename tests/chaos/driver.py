@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from arq.constants import in_progress_key_prefix
+
 from orchestrator import views
 from orchestrator.deployments import resume
 from orchestrator.records import Item
@@ -28,6 +30,8 @@ from workers.cancelling import end
 #: How long a batch may take to become final once all faults are over (seconds); most of it is waiting for evidence.
 SETTLE_S = 90.0
 STOP_S = 40.0
+#: How long workers that only just woke up may take to see that what they had queued is done (seconds).
+QUIET_S = 10.0
 #: How often a person looks whether anything waits for one (seconds).
 PERSON_S = 5.0
 
@@ -87,6 +91,7 @@ async def run(
             done.stalled = await hanging(stage)
         await end([watching, helping], within_s=STOP_S)
         say("it is settled" if not done.stalled else "it hangs")
+        await until(lambda: quiet(stage), QUIET_S)
         exits = [*stage.crew.ended, *await stage.crew.stop(STOP_S)]
         seen = await gather(stage, slots=slots, exits=exits)
         done.counts = Counter(str(each.state) for each in seen.items)
@@ -126,6 +131,15 @@ async def settled(store: Store) -> bool:
     return len(found) == len(BATCHES) and all(
         batch.state is BatchState.FINAL and batch.reported_at is not None for batch in found
     )
+
+
+async def quiet(stage: Stage) -> bool:
+    """Every step on a queue of arq is one that arq takes for running: what a killed worker left there waits for that."""
+    async for queue in stage.client.scan_iter(f"{stage.store.keys.prefix}arq:v1:*"):
+        for job in await stage.client.zrange(queue, 0, -1):
+            if not await stage.client.exists(in_progress_key_prefix + job.decode()):
+                return False
+    return True
 
 
 async def _watch(stage: Stage, most: Counter[str]) -> None:

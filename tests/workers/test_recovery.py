@@ -13,9 +13,12 @@ import pytest
 
 from orchestrator import circuit, recovery, remote_ids
 from orchestrator.admission import Admission, Answer, scope
+from orchestrator.decision import Decision
 from orchestrator.keys import Ref
+from orchestrator.lifecycle import Word
 from orchestrator.records import Claim
-from orchestrator.states import State
+from orchestrator.retrying import Wish, retry, survey
+from orchestrator.states import Event, State
 from orchestrator.store import Store
 from orchestrator.submission import Submission
 from orchestrator.views import deployment as view_of
@@ -25,7 +28,7 @@ from tests.workers.test_restoration import receipt
 from workers.create import create
 from workers.recovery import Looked, recover
 from workers.sinks.directory import DirectorySink
-from workers.video_api import RemoteJob
+from workers.video_api import Order, RemoteJob
 
 #: 2 * create_timeout_s + settle_s of the desk's deployment.
 PATIENCE = 2.5
@@ -121,6 +124,12 @@ async def forgotten(place: Place, *keys: str) -> None:
     await place.create_all()
     await place.store.redis.flushall()
     await submitted(place, *keys)
+
+
+async def made_elsewhere(place: Place, prompt: str) -> None:
+    """A job of which this ledger has no intent."""
+    order = Order(prompt, place.desk.east.deployment, "1280x720", 4)
+    await place.desk.station.lines["east"].api.create(order, send_by=float("inf"))
 
 
 def shown(place: Place, show: Callable[[RemoteJob], RemoteJob | None]) -> None:
@@ -269,6 +278,60 @@ async def test_a_ledger_that_is_emptied_during_the_look_stays_closed(
     await submitted(place, "a")
     assert (await place.ask()).gate == "recovering"
     assert (await place.look()).adopted == 1
+
+
+@pytest.mark.parametrize("how", ["by itself", "by a person"])
+async def test_an_attempt_that_an_older_ledger_has_forgotten_is_found_before_the_next_one_is_paid(
+    place: Place, how: str
+) -> None:
+    """Promise 12: nobody waited for its job when the list was looked through; later its item does."""
+    await submitted(place, "a")
+    await place.opened()
+    await place.create_all()
+    await made_elsewhere(place, "prompt of a")  # its second attempt, which is forgotten
+    await place.begin_anew()
+    await place.ask()
+    await place.later()
+    assert [job.prompt for job in (await place.look()).strays] == ["prompt of a"]
+    found = await place.store.load(Ref("spring", "a"))
+    assert found is not None
+    if how == "by itself":
+        await place.store.apply(found.ref, found.version, Decision(Event.RETRIED, money="unknown", due_in_s=0))
+    else:
+        await place.store.apply(found.ref, found.version, Decision(Event.FAILED, {"reason": "render_failed"}))
+        _, before = await survey(place.store, "spring", Wish()) or (None, 0)
+        await retry(place.store, "spring", Wish(), before, Word("a person"))
+    assert (await place.ask()).gate == "recovering"
+    assert (await place.look()).adopted == 1
+    assert (await place.ask()).admitted == ()
+    again = await place.store.load(Ref("spring", "a"))
+    assert again is not None
+    assert (again.state, again.attempts, again.attempt and again.attempt.adopted) == (State.RENDERING, 2, "prompt")
+    assert (await place.desk.witness.created())["prompt of a"] == 2
+
+
+async def test_what_was_sent_before_takes_no_job_that_is_older(place: Place) -> None:
+    """It is another program's: the next attempt of an item comes after the one that is known."""
+    place.desk.clock.off_s = -600
+    await made_elsewhere(place, "prompt of a")
+    place.desk.clock.off_s = 0
+    await submitted(place, "b")
+    assert len((await place.opened()).admitted) == 1
+    await place.store.redis.hset(place.store.keys.recovery(place.scope), "strays", 0)
+    await place.store.redis.delete(f"{place.store.keys.prefix}strays")
+    await submitted(place, "a", batch="summer")
+    (claim,) = (await place.ask()).admitted
+    found = await place.store.load(claim.ref)
+    assert found is not None
+    await create(place.desk.station, found)
+    await place.begin_anew()
+    sent = await place.store.load(claim.ref)
+    assert sent is not None
+    await place.store.apply(sent.ref, sent.version, Decision(Event.RETRIED, money="unknown", due_in_s=0))
+    await place.ask()
+    await place.later()
+    looked = await place.look()
+    assert (looked.adopted, len(looked.strays)) == (0, 1)
 
 
 async def test_a_list_that_lacks_the_newest_known_job_opens_nothing(place: Place) -> None:

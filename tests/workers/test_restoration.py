@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ from orchestrator import remote_ids, views
 from orchestrator.admission import scope
 from orchestrator.decision import Decision
 from orchestrator.keys import Ref
+from orchestrator.lifecycle import Action, Chosen, Word, ask
 from orchestrator.records import Claim
-from orchestrator.states import Event, State
+from orchestrator.states import BatchState, Event, State
 from orchestrator.store import Store
 from tests.ledger import accept, admit, batch_of, deployment, intend, item, state, submit
 from workers.restoration import Restored, restore, take_receipts
@@ -116,11 +117,73 @@ async def test_whatever_an_older_ledger_takes_it_for_what_was_archived_since_is_
     assert (found.remote_id, found.fields["sha256"], found.reason) == ("video_a", "ab", None)
 
 
+ENDS: dict[State, Sequence[Decision]] = {
+    State.RENDERING: (),
+    State.ARCHIVING: (Decision(Event.SUCCEEDED, {"content_id": "video_a"}, money="confirmed"),),
+    State.FAILED: (Decision(Event.FAILED, {"reason": "internal_error"}, money="unknown"),),
+    State.EXPIRED: (Decision(Event.SUCCEEDED, money="confirmed"), Decision(Event.LOST, {"reason": "expired"})),
+}
+
+
+@pytest.mark.parametrize("then", ENDS)
+async def test_what_was_made_anew_since_is_archived_by_its_later_receipt(
+    store: Store, tmp_path: Path, then: State
+) -> None:
+    """Promise 12: the older ledger knows the first attempt alone, and would pay for the second one again."""
+    receipt(tmp_path, "a", remote_id="video_later")
+    await submit(store, [item("a")])
+    (claim,) = (await admit(store, EAST)).admitted
+    await rendering(store, claim)
+    for decision in ENDS[then]:
+        found = await store.load(claim.ref)
+        assert found is not None
+        await store.apply(claim.ref, found.version, decision)
+    before = await batch_of(store)
+    assert await state(store, "a") is then
+    assert await taken(store, tmp_path) == 1
+    found, batch = await store.load(claim.ref), await batch_of(store)
+    assert found is not None
+    assert (found.state, found.remote_id, found.made, found.reason) == (State.ARCHIVED, "video_later", 2, None)
+    assert (batch.confirmed + batch.unknown, batch.reserved) == (before.confirmed + before.unknown + 400_000, 0)
+    assert batch.counts[State.ARCHIVED] == batch.total == 1
+    assert batch.state is BatchState.FINAL
+    redis, keys = store.redis, store.keys
+    left = [await redis.zcard(key) for key in (keys.open("east"), keys.archive_due, f"{keys.prefix}archive:ready")]
+    assert left == [0, 0, 0]
+    owners = await remote_ids.owners(store, scope(EAST), ["video_a", "video_later"])
+    assert owners == {"video_a": "spring/a#1", "video_later": "spring/a#2"}
+
+
+async def test_what_was_cancelled_and_then_made_after_all_is_archived(store: Store, tmp_path: Path) -> None:
+    receipt(tmp_path, "a")
+    await submit(store, [item("a"), item("b")])
+    await ask(store, "spring", Action.CANCEL, Word("a person"), Chosen(["a"]))
+    assert await taken(store, tmp_path) == 1
+    found = await store.load(Ref("spring", "a"))
+    assert found is not None
+    assert (found.state, found.reason, "cancel" in found.fields) == (State.ARCHIVED, None, False)
+
+
+@pytest.mark.parametrize("more", [{"adopted": "time"}, {"remote_id": "video_b"}])
+async def test_a_receipt_that_proves_less_than_an_answer_moves_nothing(
+    store: Store, tmp_path: Path, more: dict[str, str]
+) -> None:
+    """Its job was only guessed to be this item's, or is another item's."""
+    receipt(tmp_path, "a", **({"remote_id": "video_later"} | more))
+    await submit(store, [item("a"), item("b")])
+    for claim in (await admit(store, EAST)).admitted:
+        await intend(store, claim)
+        await accept(store, claim, f"video_{claim.ref.item}")
+    assert await taken(store, tmp_path) == 0
+    assert await state(store, "a") is State.RENDERING
+
+
 async def test_another_remote_job_than_the_receipts_goes_on(store: Store, tmp_path: Path) -> None:
     """It was sent anew since, by a person's word: that video is paid for too."""
     receipt(tmp_path, "a", remote_id="video_before")
     await submit(store, [item("a")])
     (claim,) = (await admit(store, EAST)).admitted
+    await store.redis.hset(store.keys.item(claim.ref), "again", 1)  # as `submit --again` does
     await rendering(store, claim)
     assert await taken(store, tmp_path) == 0
     assert await state(store, "a") is State.RENDERING
