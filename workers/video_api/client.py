@@ -10,6 +10,7 @@ import httpx
 
 from workers.credentials import Credential
 from workers.video_api.content import Content
+from workers.video_api.counting import Seen, unseen
 from workers.video_api.download import DOWNLOAD_TIMEOUT_S, VIDEO_LIMIT
 from workers.video_api.generation_jobs import GenerationJobsClient
 from workers.video_api.outcomes import CreateOutcome, Order, RemoteJob
@@ -48,12 +49,13 @@ def connect(
     read_timeout_s: float,
     download_timeout_s: float = DOWNLOAD_TIMEOUT_S,
     video_limit: int = VIDEO_LIMIT,
+    seen: Seen = unseen,
 ) -> VideoApi:
     """A client of one endpoint. No connection is made yet; close it with `aclose` or `async with`.
 
     `create_timeout_s` bounds a whole create; `read_timeout_s` a whole question and, in a download, each wait for more
-    bytes; `download_timeout_s` all these waits together, and `video_limit` its bytes. Raises ValueError for an endpoint
-    that is no http(s) URL.
+    bytes; `download_timeout_s` all these waits together, and `video_limit` its bytes. `seen` is told of each request
+    and its answer's status. Raises ValueError for an endpoint that is no http(s) URL.
     """
     wire = Wire(
         base_of(endpoint),
@@ -62,6 +64,7 @@ def connect(
         read_timeout_s=read_timeout_s,
         download_timeout_s=download_timeout_s,
         video_limit=video_limit,
+        seen=seen,
     )
     return VideosClient(wire) if api == "videos" else GenerationJobsClient(wire)
 

@@ -17,6 +17,7 @@ from azure.core.exceptions import ClientAuthenticationError
 
 from workers.credentials import Credential, Proof
 from workers.video_api.answer import BODY_LIMIT, Answer, head_of, read_answer
+from workers.video_api.counting import CountedClient, Seen, unseen
 from workers.video_api.departure import Departure, SendByPassedError
 from workers.video_api.download import DOWNLOAD_TIMEOUT_S, VIDEO_LIMIT, Downloads
 from workers.video_api.errors import ApiError
@@ -68,6 +69,7 @@ class Wire:
         read_timeout_s: float,
         download_timeout_s: float = DOWNLOAD_TIMEOUT_S,
         video_limit: int = VIDEO_LIMIT,
+        seen: Seen = unseen,
     ) -> None:
         self.base = base
         self.credential = credential
@@ -79,7 +81,7 @@ class Wire:
 
         def client(seconds: float, limits: httpx.Limits) -> httpx.AsyncClient:
             timeout = httpx.Timeout(seconds, connect=min(CONNECT_TIMEOUT_S, seconds))
-            made = httpx.AsyncClient(verify=tls, timeout=timeout, limits=limits, headers=_HEADERS)
+            made = CountedClient(seen, verify=tls, timeout=timeout, limits=limits, headers=_HEADERS)
             made.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=()))  # no server fills our memory with them
             return made
 
