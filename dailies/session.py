@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -10,20 +9,14 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import structlog
-from redis.asyncio import Redis
-from redis.exceptions import BusyLoadingError, RedisError
 
 from dailies.exits import Unusable, UsageError
-from orchestrator import ledger_version, recovery
+from dailies.ledger import open_ledger
+from orchestrator import ledger_version
 from orchestrator.admission import scope
-from orchestrator.durability import check_durability, replicas
-from orchestrator.embedded_redis import EmbeddedRedis, EmbeddedRedisError
-from orchestrator.keys import Keys
-from orchestrator.redaction import redact
-from orchestrator.redis_connection import connect
+from orchestrator.durability import check_durability
 from orchestrator.settings import Deployment, Settings
 from orchestrator.store import Store
-from workers.cancelling import end
 from workers.credentials import ApiKey, Bearer, Credential, entra_token
 from workers.identity import Identities
 from workers.sinks import Sink, open_sink
@@ -32,10 +25,6 @@ from workers.video_api import connect as connect_api
 
 log = structlog.get_logger("dailies.session")
 
-#: How long a command waits for a Redis that does not answer at its start (seconds).
-REDIS_TIMEOUT_S = 8.0
-#: How often to see whether the embedded Redis still runs (seconds).
-GUARD_S = 2.0
 #: Time limit of one read from a video API (seconds).
 READ_TIMEOUT_S = 30.0
 
@@ -61,7 +50,7 @@ class Session:
 async def open_store(settings: Settings) -> AsyncIterator[Session]:
     """Redis alone, for commands that only look."""
     async with AsyncExitStack() as stack:
-        store, replicas = await _store(settings, stack)
+        store, replicas = await open_ledger(settings, stack, _identities(stack))
         yield Session(settings, store, None, {}, replicas)
 
 
@@ -69,8 +58,9 @@ async def open_store(settings: Settings) -> AsyncIterator[Session]:
 async def open_archive(settings: Settings) -> AsyncIterator[Session]:
     """Redis and the archive, for submitting: input images go there. No deployment is touched."""
     async with AsyncExitStack() as stack:
-        sink = await stack.enter_async_context(open_sink(settings.archive, os.environ))
-        store, replicas = await _store(settings, stack)
+        identities = _identities(stack)
+        sink = await stack.enter_async_context(open_sink(settings.archive, os.environ, identities))
+        store, replicas = await open_ledger(settings, stack, identities)
         yield Session(settings, store, sink, {}, replicas)
 
 
@@ -82,7 +72,7 @@ async def open_all(settings: Settings) -> AsyncIterator[Session]:
         lines = {d.name: await _line(d, identities, stack) for d in settings.deployments}
         sink = await stack.enter_async_context(open_sink(settings.archive, os.environ, identities))
         await sink.probe()
-        store, replicas = await _store(settings, stack)
+        store, replicas = await open_ledger(settings, stack, identities)
         await ledger_version.note(store)
         await _refuse_moved_deployments(store, settings.deployments)
         for warning in await check_durability(store.redis):
@@ -97,7 +87,7 @@ async def open_deployments(settings: Settings) -> AsyncIterator[Session]:
         identities = _identities(stack)
         lines = {d.name: await _line(d, identities, stack) for d in settings.deployments}
         sink = await stack.enter_async_context(open_sink(settings.archive, os.environ, identities))
-        store, replicas = await _store(settings, stack)
+        store, replicas = await open_ledger(settings, stack, identities)
         yield Session(settings, store, sink, lines, replicas)
 
 
@@ -106,51 +96,6 @@ def archive_url(settings: Settings) -> str:
     directory = settings.archive.directory
     url = settings.archive.url if directory is None else directory.absolute().as_uri()
     return url.rstrip("/") + "/"
-
-
-async def _store(settings: Settings, stack: AsyncExitStack) -> tuple[Store, int]:
-    keys = Keys(settings.redis.namespace)
-    if settings.redis.url is None:
-        embedded = EmbeddedRedis(settings.state_dir, last_words=lambda client: recovery.leave(client, keys))
-        await stack.enter_async_context(embedded)
-        url = embedded.url
-        guard = asyncio.create_task(_guard(embedded))
-        stack.push_async_callback(end, [guard], within_s=GUARD_S)
-    else:
-        url = settings.redis.url.get_secret_value()
-    await _answers(url)
-    redis = connect(url, queue_name=keys.queue("create"))
-    stack.push_async_callback(redis.aclose)
-    store = Store(redis, settings.redis.namespace)
-    try:
-        await ledger_version.check(store)
-    except ledger_version.TooNew as error:
-        raise Unusable(str(error)) from None
-    return store, await replicas(redis)
-
-
-async def _answers(url: str) -> None:
-    """Ask once, without the patience of the connection that is made to outlive a restart. Raises Unusable."""
-    async with Redis.from_url(url, socket_connect_timeout=REDIS_TIMEOUT_S, socket_timeout=REDIS_TIMEOUT_S) as plain:
-        try:
-            await plain.ping()
-        except BusyLoadingError:
-            return  # it reads its data: worth waiting for
-        except (RedisError, OSError) as error:
-            mend = "check redis.url, or leave it out for an embedded one"
-            raise Unusable(f"Redis cannot be reached: {redact(str(error))}; {mend}") from None
-
-
-async def _guard(embedded: EmbeddedRedis) -> None:
-    """Start the embedded Redis again when it ended; nobody else would."""
-    while True:
-        await asyncio.sleep(GUARD_S)
-        try:
-            if await asyncio.to_thread(embedded.revive):
-                log.warning("redis.was_started_again")
-        except EmbeddedRedisError as error:
-            log.error("redis.ended", error=str(error))
-            return
 
 
 def _identities(stack: AsyncExitStack) -> Identities:

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from arq.connections import ArqRedis
-from redis.exceptions import ConnectionError, RedisError, TimeoutError  # noqa: A004
+from redis.asyncio import Redis
+from redis.exceptions import ConnectionError, RedisError, ResponseError, TimeoutError  # noqa: A004
+
+from orchestrator.redis_nodes import Nodes
+
+#: How long a replica may take to confirm an intent (milliseconds).
+REPLICA_WAIT_MS = 1000
 
 #: Setting → the value that is safe, and what any other risks.
 SAFE = {
@@ -18,7 +23,7 @@ SAFE = {
 }
 
 
-async def check_durability(redis: ArqRedis) -> list[str]:
+async def check_durability(redis: Redis) -> list[str]:
     """What could lose an acknowledged write or a key, one sentence each; empty when all is well.
 
     A server that does not answer CONFIG GET or INFO (managed ones may refuse) gives a warning, not an error.
@@ -50,12 +55,32 @@ async def check_durability(redis: ArqRedis) -> list[str]:
     return warnings
 
 
-async def replicas(redis: ArqRedis) -> int:
-    """How many replicas the server has; 0 where it does not tell."""
-    return int((await _info(redis, "replication")).get("connected_slaves", 0))
+async def replicas(redis: Redis) -> int:
+    """How many replicas the server has, as Sentinel counts them those that are away too; 0 where nobody tells, or the
+    server does not let us wait for them."""
+    nodes: Nodes | None = getattr(redis.connection_pool, "nodes", None)
+    connected = int((await _info(redis, "replication")).get("connected_slaves", 0))
+    counted = max(connected, await nodes.replicas() if nodes else 0)
+    return counted if counted and await _waits(redis) else 0
 
 
-async def _setting(redis: ArqRedis, name: str) -> str | None:
+async def replicated(connection: Redis, *, expected: int) -> bool:
+    """Whether a replica has what was just written on this connection. True where there is none now, and none `expected`
+    since it was there before."""
+    if not expected and not int((await _info(connection, "replication")).get("connected_slaves", 0)):
+        return True
+    return not (expected or await _waits(connection)) or bool(await connection.wait(1, REPLICA_WAIT_MS))
+
+
+async def _waits(redis: Redis) -> bool:
+    try:
+        await redis.wait(0, 1)
+    except ResponseError:
+        return False
+    return True
+
+
+async def _setting(redis: Redis, name: str) -> str | None:
     try:
         answer: dict[str, str] = await redis.config_get(name)
     except (ConnectionError, TimeoutError):
@@ -65,7 +90,7 @@ async def _setting(redis: ArqRedis, name: str) -> str | None:
     return answer.get(name)
 
 
-async def _info(redis: ArqRedis, section: str) -> dict[str, Any]:
+async def _info(redis: Redis, section: str) -> dict[str, Any]:
     try:
         return dict(await redis.info(section))
     except (ConnectionError, TimeoutError):

@@ -21,8 +21,9 @@ from redis.exceptions import (
 )
 
 from orchestrator.redis_address import RedisAddress, is_address
+from orchestrator.redis_link import TcpConnection, TlsConnection, UnixConnection
 from orchestrator.redis_nodes import NamedNodes, Nodes, SentinelNodes
-from orchestrator.redis_pool import Credentials, Pool, TcpConnection, TlsConnection, UnixConnection
+from orchestrator.redis_pool import Credentials, Pool
 
 # arq drops a job's body that long after it was due, without a word.
 TEN_YEARS_MS = 10 * 365 * 24 * 3600 * 1000
@@ -53,7 +54,15 @@ class Access:
 OPEN = Access()
 
 
-def connect(url: str, *, queue_name: str = "{dailies}:arq", access: Access = OPEN, tries: int = 40) -> ArqRedis:
+def connect(
+    url: str,
+    *,
+    queue_name: str = "{dailies}:arq",
+    access: Access = OPEN,
+    tries: int = 40,
+    connect_s: float = 1,
+    answer_s: float = 5,
+) -> ArqRedis:
     """A client for redis://, rediss://, unix:// or redis+sentinel:// (see `RedisAddress`) that connects at its first
     command.
 
@@ -73,8 +82,8 @@ def connect(url: str, *, queue_name: str = "{dailies}:arq", access: Access = OPE
         certified_as=access.certified_as or _cluster_name(address),
         credentials=access.credentials,
         connection_class=UnixConnection if not address.nodes else TlsConnection if address.tls else TcpConnection,
-        socket_timeout=5,
-        socket_connect_timeout=1,
+        socket_timeout=answer_s,
+        socket_connect_timeout=connect_s,
         health_check_interval=15,
         # redis-py 5 takes a refused connection for an OSError, which by default it does not try again.
         retry=Retry(ExponentialBackoff(cap=1, base=0.05), tries),

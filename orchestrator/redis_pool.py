@@ -7,134 +7,21 @@ connect to an address that is gone, and let a connection be taken while a new to
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-from redis.asyncio import Connection, ConnectionPool, SSLConnection, UnixDomainSocketConnection
-from redis.asyncio.connection import AbstractConnection
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from redis.asyncio import ConnectionPool
 from redis.credentials import CredentialProvider
-from redis.exceptions import ConnectionError, ReadOnlyError, RedisError, ResponseError, TimeoutError  # noqa: A004
+from redis.exceptions import RedisError
 
-from orchestrator.redis_address import Node, is_address
+from orchestrator.redis_address import is_address
+from orchestrator.redis_link import TcpConnection
 from orchestrator.redis_nodes import NamedNodes, Nodes
-
-#: A refusal that passes by itself, or with the next primary: https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/.
-#: redis-py tells all of these as plain ResponseErrors, but for READONLY. Redis 6 puts a script's own words before.
-_PASSING = re.compile(r"(?:^|: -)(MOVED|ASK|TRYAGAIN|CLUSTERDOWN|MASTERDOWN|NOREPLICAS|READONLY) ?(.*)", re.DOTALL)
-_ONCE = Retry(NoBackoff(), 0)
 
 
 class Credentials(CredentialProvider):
     """What proves us. `number` grows with each new proof: live connections then send it too."""
 
     number = 0
-
-
-class _Steady(AbstractConnection):
-    """One try to connect at a time: whoever wants a connection, or a command carried out, tries again."""
-
-    def __init__(self, *, pool: Pool, **options: Any) -> None:
-        self.pool, self.proof = pool, 0
-        super().__init__(**options)
-
-    @contextmanager
-    def _trying_once(self) -> Iterator[None]:
-        patience, self.retry = self.retry, _ONCE
-        try:
-            yield
-        finally:
-            self.retry = patience
-
-    async def connect(self) -> None:
-        with self._trying_once():
-            await super().connect()  # type: ignore[no-untyped-call]
-
-    async def check_health(self) -> None:
-        with self._trying_once():
-            await super().check_health()  # type: ignore[no-untyped-call]
-
-    async def on_connect(self) -> None:
-        self.proof = self.pool.number
-        await super().on_connect()
-
-    async def prove(self) -> None:
-        """Send the newest proof of who we are."""
-        number = self.pool.number
-        await self.send_command("AUTH", *await self.pool.proof(), check_health=False)
-        await self.read_response()
-        self.proof = number
-
-
-class UnixConnection(_Steady, UnixDomainSocketConnection):
-    """To a server on this machine."""
-
-
-class TcpConnection(_Steady, Connection):
-    """To the primary, wherever it is at the time."""
-
-    pool: Pool
-
-    @property
-    def node(self) -> Node:
-        return self.host, self.port
-
-    async def connect(self) -> None:
-        if self.is_connected:
-            return
-        try:
-            await super().connect()
-        except (ConnectionError, TimeoutError):
-            self.pool.nodes.left(self.node)
-            raise
-
-    async def _connect(self) -> None:
-        self.host, self.port = await self.pool.nodes.find()
-        await super()._connect()  # type: ignore[no-untyped-call]
-
-    async def on_connect(self) -> None:
-        await super().on_connect()
-        if self.pool.clustered:
-            await self._learn_nodes()
-
-    async def _learn_nodes(self) -> None:
-        await self.send_command("CLUSTER", "SLOTS", check_health=False)
-        try:
-            rows = await super().read_response()
-        except ResponseError:  # no cluster, or it does not tell
-            self.pool.clustered = False
-            return
-        ours_first = sorted(rows, key=lambda row: not row[0] <= self.pool.slot <= row[1])
-        self.pool.nodes.learned(
-            ((node[0] or b"").decode() or self.host, int(node[1])) for row in ours_first for node in row[2:]
-        )
-
-    async def read_response(self, *arguments: Any, **options: Any) -> Any:
-        """A refusal that passes is told as a lost connection, which is tried again, at the primary of then."""
-        try:
-            return await super().read_response(*arguments, **options)
-        except ResponseError as error:
-            found = ("", "READONLY", "") if isinstance(error, ReadOnlyError) else _PASSING.search(str(error))
-            if not found:
-                raise
-            word, detail = found[1], found[2]
-            if word == "MOVED":
-                host, _, port = detail.split()[1].rpartition(":")
-                self.pool.nodes.moved((host or self.host, int(port)))
-            elif word in ("READONLY", "MASTERDOWN"):
-                self.pool.nodes.left(self.node)
-            await self.disconnect(nowait=True)
-            raise ConnectionError(f"{self.host}:{self.port} does not take it now: {error}") from error
-
-
-class TlsConnection(TcpConnection, SSLConnection):
-    """The same, encrypted. Whose certificate it must be is checked."""
-
-    def _connection_arguments(self) -> dict[str, Any]:
-        return {**super()._connection_arguments(), "server_hostname": self.pool.certified(self.host)}
 
 
 class Pool(ConnectionPool):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from importlib.resources import files
 from typing import Any
 
@@ -54,6 +55,7 @@ _NAMES = (
     "renew",
     "restore",
     "resume_batch",
+    "rights",
     "seal_batch",
     "set_batch",
     "shortage",
@@ -69,6 +71,7 @@ _NAMES = (
 #: and work there too; Redis knows the flag since 7.0.
 _NEED_ROOM = ("admit", "intend", "open_batch", "restore", "submit")
 _WORKS_WHEN_FULL = "#!lua flags=allow-oom\n"
+_COMMAND = re.compile(r"redis\.p?call\('([A-Z]+)'")
 
 
 class Scripts:
@@ -82,6 +85,8 @@ class Scripts:
 
         shared = lua_constants() + "".join(map(text, _SHARED))
         texts = {name: shared + "".join(map(text, (*_MORE.get(name, ()), name))) for name in _NAMES}
+        #: What the scripts ask of Redis, in capitals.
+        self.commands = frozenset(found for each in texts.values() for found in _COMMAND.findall(each))
         self._plain = {name: redis.register_script(each) for name, each in texts.items()}
         self._scripts = {
             name: self._plain[name] if name in _NEED_ROOM else redis.register_script(_WORKS_WHEN_FULL + each)

@@ -14,6 +14,7 @@ import structlog
 from arq.connections import ArqRedis
 
 from orchestrator.decision import Decision
+from orchestrator.durability import replicated
 from orchestrator.keys import Keys, Ref
 from orchestrator.metrics import Metrics
 from orchestrator.records import Claim, Item, decode
@@ -22,8 +23,6 @@ from orchestrator.states import TABLE, Event
 
 log = structlog.get_logger("orchestrator.store")
 
-#: How long a replica may take to confirm an intent (milliseconds).
-REPLICA_WAIT_MS = 1000
 #: Of looks: no deployment has a ceiling.
 NO_CEILINGS: Mapping[str, Mapping[str, float]] = {}
 
@@ -113,7 +112,7 @@ class Store:
                 "intend", ref.batch, ref.item, version, request, client=connection
             )
             word = answer.decode()
-            confirmed = not replicas or word != "intended" or await connection.wait(1, REPLICA_WAIT_MS)
+            confirmed = word != "intended" or await replicated(connection, expected=replicas)
         if not confirmed:
             log.warning("intent.was_not_replicated", batch=ref.batch, key=ref.item)
             return "unconfirmed", int(now), 0.0

@@ -24,7 +24,7 @@ PAUSES: dict[str, object] = {
     "workers.recovery.AGAIN_S": 1.0,
     "workers.video_api.wire.CONNECT_TIMEOUT_S": 1.0,
     "dailies.session.READ_TIMEOUT_S": 1.0,
-    "dailies.session.REDIS_TIMEOUT_S": 2.0,
+    "dailies.ledger.REDIS_TIMEOUT_S": 2.0,
 }
 #: The budgets of tries keep their numbers; their pauses shrink to these (seconds).
 TRIES_S = (0.2, 2.0)
@@ -51,14 +51,14 @@ def hasten() -> None:
             object.__setattr__(tries, "first_s", min(tries.first_s, TRIES_S[0]))
             object.__setattr__(tries, "longest_s", min(tries.longest_s, TRIES_S[1]))
     edit("_circuit", "FIRST_PROBE, LONGEST_PROBE = 60000, 3600000", "FIRST_PROBE, LONGEST_PROBE = 500, 4000")
-    plain = importlib.import_module("dailies.session").connect
+    plain = importlib.import_module("dailies.ledger").connect
 
     def connect(*args: Any, **more: Any) -> Any:
         redis = plain(*args, **more)
         redis.connection_pool.connection_kwargs["socket_timeout"] = REDIS_S
         return redis
 
-    replace("dailies.session.connect", connect)
+    replace("dailies.ledger.connect", connect)
 
 
 _EDITS: dict[str, list[tuple[str, str]]] = defaultdict(list)
