@@ -19,6 +19,7 @@ from orchestrator.states import Event, State
 from workers.delivery import Delivery, already_there, deliver
 from workers.ending import ended
 from workers.missing import AGAIN_S, missed
+from workers.poster import poster
 from workers.proof import NotWhole
 from workers.receipt import receipt, receipt_name
 from workers.reuse import reuse
@@ -77,7 +78,8 @@ async def _fetch(station: Station, item: Item) -> Decision:
 
 async def _receipted(station: Station, line: Line, item: Item, delivery: Delivery) -> Decision:
     """The video is proven: write its receipt beside it, and only then call it archived."""
-    paper = receipt(item, delivery, station.clock())
+    picture = await poster(station.sink, line.api, item, delivery.name)
+    paper = receipt(item, delivery, station.clock(), poster=picture)
     await station.sink.write(receipt_name(delivery.name), paper.dump(), "application/json")
     if station.delete_remote:
         await _delete_remote(station, line, item)

@@ -18,7 +18,8 @@ from workers.delivery import Delivery
 class Receipt:
     """One archived video. Instants are RFC 3339 in UTC; `cost_usd` is None where no price is known. `file`: the
     video's name, relative to the batch's folder. `md5` in hex, as the blob's Content-MD5 has it. `c2pa`: whether the
-    video carries content credentials; None where its container is not looked into."""
+    video carries content credentials; None where its container is not looked into. `poster`: the name of the picture
+    that stands beside the video, None without one."""
 
     batch: str
     key: str
@@ -48,6 +49,7 @@ class Receipt:
     md5: str
     content_type: str
     c2pa: bool | None
+    poster: str | None
 
     def dump(self) -> builtins.bytes:
         """As the JSON document that is stored."""
@@ -73,12 +75,13 @@ def fields_of(paper: Mapping[str, Any]) -> dict[str, object]:
         "duration_s": paper["video"]["duration_s"] or "",
         "archived_at": paper["archived_at"],
         "mismatch": "; ".join(paper["mismatch"]),
+        "poster": paper.get("poster") or "",
         **({"reused": paper["reused"]} if paper.get("reused") else {}),
     }
 
 
-def receipt(item: Item, delivery: Delivery, now: float) -> Receipt:
-    """The receipt of a video that is proven in the archive. `now` in Unix seconds."""
+def receipt(item: Item, delivery: Delivery, now: float, *, poster: str | None = None) -> Receipt:
+    """The receipt of a video that is proven in the archive. `now` in Unix seconds; `poster`: its picture's name."""
     spec, attempt, video = item.spec, item.attempt, delivery.video
     if attempt is None:
         raise ValueError(f"{item.ref} was never admitted")
@@ -119,4 +122,5 @@ def receipt(item: Item, delivery: Delivery, now: float) -> Receipt:
         md5=delivery.md5,
         content_type=delivery.content_type,
         c2pa=video.c2pa,
+        poster=poster,
     )

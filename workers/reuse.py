@@ -34,7 +34,7 @@ async def reuse(sink: Sink, item: Item) -> Decision:
             raise ValueError("it is the receipt of another content")
         if there is None or there.bytes != paper["bytes"]:
             raise ValueError("the video does not stand beside it as it was")
-        known = {**paper, **_own(item, video)}
+        known = {**paper, **_own(item, video, paper.get("poster"))}
         fields = fields_of(known)
     except (NotThere, KeyError, TypeError, ValueError) as error:
         log.error("video.was_not_reusable", video=video, error=str(error))
@@ -59,7 +59,7 @@ async def _is_anothers(sink: Sink, name: str, own: Mapping[str, object]) -> bool
         return True
 
 
-def _own(item: Item, video: str) -> dict[str, object]:
+def _own(item: Item, video: str, poster: str | None) -> dict[str, object]:
     """What the receipt says of this item, and not of the one that was paid for."""
     return {
         "batch": item.ref.batch,
@@ -69,5 +69,6 @@ def _own(item: Item, video: str) -> dict[str, object]:
         "fingerprint": item.spec.fingerprint,
         "file": f"../{video}",
         "reused": video,
+        "poster": f"../{video.rpartition('/')[0]}/{poster}" if poster else None,
         "cost_usd": 0.0,
     }

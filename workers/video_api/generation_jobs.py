@@ -75,6 +75,11 @@ class GenerationJobsClient:
         path = f"/video/generations/{quote(content_id, safe='')}/content/video"
         return open_content(self._wire, path, _VERSION)
 
+    def thumbnail(self, content_id: str) -> AbstractAsyncContextManager[Content]:
+        """A still of one generation, as JPEG."""
+        path = f"/video/generations/{quote(content_id, safe='')}/content/thumbnail"
+        return open_content(self._wire, path, _VERSION)
+
     async def delete(self, remote_id: str) -> None:
         """Removes the job and its videos there. One that is gone already is no error."""
         await delete(self._wire, _path(remote_id), _VERSION)

@@ -75,6 +75,11 @@ class VideosClient:
         """The video's bytes; `content_id` is the video's own id."""
         return open_content(self._wire, f"{_path(content_id)}/content", {})
 
+    def thumbnail(self, content_id: str) -> AbstractAsyncContextManager[Content]:
+        """A still of the video, as WebP where the server is OpenAI's. Other servers answer 404, or pass `variant` over
+        and send the video (vLLM-Omni)."""
+        return open_content(self._wire, f"{_path(content_id)}/content", {"variant": "thumbnail"})
+
     async def delete(self, remote_id: str) -> None:
         """Removes the video there. One that is gone already is no error."""
         await delete(self._wire, _path(remote_id), {})
