@@ -82,6 +82,9 @@ class ArchiveSettings(Section):
     auth: ArchiveAuth | None = Field(
         None, description="{entra: true} or {connection_string_env: …}"
     )
+    tier: Literal["hot", "cool", "cold"] | None = Field(
+        None, description="the videos' access tier: hot, cool or cold; by default the account's own"
+    )
     delete_remote: bool = Field(False, description="true: delete the remote video once its archive is proven")
 
     @model_validator(mode="after")
@@ -95,6 +98,8 @@ class ArchiveSettings(Section):
             wrong("would send tokens of Entra ID without TLS", "write the container's URL with https://")
         if self.directory is not None and self.auth is not None:
             wrong("has auth, but a directory needs none", "leave auth out, or name a container in url")
+        if self.directory is not None and self.tier is not None:
+            wrong("has a tier, but a directory has none", "leave tier out, or name a container in url")
         return self
 
     @property

@@ -88,7 +88,13 @@ class BlobSink:
         if accept is not None:
             accept(arrived)
         try:
-            await upload.commit(content_type, metadata, tier=tier, replace=replace)
+            try:
+                await upload.commit(content_type, metadata, tier=tier, replace=replace)
+            except ResourceExistsError as error:
+                exists = code_of(error) != "BlobAlreadyExists" or await self.stat(name) is not None
+                if exists or not await upload.split():
+                    raise
+                await upload.commit(content_type, metadata, tier=tier, replace=replace)
         except AzureError as error:
             return await self._refused(name, arrived, error, replace=replace)
         return Saved(name, self._url_of(name), arrived.bytes, arrived.sha256, arrived.md5)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 from azure.core.exceptions import AzureError, ResourceExistsError
 from azure.storage.blob import ContentSettings
 from azure.storage.blob.aio import BlobClient, ContainerClient
 
-from workers.sinks.blob_errors import answered, azure_errors, in_our_words
+from workers.sinks.blob_errors import answered, azure_errors, code_of, in_our_words
 from workers.sinks.errors import ArchiveUnavailable, Immutable, NoContainer
 
 PROBE = "dailies-probe"
@@ -43,10 +41,13 @@ async def _ask(blob: BlobClient, place: str) -> None:
 async def _create(container: ContainerClient, place: str, missing: NoContainer) -> None:
     try:
         async with answered(place):
-            with suppress(ResourceExistsError):
+            try:
                 await container.create_container()
+            except ResourceExistsError as error:
+                if code_of(error) != "ContainerAlreadyExists":
+                    raise
     except ArchiveUnavailable as error:
-        if getattr(error, "status", None) not in (401, 403):
+        if error.status is None:
             raise
         name = container.container_name
         raise NoContainer(

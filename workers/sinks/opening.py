@@ -35,7 +35,7 @@ def open_sink(
     if settings.directory is not None:
         return DirectorySink(settings.directory)
     service, address = open_service(settings, environ, identities or Identities())
-    return BlobSink(service, address)
+    return BlobSink(service, address, tier=settings.tier)
 
 
 def open_service(
