@@ -14,7 +14,10 @@ helm = pytest.importorskip("helm_python", reason="helm-python-sdk has no build f
 
 ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "helm/dailies"
-VALUES = {path.stem: path for path in sorted((Path(__file__).parent / "values").glob("*.yaml"))}
+EXAMPLES = sorted((CHART / "examples").glob("*.yaml"))
+VALUES = {path.stem: path for path in [*sorted((Path(__file__).parent / "values").glob("*.yaml")), *EXAMPLES]}
+#: The pods of Dailies; those of other programs the chart brings for trials have none of their settings and secrets.
+OTHERS = {"redis", "sandbox"}
 RELEASE, NAMESPACE = "night", "films"
 
 Values = dict[str, Any]
@@ -55,11 +58,44 @@ def one(documents: list[Document], kind: str, name: str | None = None) -> Docume
     return found[0]
 
 
-def pods(documents: list[Document]) -> dict[str, Document]:
-    """Every pod's spec, by the name of the object that makes it."""
-    templates = {d["metadata"]["name"]: d["spec"] for d in documents if d["kind"] in ("Deployment", "CronJob")}
-    specs = {name: spec.get("jobTemplate", {}).get("spec", spec) for name, spec in templates.items()}
-    return {name: spec["template"]["spec"] for name, spec in specs.items()}
+def config_map(documents: list[Document]) -> Document:
+    """The one that holds dailies.yaml."""
+    (found,) = [d for d in documents if d["kind"] == "ConfigMap" and "dailies.yaml" in d["data"]]
+    return found
+
+
+def worker(documents: list[Document]) -> Document:
+    """The Deployment of those workers that create."""
+    component = "app.kubernetes.io/component"
+    (found,) = [d for d in documents if d["kind"] == "Deployment" and d["metadata"]["labels"][component] == "worker"]
+    return found
+
+
+def template_of(document: Document) -> Document | None:
+    """What an object makes its pods of; None where it makes none."""
+    if document["kind"] == "Pod":
+        return document
+    if document["kind"] == "CronJob":
+        document = document["spec"]["jobTemplate"]
+    template: Document | None = document.get("spec", {}).get("template")
+    return template
+
+
+def templates(documents: list[Document], *, ours: bool = False) -> dict[str, Document]:
+    """Every pod as its template has it, by the name of the object that makes it. `ours`: only those of Dailies."""
+    found = {}
+    for document in documents:
+        template = template_of(document)
+        if template is None:
+            continue
+        if not (ours and template["metadata"]["labels"]["app.kubernetes.io/component"] in OTHERS):
+            found[document["metadata"]["name"]] = template
+    return found
+
+
+def pods(documents: list[Document], *, ours: bool = False) -> dict[str, Document]:
+    """Every pod's spec, by the name of the object that makes it. `ours`: only those of Dailies."""
+    return {name: template["spec"] for name, template in templates(documents, ours=ours).items()}
 
 
 def refusal(values: Values) -> str:

@@ -26,7 +26,7 @@ OURS = {"name": "dailies", "key": "key"}
         ({"secretEnv": {}}, "Add the variable that config.archive.auth.connection_string_env names to secretEnv"),
         ({"secretEnv.DAILIES_ARCHIVE__URL": OURS}, "Move secretEnv.DAILIES_ARCHIVE__URL into config"),
         ({"secretEnv.DAILIES_CONFIG": OURS}, "Move secretEnv.DAILIES_CONFIG into config"),
-        ({"worker.terminationGracePeriodSeconds": 180}, "Set worker.terminationGracePeriodSeconds above 180"),
+        ({"worker.terminationGracePeriodSeconds": 195}, "Set worker.terminationGracePeriodSeconds above 195"),
         (
             {"schedules": {"n" * 40: {"schedule": "@daily", "manifest": {"configMap": "m", "key": "n.yaml"}}}},
             "or set fullnameOverride: the CronJob's name",

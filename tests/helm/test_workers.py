@@ -10,12 +10,34 @@ import pytest
 from orchestrator.redis_connection import connect
 from orchestrator.settings import Settings, load_settings
 from orchestrator.store import Store
-from tests.helm.chart import VALUES, Document, Values, one, pods, render, render_text, values_of
+from tests.helm.chart import (
+    VALUES,
+    Document,
+    Values,
+    config_map,
+    one,
+    pods,
+    render,
+    render_text,
+    templates,
+    values_of,
+    worker,
+)
 from workers.credentials import ApiKey
 from workers.sinks.directory import DirectorySink
 from workers.station import Line
 from workers.video_api import connect as connect_api
 from workers.worker import Worker
+
+#: Variables whose values are no secrets.
+PLAIN = {
+    "DAILIES_CONFIG",
+    "DAILIES_MONITOR__HOST",
+    "DAILIES_MONITOR__PORT",
+    "REQUESTS_CA_BUNDLE",
+    "SSL_CERT_FILE",
+    "TZ",
+}
 
 
 def environment(pod: Document) -> dict[str, Document]:
@@ -26,7 +48,7 @@ def environment(pod: Document) -> dict[str, Document]:
 def settings_of(documents: list[Document], folder: Path, **environ: str) -> Settings:
     """The settings as the program itself reads them from the ConfigMap."""
     file = folder / "dailies.yaml"
-    file.write_text(one(documents, "ConfigMap")["data"]["dailies.yaml"])
+    file.write_text(config_map(documents)["data"]["dailies.yaml"])
     return load_settings(file, {"DAILIES_REDIS__URL": "redis://:password@redis:6379/0", **environ})
 
 
@@ -37,8 +59,7 @@ def completion_wait_s(settings: Settings, folder: Path) -> float:
         api = connect_api(d.api, d.endpoint, ApiKey("any"), create_timeout_s=d.create_timeout_s, read_timeout_s=30)
         lines[d.name] = Line(d, api)
     store = Store(connect("redis://127.0.0.1:1/0"), settings.redis.namespace)  # connects at its first command
-    worker = Worker(store, lines, DirectorySink(folder), claim_s=settings.claim_s)
-    return worker.drain_s
+    return Worker(store, lines, DirectorySink(folder), claim_s=settings.claim_s).drain_s
 
 
 @pytest.mark.parametrize(
@@ -49,6 +70,7 @@ def completion_wait_s(settings: Settings, folder: Path) -> float:
         ("smallest", {"config.deployments.0.create_timeout_s": 600}),
         ("overnight", {}),
         ("identity", {}),
+        ("placed", {}),
     ],
 )
 async def test_the_grace_period_outlasts_the_drain(name: str, changes: Values, tmp_path: Path) -> None:
@@ -60,7 +82,7 @@ async def test_the_grace_period_outlasts_the_drain(name: str, changes: Values, t
     documents = render(values_of(name, changes))
     settings = settings_of(documents, tmp_path)
     wait_s = completion_wait_s(settings, tmp_path)
-    grace_s = one(documents, "Deployment")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
+    grace_s = worker(documents)["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
     assert max(d.create_timeout_s for d in settings.deployments) < wait_s
     assert wait_s + 30 < grace_s
 
@@ -84,26 +106,38 @@ def test_a_quota_without_a_limit_stays_without(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", VALUES)
 def test_secrets_are_there_by_reference_alone(name: str) -> None:
-    """Every variable is from a Secret, but for two that are none; and the chart makes no Secret."""
+    """Every variable is from a Secret, but for those that are none; and the chart makes no Secret."""
     values = values_of(name)
     documents = render(values)
     assert not [d for d in documents if d["kind"] == "Secret"]
-    for pod in pods(documents).values():
-        variables = environment(pod)
-        assert {n for n, v in variables.items() if "value" in v} <= {"DAILIES_CONFIG", "TZ"}
+    own = {variable["name"] for variable in values.get("extraEnv", ())}
+    trial = values.get("redis", {}).get("enabled", False)
+    for pod in pods(documents, ours=True).values():
+        variables = {n: v for n, v in environment(pod).items() if n not in own}
+        plain = {n: v["value"] for n, v in variables.items() if "value" in v}
+        assert plain.keys() <= PLAIN | ({"DAILIES_REDIS__URL"} if trial else set())
+        assert not trial or plain["DAILIES_REDIS__URL"].startswith("redis://:$(REDIS_PASSWORD)@")
         referred = {n: v["valueFrom"]["secretKeyRef"] for n, v in variables.items() if "valueFrom" in v}
-        assert referred == values["secretEnv"]
+        password = {"REDIS_PASSWORD": {"name": "dailies-redis", "key": "password"}} if trial else {}
+        assert referred == values.get("secretEnv", {}) | password
 
 
 @pytest.mark.parametrize("name", VALUES)
 def test_each_secret_that_the_settings_name_is_in_the_environment(name: str, tmp_path: Path) -> None:
     """The program finds every key: none of its own questions for a secret fails."""
     documents = render(values_of(name))
-    pod = one(documents, "Deployment")["spec"]["template"]["spec"]
-    environ = {variable: "secret" for variable, v in environment(pod).items() if "valueFrom" in v}
+    pod = worker(documents)["spec"]["template"]["spec"]
+    environ = {variable: v.get("value", "secret") for variable, v in environment(pod).items()}
+    mounts = [mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]]
     settings = settings_of(documents, tmp_path)
     for deployment in settings.deployments:
-        assert deployment.auth.entra or deployment.api_key(environ)
+        if deployment.auth.api_key_file:
+            assert str(Path(deployment.auth.api_key_file).parent) in mounts
+        else:
+            assert deployment.auth.entra or deployment.api_key(environ)
+    if settings.archive.directory is not None:
+        assert str(settings.archive.directory) in mounts
+        return
     assert settings.archive.auth is not None
     if not settings.archive.auth.entra:
         assert settings.archive.connection_string(environ) or settings.archive.sas_token(environ)
@@ -112,18 +146,18 @@ def test_each_secret_that_the_settings_name_is_in_the_environment(name: str, tmp
 @pytest.mark.parametrize("name", VALUES)
 def test_the_configuration_lies_where_the_program_looks(name: str) -> None:
     documents = render(values_of(name))
-    config = one(documents, "ConfigMap")["metadata"]["name"]
-    for pod in pods(documents).values():
+    config = config_map(documents)["metadata"]["name"]
+    for pod in pods(documents, ours=True).values():
         folder, file = environment(pod)["DAILIES_CONFIG"]["value"].rsplit("/", 1)
         (container,) = pod["containers"]
-        (mount,) = [m for m in container["volumeMounts"] if m["mountPath"] == folder]
+        (mount,) = (m for m in container["volumeMounts"] if m["mountPath"] == folder)
         (volume,) = [v for v in pod["volumes"] if v["name"] == mount["name"]]
         assert volume["configMap"] == {"name": config}
-        assert file in one(documents, "ConfigMap")["data"]
+        assert file in config_map(documents)["data"]
 
 
 def checksum(values: Values) -> str:
-    annotations = one(render(values), "Deployment")["spec"]["template"]["metadata"]["annotations"]
+    annotations = worker(render(values))["spec"]["template"]["metadata"]["annotations"]
     return str(annotations["checksum/config"])
 
 
@@ -134,24 +168,23 @@ def test_workers_are_replaced_when_the_configuration_changes_and_only_then() -> 
 
 
 @pytest.mark.parametrize("name", VALUES)
-def test_a_deployment_selects_its_own_pods_and_no_scheduled_ones(name: str) -> None:
+def test_each_set_of_pods_selects_its_own_and_no_others(name: str) -> None:
     documents = render(values_of(name))
-    worker = one(documents, "Deployment")["spec"]
-    chosen = worker["selector"]["matchLabels"].items()
-    assert chosen <= worker["template"]["metadata"]["labels"].items()
-    for job in (d for d in documents if d["kind"] == "CronJob"):
-        assert not chosen <= job["spec"]["jobTemplate"]["spec"]["template"]["metadata"]["labels"].items()
+    for document in (d for d in documents if d["kind"] in ("Deployment", "StatefulSet")):
+        chosen = document["spec"]["selector"]["matchLabels"].items()
+        labels = {n: template["metadata"]["labels"].items() for n, template in templates(documents).items()}
+        assert [n for n, of in labels.items() if chosen <= of] == [document["metadata"]["name"]]
 
 
 def test_workers_run_the_worker_command() -> None:
-    (container,) = one(render(values_of("smallest")), "Deployment")["spec"]["template"]["spec"]["containers"]
+    (container,) = worker(render(values_of("smallest")))["spec"]["template"]["spec"]["containers"]
     assert container["command"] == ["dailies", "worker"]
 
 
 def test_a_name_that_looks_like_a_number_stays_a_name() -> None:
     """YAML would take 1e3 for a thousand, and Kubernetes refuse it."""
     documents = render(values_of("smallest", {"fullnameOverride": "1e3", "serviceAccount.name": "007"}), release="2026")
-    assert {d["metadata"]["name"] for d in documents} == {"1e3", "007"}
+    assert {d["metadata"]["name"] for d in documents} == {"1e3", "1e3-doctor", "007"}
     assert {d["metadata"]["labels"]["app.kubernetes.io/instance"] for d in documents} == {"2026"}
 
 
@@ -173,11 +206,9 @@ def test_workload_identity_reaches_every_pod() -> None:
     documents = render(values_of("identity", {"schedules": schedules}))
     account = one(documents, "ServiceAccount")["metadata"]
     assert account["annotations"] == values_of("identity")["serviceAccount"]["annotations"]
-    for pod in pods(documents).values():
-        assert pod["serviceAccountName"] == account["name"]
-    for document in (d for d in documents if d["kind"] in ("Deployment", "CronJob")):
-        spec = document["spec"].get("jobTemplate", {}).get("spec", document["spec"])
-        assert spec["template"]["metadata"]["labels"]["azure.workload.identity/use"] == "true"
+    for template in templates(documents, ours=True).values():
+        assert template["spec"]["serviceAccountName"] == account["name"]
+        assert template["metadata"]["labels"]["azure.workload.identity/use"] == "true"
 
 
 def test_a_service_account_that_is_there_already_is_used() -> None:

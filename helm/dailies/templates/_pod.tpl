@@ -9,18 +9,32 @@ enableServiceLinks: false
 imagePullSecrets:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- with .Values.priorityClassName }}
+priorityClassName: {{ . | quote }}
+{{- end }}
+{{- with .Values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 securityContext:
   runAsNonRoot: true
   runAsUser: 10001
   runAsGroup: 10001
   fsGroup: 10001
+  fsGroupChangePolicy: OnRootMismatch
   seccompProfile:
     type: RuntimeDefault
 {{- end -}}
 
-{{- define "dailies.container" -}}
-image: {{ printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) | quote }}
-imagePullPolicy: {{ .Values.image.pullPolicy }}
+{{- define "dailies.containerSecurity" -}}
 securityContext:
   allowPrivilegeEscalation: false
   readOnlyRootFilesystem: true
@@ -28,51 +42,25 @@ securityContext:
     drop: [ALL]
 {{- end -}}
 
-{{- define "dailies.env" -}}
-- name: DAILIES_CONFIG
-  value: /etc/dailies/dailies.yaml
-{{- range $variable, $secret := .Values.secretEnv }}
-- name: {{ $variable | quote }}
-  valueFrom:
-    secretKeyRef:
-      name: {{ $secret.name | quote }}
-      key: {{ $secret.key | quote }}
-{{- end }}
+{{- define "dailies.image" -}}
+{{- with .Values.image -}}
+{{- if .digest -}}
+{{- printf "%s@%s" .repository .digest -}}
+{{- else -}}
+{{- printf "%s:%s" .repository (default $.Chart.AppVersion .tag) -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 
-{{- define "dailies.volumeMounts" -}}
-- name: config
-  mountPath: /etc/dailies
-  readOnly: true
-- name: tmp
-  mountPath: /tmp
+{{- define "dailies.container" -}}
+image: {{ include "dailies.image" . | quote }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+{{ include "dailies.containerSecurity" . }}
 {{- end -}}
 
-{{- define "dailies.volumes" -}}
-- name: config
-  configMap:
-    name: {{ include "dailies.fullname" . | quote }}
-- name: tmp
-  emptyDir:
-    sizeLimit: 256Mi
-{{- end -}}
-
-{{/*
-Seconds that a worker may take from SIGTERM until no create is under way: its completion wait, as the worker itself
-reckons it. A deployment's create_timeout_s is 60 where it is not given.
-*/}}
-{{- define "dailies.drainSeconds" -}}
-{{- $slowest := 0.0 -}}
-{{- range .Values.config.deployments -}}
-{{- $slowest = maxf $slowest (.create_timeout_s | default 60) -}}
-{{- end -}}
-{{- addf (mulf 2 $slowest) 60 | ceil | int -}}
-{{- end -}}
-
-{{- define "dailies.graceSeconds" -}}
-{{- .Values.worker.terminationGracePeriodSeconds | default (add (include "dailies.drainSeconds" .) 60) | int -}}
-{{- end -}}
-
-{{- define "dailies.cronJobName" -}}
-{{- printf "%s-%s" (include "dailies.fullname" (index . 0)) (index . 1) -}}
+{{- define "dailies.podAnnotations" -}}
+{{- with .Values.podAnnotations }}
+{{- toYaml . }}
+{{ end -}}
+checksum/config: {{ .Values.config | toYaml | sha256sum | quote }}
 {{- end -}}

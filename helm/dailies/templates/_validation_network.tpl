@@ -1,0 +1,35 @@
+{{/* The network policy lets through what the configuration names. */}}
+{{- define "dailies.validateNetwork" -}}
+{{- $egress := .Values.networkPolicy.egress -}}
+{{- if and .Values.networkPolicy.enabled (not $egress.extra) }}
+{{- $redis := dig "redis" "url" "" .Values.config }}
+{{- if hasPrefix "redis" $redis }}
+{{- include "dailies.portAllowed" (list $redis 6379 $egress.redis.ports "config.redis.url" "redis") }}
+{{- end }}
+{{- $azure := dict "config.archive.url" (dig "archive" "url" "" .Values.config) }}
+{{- range $index, $deployment := .Values.config.deployments }}
+{{- if not (and $.Values.sandbox.enabled (contains (include "dailies.partName" (list $ "sandbox")) (default "" $deployment.endpoint))) }}
+{{- $_ := set $azure (printf "config.deployments[%d].endpoint" $index) (default "" $deployment.endpoint) }}
+{{- end }}
+{{- end }}
+{{- range $path, $url := $azure }}
+{{- if regexMatch "^https?://" $url }}
+{{- include "dailies.portAllowed" (list $url (ternary 443 80 (hasPrefix "https" $url)) $egress.azure.ports $path "azure") }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* (list URL DEFAULT-PORT ALLOWED-PORTS WHERE-THE-URL-STANDS WHICH-RULE) */}}
+{{- define "dailies.portAllowed" -}}
+{{- $written := regexFind ":[0-9]+$" (regexReplaceAll "^[a-z]+://(?:[^@/]*@)?([^/?]*).*$" (index . 0) "${1}") -}}
+{{- $port := trimPrefix ":" $written | default (index . 1) | int -}}
+{{- $allowed := "" -}}
+{{- range index . 2 -}}
+{{- $range := splitList "-" (. | toString) -}}
+{{- if and (le (first $range | int) $port) (ge (last $range | int) $port) -}}{{- $allowed = "yes" -}}{{- end -}}
+{{- end -}}
+{{- if not $allowed }}
+{{ printf "Add %d to networkPolicy.egress.%s.ports, or write a rule in networkPolicy.egress.extra: %s names that port, and the network policy would keep pods from it." $port (index . 4) (index . 3) }}
+{{- end -}}
+{{- end -}}
