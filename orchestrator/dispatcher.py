@@ -34,6 +34,7 @@ POOLS: Mapping[str, str] = {
     "poll": "polls",
     "archive": "archive",
     "report": "archive",
+    "sheet": "archive",
     "recover": "recoveries",
 }
 #: Steps at once in one worker: creates and reconciles, and archives and reports.

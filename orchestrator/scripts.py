@@ -58,6 +58,7 @@ _NAMES = (
     "rights",
     "seal_batch",
     "set_batch",
+    "sheet",
     "shortage",
     "submit",
     "sweep",

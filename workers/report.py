@@ -50,7 +50,7 @@ async def _write(station: Station, batch: Batch, version: int) -> None:
     documents = {
         "results.csv": ("text/csv; charset=utf-8", as_csv(views.items(store, name), batch.columns)),
         "results.jsonl": ("application/jsonl; charset=utf-8", as_jsonl(views.items(store, name), batch.columns)),
-        "index.html": ("text/html; charset=utf-8", contact_sheet(batch, views.items(store, name))),
+        "index.html": ("text/html; charset=utf-8", contact_sheet(batch, views.items(store, name), now=station.clock())),
     }
     for file, (content_type, pieces) in documents.items():
         await station.sink.save(

@@ -27,6 +27,7 @@ from workers.arq_queue import HAND_BACK_S, ArqQueue, Elsewhere, Step
 from workers.cancelling import end
 from workers.create import create
 from workers.expiry_guard import guard
+from workers.fresh_sheet import fresh_sheet
 from workers.poller import Poller
 from workers.probe import probe
 from workers.reconcile import reconcile
@@ -42,7 +43,7 @@ log = structlog.get_logger("workers.worker")
 STEPS = ("create", "poll", "archive", "reconcile")
 #: Steps that come with another: who creates probes stopped deployments and sweeps, who archives reports, who reconciles
 #: looks at jobs that no item could take.
-ON_QUEUE_OF = {"probe": "create", "sweep": "create", "report": "archive", "watch": "reconcile"}
+ON_QUEUE_OF = {"probe": "create", "sweep": "create", "report": "archive", "sheet": "archive", "watch": "reconcile"}
 #: And who creates looks through lists after Redis began anew, without arq: that may take long.
 COMES_WITH = {**ON_QUEUE_OF, "recover": "create"}
 #: A large video over a slow line; the claim is renewed while it runs.
@@ -93,8 +94,9 @@ class Worker:
             settling = {"reconcile": self._item_step(reconcile), "watch": self._guarded(partial(watch, self._station))}
             self._open("reconcile", settling, STEP_SLOTS, 2 * slowest + 60)
         if "archive" in steps:
-            paper = {"archive": self._item_step(archive), "report": self._guarded(self._report)}
-            self._open("archive", paper, ARCHIVE_SLOTS, ARCHIVE_TIMEOUT_S)
+            papers = {"archive": self._item_step(archive), "sheet": self._guarded(partial(fresh_sheet, self._station))}
+            papers["report"] = self._guarded(lambda claim: report(self._station, claim.ref.batch, claim.version))
+            self._open("archive", papers, ARCHIVE_SLOTS, ARCHIVE_TIMEOUT_S)
         self.dispatcher = Dispatcher(
             store,
             self,
@@ -195,9 +197,6 @@ class Worker:
 
     async def _sweep(self, claim: Claim) -> None:
         await sweep(self._store, claim.ref.batch)
-
-    async def _report(self, claim: Claim) -> None:
-        await report(self._station, claim.ref.batch, claim.version)
 
     def _guarded(self, step: Step) -> Step:
         """What a step raises goes to the log, once: what it was at becomes due again when its claim ends."""

@@ -14,6 +14,8 @@ local KNOWN_MOST = 200                -- remote jobs remembered for each listing
 local UNHURRIED_MS = 604800000        -- a week
 local PASS_STEP = 1024                -- what one admission costs a batch of weight 1
 
+local SHEET_MS = 60000                 -- a running batch's contact sheet is written at most so often
+
 local ITEM_PAUSE = {'paused', 'paused_at', 'paused_by', 'paused_reason'}
 
 -- What a render left on its item: it means nothing for the next one.
@@ -164,6 +166,7 @@ local function end_batch_when_settled(batch, now)
   redis.call('HSET', key, 'state', 'final', 'final_at', now)
   redis.call('HDEL', key, 'reported_at')
   redis.call('ZADD', P .. 'reports', now, batch)
+  if redis.call('HEXISTS', key, 'sheet_began') == 0 then redis.call('ZREM', P .. 'sheets', batch) end
 end
 
 -- The items made from an item that still need it.
@@ -244,6 +247,8 @@ local function move(batch, id, from, to, now, ...)
     if to == 'archiving' or not STILL_MOVES[to] then follow(batch, id, to, now) end
     -- What is held may have a video still: whoever waits for that must not order another.
     if to == 'archived' or (ENDED[to] and to ~= 'held') then hand_on(batch, id, to == 'archived', now) end
+    -- Its page is due a minute after the first move that it does not show; who writes it now sees the later ones.
+    redis.call('ZADD', P .. 'sheets', 'NX', string.format('%.0f', now + SHEET_MS), batch)
     if not STILL_MOVES[to] then end_batch_when_settled(batch, now) end
   end
   return version

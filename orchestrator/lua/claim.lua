@@ -148,14 +148,28 @@ if pool.recover then
   consider_first(P .. 'recover')
 end
 
--- Steps of whole batches.
-for step, set in pairs({report = P .. 'reports', sweep = P .. 'sweeps'}) do
+-- Steps of whole batches. A report waits for whoever writes the page of the same batch: an older page must not come
+-- after its own. Once a batch has ended, its page is the report's.
+local function may_claim(step, set, batch)
+  if step == 'sweep' then return true end
+  local b, key = redis.call('HMGET', batch_key(batch), 'state', 'sheet_began'), batch_key(batch)
+  if step == 'report' then return not b[2] or tonumber(redis.call('ZSCORE', P .. 'sheets', batch) or 0) <= now end
+  if b[1] == 'running' or b[1] == 'paused' then
+    redis.call('HSET', key, 'sheet_began', now)
+    return true
+  end
+  redis.call('ZREM', set, batch)
+  redis.call('HDEL', key, 'sheet_began')
+end
+for step, set in pairs({report = P .. 'reports', sweep = P .. 'sweeps', sheet = P .. 'sheets'}) do
   if pool[step] then
     for _, batch in ipairs(redis.call('ZRANGEBYSCORE', set, '-inf', now, 'LIMIT', 0, 100)) do
       if not room(step) then break end
-      free[pool[step]] = free[pool[step]] - 1
-      redis.call('ZADD', set, string.format('%.0f', now + allowance), batch)
-      claims[#claims + 1] = {step, batch, '', redis.call('HINCRBY', batch_key(batch), step .. '_v', 1), 0}
+      if may_claim(step, set, batch) then
+        free[pool[step]] = free[pool[step]] - 1
+        redis.call('ZADD', set, string.format('%.0f', now + allowance), batch)
+        claims[#claims + 1] = {step, batch, '', redis.call('HINCRBY', batch_key(batch), step .. '_v', 1), 0}
+      end
     end
     consider_first(set)
   end

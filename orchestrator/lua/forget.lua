@@ -83,4 +83,5 @@ redis.call('DEL', bkey, order, P .. 'specs:' .. batch, P .. 'window:' .. batch, 
 redis.call('ZREM', P .. 'batches', batch)
 redis.call('ZREM', P .. 'reports', batch)
 redis.call('ZREM', P .. 'sweeps', batch)
+redis.call('ZREM', P .. 'sheets', batch)
 return {0, 'gone'}

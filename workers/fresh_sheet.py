@@ -1,0 +1,60 @@
+"""The sheet step: the contact sheet of a batch that still runs, so that its videos can be watched as they come in.
+
+One worker writes it at a time, and the batch's report waits for it (`orchestrator/sheet_claim.py`): an older page never
+takes the place of a newer one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from functools import partial
+
+import structlog
+
+from orchestrator import sheet_claim, views
+from orchestrator.contact_sheet import contact_sheet
+from orchestrator.records import Batch, Claim
+from workers.renewal import ClaimLost, kept
+from workers.sinks import ArchiveError
+from workers.station import Station
+
+log = structlog.get_logger("workers.fresh_sheet")
+
+SHEET = "index.html"
+CONTENT_TYPE = "text/html; charset=utf-8"
+
+
+async def fresh_sheet(station: Station, claim: Claim) -> None:
+    """Write `index.html` of a running batch. Raises ClaimLost when the batch has ended, or another worker has it.
+
+    An archive that does not take it now is asked again with the next page: nothing hangs on this one.
+    """
+    store, name, version, began = station.store, claim.ref.batch, claim.version, time.monotonic()
+    batch = await views.batch(store, name)
+    if batch is None:
+        return
+    try:
+        async with kept(partial(sheet_claim.renew, store, name, version), station.claim_s):
+            await write_sheet(station, batch, claim=f"{name}:sheet:{version}")
+    except ArchiveError as error:
+        log.warning("sheet.was_not_written", batch=name, error=str(error))
+    except ClaimLost:
+        await sheet_claim.end(store, name, version, took_s=0)  # the report waits for nobody then
+        raise
+    took_s = time.monotonic() - began
+    await sheet_claim.end(store, name, version, took_s=took_s)
+    log.debug("sheet.was_written", batch=name, took_s=round(took_s, 3))
+
+
+async def write_sheet(station: Station, batch: Batch, *, claim: str) -> None:
+    """Write a batch's contact sheet as the ledger has it now. Raises ArchiveError."""
+    pages = contact_sheet(batch, views.items(station.store, batch.name), now=station.clock())
+    await station.sink.save(
+        f"{batch.name}/{SHEET}", _encoded(pages), content_type=CONTENT_TYPE, metadata={}, claim=claim, replace=True
+    )
+
+
+async def _encoded(pieces: AsyncIterator[str]) -> AsyncIterator[bytes]:
+    async for piece in pieces:
+        yield piece.encode()
