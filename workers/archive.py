@@ -42,6 +42,9 @@ async def archive(station: Station, item: Item) -> None:
     decision = await _decide(station, item)
     if await station.store.apply(item.ref, item.version, decision) and decision.event is Event.ARCHIVED:
         _count(station, item, decision)
+        # Only now: until the ledger has it archived, an answer that comes late may say whose video it is instead.
+        if station.delete_remote and item.reused is None:
+            await _delete_remote(station, item)
 
 
 def _count(station: Station, item: Item, decision: Decision) -> None:
@@ -71,24 +74,22 @@ async def _decide(station: Station, item: Item) -> Decision:
 async def _fetch(station: Station, item: Item) -> Decision:
     line = station.line(item)
     try:
-        return await _receipted(station, line, item, await deliver(station.sink, line.api, item))
+        return await _receipted(station, item, await deliver(station.sink, line.api, item))
     except Missing as error:
         return await _confirm_missing(station, line, item, error)
 
 
-async def _receipted(station: Station, line: Line, item: Item, delivery: Delivery) -> Decision:
+async def _receipted(station: Station, item: Item, delivery: Delivery) -> Decision:
     """The video is proven: write its receipt beside it, and only then call it archived."""
-    picture = await poster(station.sink, line.api, item, delivery.name)
+    picture = await poster(station.sink, station.line(item).api, item, delivery.name)
     paper = receipt(item, delivery, station.clock(), poster=picture)
     await station.sink.write(receipt_name(delivery.name), paper.dump(), "application/json")
-    if station.delete_remote:
-        await _delete_remote(station, line, item)
     if delivery.mismatch:
         log.warning("video.is_not_as_ordered", mismatch=list(delivery.mismatch))
     return Decision(Event.ARCHIVED, paper.fields(), {"outcome": "archived"}, money="confirmed")
 
 
-async def _delete_remote(station: Station, line: Line, item: Item) -> None:
+async def _delete_remote(station: Station, item: Item) -> None:
     """Best effort: it expires by itself. Not while a remix is still to be made from it; and not the newest job that we
     know there, by which reconcile tells a whole listing."""
     if item.attempt is None or not item.remote_id or await remote_ids.needed(station.store, item.ref):
@@ -97,7 +98,7 @@ async def _delete_remote(station: Station, line: Line, item: Item) -> None:
     if newest is None or newest[0] == item.remote_id:
         return
     with suppress(ApiError):
-        await line.api.delete(item.remote_id)
+        await station.line(item).api.delete(item.remote_id)
         await remote_ids.deleted(station.store, item.attempt.scope, item.remote_id)
 
 
@@ -119,7 +120,7 @@ async def _confirm_missing(station: Station, line: Line, item: Item, error: Miss
     try:
         delivery = await already_there(station.sink, item)
         if delivery is not None:
-            return await _receipted(station, line, item, delivery)
+            return await _receipted(station, item, delivery)
     except ArchiveError as trouble:
         return _postponed(item, str(trouble))
     log.error("video.was_lost", error=str(error))

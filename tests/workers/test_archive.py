@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,11 @@ import pytest
 from orchestrator.keys import Ref
 from orchestrator.records import Attempt, Item, Spec
 from orchestrator.states import Event, State
+from orchestrator.store import Store
 from tests.ledger import deployment
-from workers.archive import _decide
+from tests.workers.creating import desk_at
+from workers.archive import _decide, archive
+from workers.look import decide as look
 from workers.sinks import ArchiveUnavailable
 from workers.sinks.directory import DirectorySink
 from workers.station import Line, Station
@@ -132,3 +136,28 @@ async def test_an_archive_that_refuses_gives_no_video_up(tmp_path: Path) -> None
     """It is for a person to mend; and then the provider says whether the video is gone."""
     full = ArchiveUnavailable("no space left", mend="make room")
     assert (await late(tmp_path, full, 10**6)).archive_closed_s == 30.0
+
+
+async def test_a_remote_video_is_deleted_only_once_the_ledger_has_its_item_archived(
+    store: Store, tmp_path: Path
+) -> None:
+    """Promise 4: an answer that comes late may say, until then, that it is another item's."""
+    async with desk_at(store) as desk:
+        desk.station = dataclasses.replace(desk.station, sink=DirectorySink(tmp_path), delete_remote=True)
+        await desk.created("a")
+        await desk.created("b")  # the newest one is kept, to tell a whole list by
+        desk.clock.off_s = 600
+        rendering = await desk.item("a")
+        seen = await desk.api.get(rendering.remote_id)
+        await store.apply(rendering.ref, rendering.version, look(seen, rendering, desk.east, NOW))
+        overtaken = await desk.item("a")
+        await store.claim(
+            {"archive": 1}, pools={"archive": "archive"}, deployments=["east"], allowance_s=30, furthest_s=600
+        )
+        await archive(desk.station, overtaken)
+        assert (tmp_path / "a/a.json").exists()
+        assert (await desk.api.get(seen.remote_id)).status is RemoteStatus.SUCCEEDED
+        await archive(desk.station, await desk.item("a"))
+        assert (await desk.item("a")).state is State.ARCHIVED
+        with pytest.raises(Missing):
+            await desk.api.get(seen.remote_id)
