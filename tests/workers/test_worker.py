@@ -159,9 +159,9 @@ async def test_a_report_slower_than_its_claim_counts(
     """A run ends only when its batch is reported."""
     sheet = contact_sheet
 
-    async def slow(*arguments: Any) -> AsyncIterator[str]:
+    async def slow(*arguments: Any, **more: Any) -> AsyncIterator[str]:
         await renewals.outlast_the_claim()
-        async for piece in sheet(*arguments):
+        async for piece in sheet(*arguments, **more):
             yield piece
 
     monkeypatch.setattr(workers.report, "contact_sheet", slow)
