@@ -9,15 +9,15 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import structlog
 
 from orchestrator.admission import Admission
+from orchestrator.attendance import STEPS as STEPS
 from orchestrator.dispatcher import ARCHIVE_SLOTS, STEP_SLOTS, Dispatcher
-from orchestrator.records import Claim, Item
-from orchestrator.redis_connection import AWAY
+from orchestrator.records import Claim
 from orchestrator.settings import NO_BUDGETS, Budgets
 from orchestrator.store import Store
 from orchestrator.sweeping import sweep
@@ -28,11 +28,11 @@ from workers.cancelling import end
 from workers.create import create
 from workers.expiry_guard import guard
 from workers.fresh_sheet import fresh_sheet
+from workers.harness import Harness
 from workers.poller import Poller
 from workers.probe import probe
 from workers.reconcile import reconcile
 from workers.recoverer import Recoverer
-from workers.renewal import ClaimLost, kept
 from workers.report import report
 from workers.sinks import Sink
 from workers.station import Line, Station
@@ -40,7 +40,6 @@ from workers.watch import watch
 
 log = structlog.get_logger("workers.worker")
 
-STEPS = ("create", "poll", "archive", "reconcile")
 #: Steps that come with another: who creates probes stopped deployments and sweeps, who archives reports, who reconciles
 #: looks at jobs that no item could take.
 ON_QUEUE_OF = {"probe": "create", "sweep": "create", "report": "archive", "sheet": "archive", "watch": "reconcile"}
@@ -52,9 +51,6 @@ ARCHIVE_TIMEOUT_S = 3600.0
 LOOKS_S = 30.0
 #: And the dispatcher's last round, and each of what is cancelled then, so long.
 ROUND_S = 5.0
-
-ItemStep = Callable[[Station, Item], Awaitable[object]]
-
 
 class Worker:
     """One worker. `run()` works until `stop()` is called, then drains and returns."""
@@ -83,19 +79,23 @@ class Worker:
         deployments = [line.deployment for line in lines.values()]
         slowest = max((d.create_timeout_s for d in deployments), default=60.0)
         self._queues: dict[str, ArqQueue] = {}
+        self._loops: list[asyncio.Task[None]] = []
+        harness = Harness(self._station)
         if "create" in steps:  # it may have begun, and paid: it is never cut, its send-by instant bounds it
             creating = {
-                "create": self._item_step(create, cuts=False),
-                "probe": self._guarded(self._probe),
-                "sweep": self._guarded(self._sweep),
+                "create": harness.item_step(create, cuts=False),
+                "probe": harness.guarded(self._probe),
+                "sweep": harness.guarded(self._sweep),
             }
             self._open("create", creating, STEP_SLOTS, 2 * slowest + 60)
         if "reconcile" in steps:
-            settling = {"reconcile": self._item_step(reconcile), "watch": self._guarded(partial(watch, self._station))}
+            watching = harness.guarded(partial(watch, self._station))
+            settling = {"reconcile": harness.item_step(reconcile), "watch": watching}
             self._open("reconcile", settling, STEP_SLOTS, 2 * slowest + 60)
         if "archive" in steps:
-            papers = {"archive": self._item_step(archive), "sheet": self._guarded(partial(fresh_sheet, self._station))}
-            papers["report"] = self._guarded(lambda claim: report(self._station, claim.ref.batch, claim.version))
+            papers = {"archive": harness.item_step(archive)}
+            papers["sheet"] = harness.guarded(partial(fresh_sheet, self._station))
+            papers["report"] = harness.guarded(lambda claim: report(self._station, claim.ref.batch, claim.version))
             self._open("archive", papers, ARCHIVE_SLOTS, ARCHIVE_TIMEOUT_S)
         self.dispatcher = Dispatcher(
             store,
@@ -113,6 +113,16 @@ class Worker:
         queues = (HAND_BACK_S if name == "archive" else queue.timeout_s for name, queue in self._queues.items())
         return 3 * ROUND_S + max([LOOKS_S, *queues])
 
+    @property
+    def ended_loops(self) -> list[str]:
+        """Which of its loops have ended, though they never should; all are taken for ended before they begin."""
+        return [loop.get_name() for loop in self._loops if loop.done()] if self._loops else ["all"]
+
+    @property
+    def draining(self) -> bool:
+        """Whether it was asked to stop."""
+        return self._stopping.is_set()
+
     def stop(self) -> None:
         """Ask it to drain."""
         self._stopping.set()
@@ -120,9 +130,9 @@ class Worker:
     async def run(self) -> None:
         """Work until stopped."""
         log.info("worker.started", worker=self.name)
-        tasks = [asyncio.create_task(q.run()) for q in self._queues.values()]
-        dispatching = asyncio.create_task(self.dispatcher.run())
-        tasks += [dispatching, asyncio.create_task(guard(self._store))]
+        self._loops = tasks = [asyncio.create_task(q.run(), name=f"queue {n}") for n, q in self._queues.items()]
+        dispatching = asyncio.create_task(self.dispatcher.run(), name="dispatcher")
+        tasks += [dispatching, asyncio.create_task(guard(self._store), name="guard")]
         stopping = asyncio.create_task(self._stopping.wait())
         try:
             done, _ = await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
@@ -170,25 +180,6 @@ class Worker:
         await asyncio.gather(asyncio.wait(looks, timeout=LOOKS_S), *queues)
         await end(looks, within_s=ROUND_S)
 
-    def _item_step(self, step: ItemStep, *, cuts: bool = True) -> Step:
-        """A step as arq runs it: load, check that the claim still holds, keep it, bind the log.
-
-        `cuts`: a step whose claim is lost is cancelled.
-        """
-
-        async def run(claim: Claim) -> None:
-            item = await self._store.load(claim.ref, claim.attempt)
-            if item is None or item.version != claim.version:
-                return
-            if not self._station.serves(item):
-                raise Elsewhere
-            renew = partial(self._store.renew, item.ref, item.version)
-            with self._station.bound(item):
-                async with kept(renew, self._station.claim_s, cuts=cuts):
-                    await step(self._station, item)
-
-        return self._guarded(run)
-
     async def _probe(self, claim: Claim) -> None:
         line = self._station.lines.get(claim.ref.batch)
         if line is None:
@@ -197,22 +188,3 @@ class Worker:
 
     async def _sweep(self, claim: Claim) -> None:
         await sweep(self._store, claim.ref.batch)
-
-    def _guarded(self, step: Step) -> Step:
-        """What a step raises goes to the log, once: what it was at becomes due again when its claim ends."""
-
-        async def run(claim: Claim) -> None:
-            try:
-                await step(claim)
-            except Elsewhere:
-                raise
-            except ClaimLost:
-                log.info("step.was_overtaken", step=claim.step, item=str(claim.ref))
-            except AWAY as error:
-                log.warning("step.was_lost", step=claim.step, item=str(claim.ref), error=str(error))
-            except Exception:
-                log.exception("step.failed", step=claim.step, item=str(claim.ref))
-            finally:
-                self._wake(0)
-
-        return run
