@@ -24,6 +24,31 @@ OURS = {"name": "dailies", "key": "key"}
         ({"config.deployments": []}, "Set config.deployments to at least one deployment"),
         ({"secretEnv": {}}, "Add the variable that config.deployments[0].auth.api_key_env names to secretEnv"),
         ({"secretEnv": {}}, "Add the variable that config.archive.auth.connection_string_env names to secretEnv"),
+        ({"config.redis.auth": {"password_env": "P"}}, "Add the variable that config.redis.auth.password_env names"),
+        ({"config.redis.tls": {"ca_file": "/ca/ca.crt"}}, "where config.redis.tls.ca_file says that the file is"),
+        ({"config.deployments.0.auth": {"api_key_file": "/keys/a"}}, "where config.deployments[0].auth.api_key_file"),
+        ({"config.archive": {"url": "/videos"}}, "has to lie in one of extraVolumeMounts"),
+        ({"config.monitor": {"port": 9000}}, "Leave config.monitor out"),
+        ({"redis": {"enabled": True}}, "Leave config.redis.url, config.redis.auth and"),
+        ({"redis": {"enabled": True}}, "Set redis.password.name to a Secret"),
+        ({"extraEnv": [{"name": "DAILIES_KEEP_DAYS", "value": "3"}]}, "Move extraEnv's DAILIES_KEEP_DAYS into config"),
+        ({"caBundle": {"configMap": "a", "secret": "b"}}, "Set caBundle.configMap or caBundle.secret, not both"),
+        ({"scaling": {"by": "keda"}}, "Set scaling.prometheus to the address"),
+        ({"scaling": {"by": "hpa"}}, "Set monitoring.podMonitor.enabled to true"),
+        ({"scaling": {"minReplicas": 5}}, "Set scaling.minReplicas to at most scaling.maxReplicas"),
+        ({"monitoring.alerts.enabled": True}, "Set monitoring.alerts.runbookUrl to where"),
+        (
+            {"monitoring": {"podMonitor": {"enabled": True}, "serviceMonitor": {"enabled": True}}},
+            "Set monitoring.podMonitor.enabled or monitoring.serviceMonitor.enabled, not both",
+        ),
+        (
+            {"schedules": {"n": {"schedule": "@daily", "manifest": {"path": "/sheets/n.csv"}}}},
+            "Set schedules.n.manifest to {configMap, key} or {claim, path}, or mount its path",
+        ),
+        ({"config.redis.url": "redis://redis:7000/0"}, "Add 7000 to networkPolicy.egress.redis.ports"),
+        ({"config.redis.url": "redis+sentinel://a:26379,b:7000/m"}, "Add 7000 to networkPolicy.egress.redis.ports"),
+        ({"config.deployments.0.endpoint": "http://gateway/v1"}, "Add 80 to networkPolicy.egress.azure.ports"),
+        ({"config.archive.url": "http://azurite:10000/devstoreaccount1/videos"}, "config.archive.url names that port"),
         ({"secretEnv.DAILIES_ARCHIVE__URL": OURS}, "Move secretEnv.DAILIES_ARCHIVE__URL into config"),
         ({"secretEnv.DAILIES_CONFIG": OURS}, "Move secretEnv.DAILIES_CONFIG into config"),
         ({"worker.terminationGracePeriodSeconds": 195}, "Set worker.terminationGracePeriodSeconds above 195"),
@@ -45,6 +70,6 @@ def test_every_problem_is_said_at_once() -> None:
         assert said.count(f"Set {what} ") + said.count(f"Set {what},") == 1
 
 
-@pytest.mark.parametrize("url", ["rediss://redis:6380", "redis://user@redis:6379/0", "redis://[::1]:6379/0"])
+@pytest.mark.parametrize("url", ["rediss://redis:6380", "redis://user@redis:6379/0", "redis://[::1]:6379/0", "redis+sentinel://a,b/m"])
 def test_a_redis_without_a_password_is_taken(url: str) -> None:
     assert render(values_of("smallest", {"config.redis.url": url}))

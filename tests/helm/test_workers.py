@@ -49,7 +49,7 @@ def settings_of(documents: list[Document], folder: Path, **environ: str) -> Sett
     """The settings as the program itself reads them from the ConfigMap."""
     file = folder / "dailies.yaml"
     file.write_text(config_map(documents)["data"]["dailies.yaml"])
-    return load_settings(file, {"DAILIES_REDIS__URL": "redis://:password@redis:6379/0", **environ})
+    return load_settings(file, environ)
 
 
 def completion_wait_s(settings: Settings, folder: Path) -> float:
@@ -115,8 +115,7 @@ def test_secrets_are_there_by_reference_alone(name: str) -> None:
     for pod in pods(documents, ours=True).values():
         variables = {n: v for n, v in environment(pod).items() if n not in own}
         plain = {n: v["value"] for n, v in variables.items() if "value" in v}
-        assert plain.keys() <= PLAIN | ({"DAILIES_REDIS__URL"} if trial else set())
-        assert not trial or plain["DAILIES_REDIS__URL"].startswith("redis://:$(REDIS_PASSWORD)@")
+        assert plain.keys() <= PLAIN | ({"DAILIES_REDIS__URL", "DAILIES_REDIS__AUTH__PASSWORD_ENV"} if trial else set())
         referred = {n: v["valueFrom"]["secretKeyRef"] for n, v in variables.items() if "valueFrom" in v}
         password = {"REDIS_PASSWORD": {"name": "dailies-redis", "key": "password"}} if trial else {}
         assert referred == values.get("secretEnv", {}) | password

@@ -17,7 +17,9 @@
       name: {{ .Values.redis.password.name | quote }}
       key: {{ .Values.redis.password.key | quote }}
 - name: DAILIES_REDIS__URL
-  value: redis://:$(REDIS_PASSWORD)@{{ include "dailies.partName" (list . "redis") }}:6379/0
+  value: redis://{{ include "dailies.partName" (list . "redis") }}:6379/0
+- name: DAILIES_REDIS__AUTH__PASSWORD_ENV
+  value: REDIS_PASSWORD
 {{- end }}
 {{- if include "dailies.hasCaBundle" . }}
 {{- /* httpx, aiohttp and redis-py read the first, msal the second. */}}

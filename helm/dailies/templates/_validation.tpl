@@ -4,7 +4,7 @@ written in the wrong place are not repeated.
 */}}
 {{- define "dailies.validate" -}}
 {{- $problems := list -}}
-{{- range $part := list "Image" "Redis" "Archive" "Deployments" "Secrets" "Pods" "Schedules" "Network" "Monitoring" -}}
+{{- range $part := list "Image" "Redis" "Archive" "Deployments" "References" "Secrets" "Pods" "Schedules" "Network" "Monitoring" -}}
 {{- range splitList "\n" (include (printf "dailies.validate%s" $part) $) -}}
 {{- with trim . -}}{{- $problems = append $problems . -}}{{- end -}}
 {{- end -}}
@@ -25,15 +25,15 @@ Set image.repository to where your image is, for example registry.example.com/da
 {{- $url := default "" $redis.url -}}
 {{- $given := hasKey .Values.secretEnv "DAILIES_REDIS__URL" -}}
 {{- if .Values.redis.enabled }}
-{{- if or $url $given }}
-Leave config.redis.url and secretEnv.DAILIES_REDIS__URL out, or set redis.enabled to false: with it the pods use the chart's own Redis.
+{{- if or $url $given $redis.auth }}
+Leave config.redis.url, config.redis.auth and secretEnv.DAILIES_REDIS__URL out, or set redis.enabled to false: with it the pods use the chart's own Redis.
 {{- end }}
 {{- if not .Values.redis.password.name }}
 Set redis.password.name to a Secret that holds a password, for example of: kubectl create secret generic redis --from-literal=password=$(openssl rand -hex 24)
 {{- end }}
 {{- else if regexMatch "^[a-z]+://[^/]*:[^/]*@|[?&]password=" $url }}
-Move the URL with its password from config.redis.url into a Secret, and name that by secretEnv.DAILIES_REDIS__URL: config is readable by everybody who may read ConfigMaps.
-{{- else if not (or $url $given $redis.sentinel) }}
+Move the URL with its password from config.redis.url into a Secret, and name that by secretEnv.DAILIES_REDIS__URL; or leave the password out, and name its variable by config.redis.auth.password_env: config is readable by everybody who may read ConfigMaps.
+{{- else if not (or $url $given) }}
 Set config.redis.url, for example redis://redis:6379/0; or, where the URL holds a password, give it by secretEnv.DAILIES_REDIS__URL. Pods cannot share an embedded Redis.
 {{- end }}
 {{- end -}}
@@ -44,31 +44,44 @@ Set config.redis.url, for example redis://redis:6379/0; or, where the URL holds 
 {{- if not (or (regexMatch "^https?://" $url) (include "dailies.mounted" (list $ $url))) }}
 Set config.archive.url to a container, for example https://ACCOUNT.blob.core.windows.net/CONTAINER: files in a pod are lost with it. A directory has to lie in one of extraVolumeMounts that all workers share.
 {{- end }}
-{{- range $way := list "connection_string_env" "sas_env" }}
-{{- $variable := dig "auth" $way "" $archive }}
-{{- if and $variable (not (include "dailies.hasVariable" (list $ $variable))) }}
-{{ printf "Add the variable that config.archive.auth.%s names to secretEnv, with the Secret and key that hold it." $way }}
-{{- end }}
-{{- end }}
 {{- end -}}
 
 {{- define "dailies.validateDeployments" -}}
-{{- range $index, $deployment := .Values.config.deployments }}
-{{- $auth := $deployment.auth | default dict }}
-{{- if and $auth.api_key_env (not (include "dailies.hasVariable" (list $ $auth.api_key_env))) }}
-{{ printf "Add the variable that config.deployments[%d].auth.api_key_env names to secretEnv, with the Secret and key that hold it." $index }}
-{{- end }}
-{{- if and $auth.api_key_file (not (include "dailies.mounted" (list $ $auth.api_key_file))) }}
-{{ printf "Mount a Secret by extraVolumes and extraVolumeMounts where config.deployments[%d].auth.api_key_file says that the key is." $index }}
-{{- end }}
-{{- else }}
+{{- if not .Values.config.deployments }}
 Set config.deployments to at least one deployment, with name, endpoint, model and auth.
+{{- end }}
+{{- end -}}
+
+{{/* Variables and files that the settings name have to be there: their keys end in _env and _file. */}}
+{{- define "dailies.validateReferences" -}}
+{{- include "dailies.references" (list $ "config" .Values.config) }}
+{{- end -}}
+
+{{- define "dailies.references" -}}
+{{- $root := index . 0 -}}
+{{- $path := index . 1 -}}
+{{- $value := index . 2 -}}
+{{- if kindIs "slice" $value }}
+{{- range $index, $inner := $value }}
+{{- include "dailies.references" (list $root (printf "%s[%d]" $path $index) $inner) }}
+{{- end }}
+{{- else if kindIs "map" $value }}
+{{- range $key, $inner := $value }}
+{{- $here := printf "%s.%s" $path $key }}
+{{- if not (kindIs "string" $inner) }}
+{{- include "dailies.references" (list $root $here $inner) }}
+{{- else if and (hasSuffix "_env" $key) (not (include "dailies.hasVariable" (list $root $inner))) }}
+{{ printf "Add the variable that %s names to secretEnv, with the Secret and key that hold it." $here }}
+{{- else if and (hasSuffix "_file" $key) (not (include "dailies.mounted" (list $root $inner))) }}
+{{ printf "Mount a Secret by extraVolumes and extraVolumeMounts where %s says that the file is." $here }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end -}}
 
 {{- define "dailies.validateSecrets" -}}
 {{- range $variable, $secret := .Values.secretEnv }}
-{{- if and (hasPrefix "DAILIES_" (upper $variable)) (not (has $variable (list "DAILIES_REDIS__URL" "DAILIES_REDIS__PASSWORD"))) }}
+{{- if and (hasPrefix "DAILIES_" (upper $variable)) (ne $variable "DAILIES_REDIS__URL") }}
 {{ printf "Move secretEnv.%s into config: of the settings only DAILIES_REDIS__URL may hold a secret." $variable }}
 {{- end }}
 {{- end }}

@@ -4,7 +4,10 @@
 {{- if and .Values.networkPolicy.enabled (not $egress.extra) }}
 {{- $redis := dig "redis" "url" "" .Values.config }}
 {{- if hasPrefix "redis" $redis }}
-{{- include "dailies.portAllowed" (list $redis 6379 $egress.redis.ports "config.redis.url" "redis") }}
+{{- $default := ternary 26379 6379 (contains "sentinel" $redis) }}
+{{- range splitList "," (regexReplaceAll "^[a-z+]+://(?:[^@/]*@)?([^/?]*).*$" $redis "${1}") }}
+{{- include "dailies.portAllowed" (list . $default $egress.redis.ports "config.redis.url" "redis") }}
+{{- end }}
 {{- end }}
 {{- $azure := dict "config.archive.url" (dig "archive" "url" "" .Values.config) }}
 {{- range $index, $deployment := .Values.config.deployments }}
@@ -14,15 +17,15 @@
 {{- end }}
 {{- range $path, $url := $azure }}
 {{- if regexMatch "^https?://" $url }}
-{{- include "dailies.portAllowed" (list $url (ternary 443 80 (hasPrefix "https" $url)) $egress.azure.ports $path "azure") }}
+{{- include "dailies.portAllowed" (list (regexReplaceAll "^https?://([^/]*).*$" $url "${1}") (ternary 443 80 (hasPrefix "https" $url)) $egress.azure.ports $path "azure") }}
 {{- end }}
 {{- end }}
 {{- end }}
 {{- end -}}
 
-{{/* (list URL DEFAULT-PORT ALLOWED-PORTS WHERE-THE-URL-STANDS WHICH-RULE) */}}
+{{/* (list HOST:PORT DEFAULT-PORT ALLOWED-PORTS WHERE-THE-URL-STANDS WHICH-RULE) */}}
 {{- define "dailies.portAllowed" -}}
-{{- $written := regexFind ":[0-9]+$" (regexReplaceAll "^[a-z]+://(?:[^@/]*@)?([^/?]*).*$" (index . 0) "${1}") -}}
+{{- $written := regexFind ":[0-9]+$" (index . 0) -}}
 {{- $port := trimPrefix ":" $written | default (index . 1) | int -}}
 {{- $allowed := "" -}}
 {{- range index . 2 -}}
