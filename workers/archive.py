@@ -18,10 +18,11 @@ from orchestrator.records import Item, instant
 from orchestrator.states import Event, State
 from workers.delivery import Delivery, already_there, deliver
 from workers.ending import ended
+from workers.filing import filed
 from workers.missing import AGAIN_S, missed
 from workers.poster import poster
 from workers.proof import NotWhole
-from workers.receipt import receipt, receipt_name
+from workers.receipt import receipt
 from workers.reuse import reuse
 from workers.sinks import ArchiveError, ArchiveUnavailable
 from workers.station import Line, Station
@@ -62,13 +63,20 @@ async def _decide(station: Station, item: Item) -> Decision:
         return await _fetch(station, item)
     except ArchiveUnavailable as error:
         log.error("archive.refused", error=str(error))
-        return _postponed(item, f"archive: {error}", closed_s=CLOSED_S)
+        least_s = _asked_s(error)
+        return _postponed(item, f"archive: {error}", least_s=least_s, closed_s=max(CLOSED_S, least_s))
     except ArchiveError as error:
         log.warning("archiving.failed", error=str(error))
         return _postponed(item, str(error))
     except (ApiError, NotWhole) as error:
         log.warning("archiving.failed", error=str(error))
-        return _too_late(station, item, error) or _postponed(item, str(error))
+        return _too_late(station, item, error) or _postponed(item, str(error), least_s=_asked_s(error))
+
+
+def _asked_s(error: Exception) -> float:
+    """For how long whoever refused wants to be left alone (seconds); a video that expires is not kept waiting longer
+    than it would be without a word."""
+    return min(getattr(error, "retry_after_s", None) or 0.0, ARCHIVE.longest_s)
 
 
 async def _fetch(station: Station, item: Item) -> Decision:
@@ -83,10 +91,10 @@ async def _receipted(station: Station, item: Item, delivery: Delivery) -> Decisi
     """The video is proven: write its receipt beside it, and only then call it archived."""
     picture = await poster(station.sink, station.line(item).api, item, delivery.name)
     paper = receipt(item, delivery, station.clock(), poster=picture)
-    await station.sink.write(receipt_name(delivery.name), paper.dump(), "application/json")
+    fields = await filed(station.sink, item.ref, delivery.name, paper)
     if delivery.mismatch:
         log.warning("video.is_not_as_ordered", mismatch=list(delivery.mismatch))
-    return Decision(Event.ARCHIVED, paper.fields(), {"outcome": "archived"}, money="confirmed")
+    return Decision(Event.ARCHIVED, fields, {"outcome": "archived"}, money="confirmed")
 
 
 async def _delete_remote(station: Station, item: Item) -> None:
@@ -111,7 +119,7 @@ async def _confirm_missing(station: Station, line: Line, item: Item, error: Miss
     except Missing:
         gone, fields = missed(item, now)
     except ApiError as other:
-        return _postponed(item, str(other))
+        return _postponed(item, str(other), least_s=_asked_s(other))
     else:
         gone = job.status in (RemoteStatus.GONE, RemoteStatus.FAILED)
     gone = gone or (item.expires_at is not None and now > item.expires_at)

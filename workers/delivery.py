@@ -19,7 +19,7 @@ from orchestrator.keys import Ref
 from orchestrator.records import Item
 from workers.mp4 import BoxWalker
 from workers.proof import NotWhole, VideoFacts, is_foreign, media_type, mismatches, proven, read_back
-from workers.sinks import Arrived, NameTaken, Saved, Sink
+from workers.sinks import Arrived, NameTaken, Saved, Sink, Stat
 from workers.video_api import Content, VideoApi
 
 log = structlog.get_logger("workers.delivery")
@@ -45,52 +45,61 @@ class Delivery:
 async def deliver(sink: Sink, api: VideoApi, item: Item) -> Delivery:
     """Copy an item's finished video into the archive. Raises ApiError, ArchiveError, NotWhole; nothing half-written
     is ever seen."""
-    there = await already_there(sink, item)
-    if there is not None:
-        return there
-    name, second = _name(item), second_name(item.ref, item.remote_id or "")
-    if await sink.stat(name) is not None:
+    for name in _names(item):
+        there = await sink.stat(name)
+        ours = there and _as_stored(sink, item, name, there)
+        delivered = ours or (await _copy(sink, api, item, name, there) if _may_be_ours(there) else None)
+        if delivered is not None:
+            return delivered
         log.warning("name.was_taken", name=name)
-        name = second
-    delivered = await _copy(sink, api, item, name)
-    if delivered is None:  # taken in the very moment
-        log.warning("name.was_taken", name=name)
-        delivered = await _copy(sink, api, item, second)
-    if delivered is None:
-        raise NotWhole(f"both {name} and {second} hold other bytes")
-    return delivered
+    raise NotWhole(f"{' and '.join(_names(item))} hold other bytes")
 
 
 async def already_there(sink: Sink, item: Item) -> Delivery | None:
     """What an earlier try, killed before it could say so, has put into the archive. Its metadata was written in one
     step with its bytes, so it is as good as a receipt; bytes that are not as it says are somebody else's by now."""
-    for name in (_name(item), second_name(item.ref, item.remote_id or "")):
+    for name in _names(item):
         there = await sink.stat(name)
-        if there is None or there.metadata.get("dailies_remote_id") != item.remote_id:
-            continue
-        try:
-            video = VideoFacts(**json.loads(there.metadata["dailies_video"]))
-            sha256 = there.metadata["dailies_sha256"]
-            sent = int(there.metadata.get("dailies_bytes") or there.bytes)
-            md5 = there.metadata.get("dailies_md5") or (there.md5 or b"").hex()
-            as_sent = there.bytes == sent and there.md5 in (None, bytes.fromhex(md5))
-        except (KeyError, TypeError, ValueError):
-            continue
-        if not as_sent:
-            log.error("video.is_not_as_it_was_stored", name=name)
-            continue
-        kind = there.content_type or video.called or "video/mp4"
-        return Delivery(name, sink.url + quote(name), there.bytes, sha256, md5, kind, video, mismatches(item, video))
+        ours = there and _as_stored(sink, item, name, there)
+        if ours:
+            return ours
     return None
 
 
-async def _copy(sink: Sink, api: VideoApi, item: Item, name: str) -> Delivery | None:
-    """One pass over the bytes; None when other bytes have the name."""
+def _as_stored(sink: Sink, item: Item, name: str, there: Stat) -> Delivery | None:
+    """What stands under a name, if its metadata says that it is the item's video, and its bytes are as that says."""
+    if there.metadata.get("dailies_remote_id") != item.remote_id:
+        return None
+    try:
+        video = VideoFacts(**json.loads(there.metadata["dailies_video"]))
+        sha256 = there.metadata["dailies_sha256"]
+        sent = int(there.metadata.get("dailies_bytes") or there.bytes)
+        md5 = there.metadata.get("dailies_md5") or (there.md5 or b"").hex()
+        as_sent = there.bytes == sent and there.md5 in (None, bytes.fromhex(md5))
+    except (KeyError, TypeError, ValueError):
+        return None
+    if not as_sent:
+        log.error("video.is_not_as_it_was_stored", name=name)
+        return None
+    kind = there.content_type or video.called or "video/mp4"
+    return Delivery(name, sink.url + quote(name), there.bytes, sha256, md5, kind, video, mismatches(item, video))
+
+
+def _may_be_ours(there: Stat | None) -> bool:
+    """Whether the name is free; or what has it may be ours, but is known by nothing but its bytes (a file system keeps
+    no attributes): then they are compared."""
+    return there is None or there.md5 is None
+
+
+async def _copy(sink: Sink, api: VideoApi, item: Item, name: str, there: Stat | None) -> Delivery | None:
+    """One pass over the bytes; None when other bytes have the name. `there`: what had it a moment ago."""
     walker = BoxWalker()
     # Ours come first, so that neither many labels nor one of the same name pushes them out.
     metadata = {**dict.fromkeys(_OURS, ""), **item.spec.labels, "dailies_remote_id": item.remote_id or ""}
     facts: list[VideoFacts] = []
     async with api.content(item.fields["content_id"]) as content:
+        if there is not None and content.length not in (None, there.bytes):
+            return None
 
         def prove(arrived: Arrived) -> None:
             facts.append(proven(content, arrived, walker.finish()))
@@ -127,8 +136,9 @@ async def _walked(content: Content, walker: BoxWalker) -> AsyncIterator[bytes]:
         yield chunk
 
 
-def _name(item: Item) -> str:
-    return f"{item.ref.batch}/{item.ref.item}.mp4"
+def _names(item: Item) -> tuple[str, str]:
+    """The name of an item's video, and the one beside it."""
+    return f"{item.ref.batch}/{item.ref.item}.mp4", second_name(item.ref, item.remote_id or "")
 
 
 def second_name(ref: Ref, remote_id: str) -> str:
