@@ -11,6 +11,7 @@ import typer
 from dailies import deployment_commands, serving
 from dailies.archive_commands import verify
 from dailies.batch_commands import results, set_batch, show, status
+from dailies.doctor_commands import doctor
 from dailies.exits import Exit, say
 from dailies.lifecycle_commands import cancel, pause, resume
 from dailies.manifest_commands import plan, run, submit, validate
@@ -65,6 +66,7 @@ app.command("set")(set_batch)
 app.command()(verify)
 for _command in (reconcile, recover, forget):
     app.command()(_command)
+app.command()(doctor)
 app.add_typer(deployment_commands.app, name="deployments")
 
 

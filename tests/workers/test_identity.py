@@ -1,4 +1,4 @@
-"""Tokens of Entra ID: kept, renewed ahead of their end and when refused, one renewal at a time, for all who share them."""
+"""Tokens of Entra ID: kept, renewed ahead of their end and when refused, one renewal at a time, for all who share."""
 
 from __future__ import annotations
 

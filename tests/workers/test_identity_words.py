@@ -10,7 +10,7 @@ from workers.identity_words import in_short
 
 CHAIN = """DefaultAzureCredential failed to retrieve a token from the included credentials.
 Attempted credentials:
-\tEnvironmentCredential: EnvironmentCredential authentication unavailable. Environment variables are not fully configured.
+\tEnvironmentCredential: EnvironmentCredential authentication unavailable. Variables are not configured.
 Visit https://aka.ms/azsdk/python/identity/environmentcredential/troubleshoot to troubleshoot this issue.
 \tWorkloadIdentityCredential: {workload}
 \tManagedIdentityCredential: ManagedIdentityCredential authentication unavailable, no response from the IMDS endpoint.
@@ -50,8 +50,8 @@ def test_what_entra_id_itself_says_goes_first_with_its_mend(told: str, words: st
 @pytest.mark.parametrize(
     ("environ", "words"),
     [
-        ({"AZURE_FEDERATED_TOKEN_FILE": "/var/run/token"}, "Workload identity gave no token .*/var/run/token.*: no such"),
-        ({"AZURE_CLIENT_SECRET": "s"}, "service principal of AZURE_CLIENT_ID gave no token: EnvironmentCredential auth"),
+        ({"AZURE_FEDERATED_TOKEN_FILE": "/var/run/token"}, "Workload identity .*/var/run/token.*: no such"),
+        ({"AZURE_CLIENT_SECRET": "s"}, "service principal of AZURE_CLIENT_ID .*: EnvironmentCredential auth"),
         ({"IDENTITY_ENDPOINT": "http://x"}, "The managed identity gave no token: ManagedIdentityCredential auth"),
     ],
 )

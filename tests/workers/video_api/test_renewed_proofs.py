@@ -1,4 +1,4 @@
-"""A key or token that is refused with 401: another one is fetched once; questions are asked again, creates never are."""
+"""A key or token that is refused with 401: another is fetched once; questions are asked again, creates never are."""
 
 from __future__ import annotations
 
