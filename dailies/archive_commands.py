@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from dailies import verifying
+from dailies import verifying, viewing
 from dailies.exits import Exit
 from dailies.options import Config, Json, Name, Sandboxed
 from dailies.printing import end, print_document, settings_for, tell
@@ -31,3 +31,14 @@ def verify(
         return Exit.DONE if document["ok"] else Exit.INCOMPLETE
 
     end(work)
+
+
+def view(
+    batch: Name,
+    port: Annotated[int, typer.Option("--port", help="A port of this machine; 0: any.", min=0, max=65535)] = 0,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
+    config: Config = None,
+    sandbox: Sandboxed = False,
+) -> None:
+    """Watch a batch: its contact sheet and videos on this machine, read with your own identity. Ctrl-C ends it."""
+    end(lambda: viewing.view(settings_for(config, sandbox=sandbox), batch, port=port, browser=not no_browser))
