@@ -25,7 +25,6 @@ def crew(session: Session, *, steps: Sequence[str] = STEPS, batches: Sequence[st
         steps=steps,
         batches=batches,
         budgets=settings.budgets,
-        replicas=session.replicas,
         delete_remote=settings.archive.delete_remote,
         keep_s=settings.keep_days * DAY_S,
     )

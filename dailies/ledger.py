@@ -38,8 +38,8 @@ REDIS_TIMEOUT_S = 8.0
 GUARD_S = 2.0
 
 
-async def open_ledger(settings: Settings, stack: AsyncExitStack, identities: Identities) -> tuple[Store, int]:
-    """The store, and how many replicas Redis has. Raises Unusable, EmbeddedRedisError, SettingsError."""
+async def open_ledger(settings: Settings, stack: AsyncExitStack, identities: Identities) -> Store:
+    """The store. Raises Unusable, EmbeddedRedisError, SettingsError."""
     keys = Keys(settings.redis.namespace)
     if settings.redis.url is None:
         embedded = EmbeddedRedis(settings.state_dir, last_words=lambda client: recovery.leave(client, keys))
@@ -63,7 +63,8 @@ async def open_ledger(settings: Settings, stack: AsyncExitStack, identities: Ide
         await ledger_version.check(store)
     except (ledger_version.TooNew, RightsMissing) as error:
         raise Unusable(str(error)) from None
-    return store, await replicas(redis)
+    await replicas(redis)  # of those that there are now, intents must reach one
+    return store
 
 
 def access_of(redis: RedisSettings, environ: Mapping[str, str], identities: Identities) -> Access:

@@ -37,7 +37,6 @@ class Session:
     store: Store
     sink: Sink | None
     lines: Mapping[str, Line]
-    replicas: int
 
     def archive(self) -> Sink:
         """The archive, of a session that was opened with it."""
@@ -50,8 +49,8 @@ class Session:
 async def open_store(settings: Settings) -> AsyncIterator[Session]:
     """Redis alone, for commands that only look."""
     async with AsyncExitStack() as stack:
-        store, replicas = await open_ledger(settings, stack, _identities(stack))
-        yield Session(settings, store, None, {}, replicas)
+        store = await open_ledger(settings, stack, _identities(stack))
+        yield Session(settings, store, None, {})
 
 
 @asynccontextmanager
@@ -60,8 +59,8 @@ async def open_archive(settings: Settings) -> AsyncIterator[Session]:
     async with AsyncExitStack() as stack:
         identities = _identities(stack)
         sink = await stack.enter_async_context(open_sink(settings.archive, os.environ, identities))
-        store, replicas = await open_ledger(settings, stack, identities)
-        yield Session(settings, store, sink, {}, replicas)
+        store = await open_ledger(settings, stack, identities)
+        yield Session(settings, store, sink, {})
 
 
 @asynccontextmanager
@@ -72,12 +71,12 @@ async def open_all(settings: Settings) -> AsyncIterator[Session]:
         lines = {d.name: await _line(d, identities, stack) for d in settings.deployments}
         sink = await stack.enter_async_context(open_sink(settings.archive, os.environ, identities))
         await sink.probe()
-        store, replicas = await open_ledger(settings, stack, identities)
+        store = await open_ledger(settings, stack, identities)
         await ledger_version.note(store)
         await _refuse_moved_deployments(store, settings.deployments)
         for warning in await check_durability(store.redis):
             log.warning("redis.is_not_durable", warning=warning)
-        yield Session(settings, store, sink, lines, replicas)
+        yield Session(settings, store, sink, lines)
 
 
 @asynccontextmanager
@@ -87,8 +86,8 @@ async def open_deployments(settings: Settings) -> AsyncIterator[Session]:
         identities = _identities(stack)
         lines = {d.name: await _line(d, identities, stack) for d in settings.deployments}
         sink = await stack.enter_async_context(open_sink(settings.archive, os.environ, identities))
-        store, replicas = await open_ledger(settings, stack, identities)
-        yield Session(settings, store, sink, lines, replicas)
+        store = await open_ledger(settings, stack, identities)
+        yield Session(settings, store, sink, lines)
 
 
 def archive_url(settings: Settings) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from redis._parsers.helpers import parse_info
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError, RedisError, ResponseError, TimeoutError  # noqa: A004
 
 from orchestrator.redis_nodes import Nodes
 
 #: How long a replica may take to confirm an intent (milliseconds).
-REPLICA_WAIT_MS = 1000
+REPLICA_WAIT_MS = 900
 
 #: Setting → the value that is safe, and what any other risks.
 SAFE = {
@@ -58,18 +59,48 @@ async def check_durability(redis: Redis) -> list[str]:
 async def replicas(redis: Redis) -> int:
     """How many replicas the server has, as Sentinel counts them those that are away too; 0 where nobody tells, or the
     server does not let us wait for them."""
+    told = await _info(redis, "replication")
     nodes: Nodes | None = getattr(redis.connection_pool, "nodes", None)
-    connected = int((await _info(redis, "replication")).get("connected_slaves", 0))
-    counted = max(connected, await nodes.replicas() if nodes else 0)
-    return counted if counted and await _waits(redis) else 0
+    counted = max(int(told.get("connected_slaves", 0)), await nodes.replicas() if nodes else 0)
+    if not counted or not await _waits(redis):
+        return 0
+    _replicated(redis).add(str(told.get("master_replid")))
+    return counted
 
 
-async def replicated(connection: Redis, *, expected: int) -> bool:
-    """Whether a replica has what was just written on this connection. True where there is none now, and none `expected`
-    since it was there before."""
-    if not expected and not int((await _info(connection, "replication")).get("connected_slaves", 0)):
-        return True
-    return not (expected or await _waits(connection)) or bool(await connection.wait(1, REPLICA_WAIT_MS))
+async def replicated(connection: Redis) -> bool:
+    """Whether a replica has what was just written on this connection; true where there is none that could take the
+    server's place. `connection`: a client of one connection, on which the write was answered.
+
+    A server that once had a replica needs one: it may be cut off, and have been replaced. One that has taken another's
+    place, and had none since, does not. WAIT speaks of the writes of its own connection: one that was lost is not
+    connected again for it, since a new one would be told of replicas that have all of its nothing.
+    """
+    link, known = connection.connection, _replicated(connection)
+    try:
+        told = parse_info(await _straight(link, "INFO", "replication"))  # type: ignore[no-untyped-call]
+        history = str(told.get("master_replid"))
+        if int(told.get("connected_slaves", 0)):
+            known.add(history)
+        return history not in known or bool(await _straight(link, "WAIT", 1, REPLICA_WAIT_MS))
+    except (ConnectionError, TimeoutError):
+        return False
+    except ResponseError as error:  # nobody can tell where there is no INFO or no WAIT; but a replica is no primary
+        return "replica" not in str(error)
+
+
+async def _straight(link: Any, *words: str | int) -> Any:
+    """A command on one connection as it is, tried once."""
+    if link is None or not link.is_connected:
+        raise ConnectionError("the connection is lost")
+    await link.send_command(*words, check_health=False)
+    return await link.read_response()
+
+
+def _replicated(redis: Redis) -> set[str]:
+    """The histories (replication ids: a server that takes another's place begins one) that had a replica."""
+    known: set[str] = redis.connection_pool.__dict__.setdefault("replicated", set())
+    return known
 
 
 async def _waits(redis: Redis) -> bool:

@@ -94,7 +94,6 @@ class Store:
         *,
         pace: Mapping[str, object],
         due_in_s: float,
-        replicas: int = 0,
     ) -> tuple[str, int, float]:
         """Write the intent to create. Answers (word, version, seconds until a deferred item is due again).
 
@@ -112,7 +111,7 @@ class Store:
                 "intend", ref.batch, ref.item, version, request, client=connection
             )
             word = answer.decode()
-            confirmed = word != "intended" or await replicated(connection, expected=replicas)
+            confirmed = word != "intended" or await replicated(connection)
         if not confirmed:
             log.warning("intent.was_not_replicated", batch=ref.batch, key=ref.item)
             return "unconfirmed", int(now), 0.0

@@ -63,7 +63,6 @@ async def create(station: Station, item: Item) -> None:
         },
         pace=pace(line.deployment),
         due_in_s=2 * line.deployment.create_timeout_s + line.deployment.settle_s,
-        replicas=station.replicas,
     )
     if answer == "unconfirmed":
         await station.store.apply(item.ref, version, not_sent("no Redis replica confirmed the intent"))

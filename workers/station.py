@@ -31,7 +31,6 @@ class Station:
 
     clock     Unix seconds; decides when to look at a job again and whether a video is past its time
     wake      begins a round of the dispatcher in so many seconds (0: at once, since a slot came free)
-    replicas  how many replicas Redis has: an intent must reach one of them
     delete_remote  delete the remote video once its archive is proven
     keep_s    for how long a batch is kept in the ledger after its report
     renders   what was learned of render times
@@ -43,7 +42,6 @@ class Station:
     clock: Callable[[], float]
     wake: Callable[[float], None]
     claim_s: float
-    replicas: int = 0
     delete_remote: bool = False
     keep_s: float = 30 * 86_400.0
     renders: RenderTimes = field(init=False)

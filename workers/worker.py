@@ -65,14 +65,13 @@ class Worker:
         steps: Sequence[str] = STEPS,
         batches: Sequence[str] | None = None,
         budgets: Budgets = NO_BUDGETS,
-        replicas: int = 0,
         delete_remote: bool = False,
         keep_s: float = 30 * 86_400.0,
     ) -> None:
         """`steps`: those it runs. `batches`: the only ones it admits items of; all else in flight it finishes."""
         self._store = store
         self._station = Station(
-            store, lines, sink, time.time, self._wake, claim_s, replicas, delete_remote, keep_s
+            store, lines, sink, time.time, self._wake, claim_s, delete_remote, keep_s
         )
         self._poller, self._recoverer = Poller(self._station), Recoverer(self._station)
         self.name = secrets.token_hex(4)

@@ -279,10 +279,10 @@ async def test_an_intent_that_no_replica_confirms_is_not_sent(namespace: str, tm
                     await asyncio.sleep(0.02)
             first, second = await admitted(store, "a", "b")
             none: dict[str, object] = {"interval_ms": 0, "burst": 1, "slack_ms": 0}
-            word, *_ = await store.intend(first.ref, first.version, {}, pace=none, due_in_s=60, replicas=1)
+            word, *_ = await store.intend(first.ref, first.version, {}, pace=none, due_in_s=60)
             assert word == "intended"
             os.kill(replica.pid, signal.SIGSTOP)
-            word, *_ = await store.intend(second.ref, second.version, {}, pace=none, due_in_s=60, replicas=1)
+            word, *_ = await store.intend(second.ref, second.version, {}, pace=none, due_in_s=60)
             assert word == "unconfirmed"
             await redis.aclose()
 
