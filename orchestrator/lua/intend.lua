@@ -3,7 +3,7 @@
 -- ARGV  2 batch, 3 item, 4 version, 5 {interval_ms, burst, slack_ms, margin, due_in_ms, attempt = {…}}
 -- Returns {'intended', version}; {'deferred', version, due again in ms} when it would follow the last create too closely
 -- (many may have been admitted before a slow step), or one that could not be told from it; {'returned', version} when the
--- batch was paused, the deployment stopped or cooled, the archive closed, a window ended, or Redis begun anew meanwhile;
+-- batch was paused, the deployment stopped or cooled, the archive closed or behind, a window ended, or Redis begun anew;
 -- {'cancelled', version} when a person took it back; {'stale', version} when somebody else has it.
 
 local batch, id = ARGV[2], ARGV[3]
@@ -22,8 +22,10 @@ local now, n, dkey = now_ms(), i[3], P .. 'deployment:' .. i[4]
 local d = redis.call('HMGET', dkey, 'stopped', 'window_until', 'quota', unpack(CLOSING))
 local b = redis.call('HMGET', batch_key(batch), 'state', 'window')
 local qkey = quota_key(i[4], d[3])
+-- Where nobody creates without archiving, nobody waits for one that archives (`expiry.lua`).
+local unarchived = archive_shut(not creator_alive(now), now)
 local shut = (d[2] and now >= tonumber(d[2])) or (b[2] and now < (batch_opens_at(batch, now) or math.huge))
-local closed = d[1] or closed_until(dkey, qkey, {unpack(d, 4)}, now) or shut or b[1] ~= 'running' or i[5]
+local closed = d[1] or closed_until(dkey, qkey, {unpack(d, 4)}, now) or unarchived or shut or b[1] ~= 'running' or i[5]
 local cancelled = cancel_of(batch, id)
 if cancelled or closed then
   settle(batch, id, n, 'none')

@@ -16,7 +16,7 @@ from orchestrator.keys import Ref
 from orchestrator.states import Event, State
 from orchestrator.store import Store
 from orchestrator.why import why
-from tests.ledger import HOUSE, accept, admit, deployment, intend, item, keys, state, submit
+from tests.ledger import HOUSE, NO_PACE, accept, admit, batch_of, deployment, intend, item, keys, state, submit
 from tests.orchestrator.virtual_clock import on_virtual_time, start_ms, tell
 
 START = start_ms()
@@ -121,6 +121,27 @@ async def test_nothing_is_ordered_while_the_backlog_does_not_drain_before_its_ea
     for name in ("w1", "w2"):
         await a_round(store, name)
     assert keys(await ask(store)) == ["a"], "two workers are twice as fast"
+
+
+async def test_what_was_admitted_before_the_archive_fell_behind_is_not_sent(store: Store) -> None:
+    """Many may be admitted before a slow pace lets them leave."""
+    await submit(store, [item("a")])
+    (claim,) = (await ask(store)).admitted
+    await finished(store, [100])
+    await learned(store, 200)
+    word, _, _ = await store.intend(claim.ref, claim.version, {}, pace=NO_PACE, due_in_s=60)
+    assert (word, await state(store, "a")) == ("returned", State.WAITING)
+    assert (await batch_of(store)).reserved == 0
+
+
+async def test_what_was_admitted_before_nobody_archived_any_more_is_not_sent(store: Store) -> None:
+    await submit(store, [item("a")])
+    await a_round(store)
+    (claim,) = (await ask(store, archives=False)).admitted
+    await after(store, 61)
+    assert (await ask(store, archives=False)).gate == "archive"
+    word, _, _ = await store.intend(claim.ref, claim.version, {}, pace=NO_PACE, due_in_s=60)
+    assert word == "returned"
 
 
 async def test_it_is_ordered_while_the_backlog_drains_in_time(store: Store) -> None:

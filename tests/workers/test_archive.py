@@ -145,6 +145,7 @@ async def test_a_remote_video_is_deleted_only_once_the_ledger_has_its_item_archi
     async with desk_at(store) as desk:
         desk.station = dataclasses.replace(desk.station, sink=DirectorySink(tmp_path), delete_remote=True)
         await desk.created("a")
+        desk.clock.off_s = 2
         await desk.created("b")  # the newest one is kept, to tell a whole list by
         desk.clock.off_s = 600
         rendering = await desk.item("a")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -12,6 +13,8 @@ from workers.video_api.wire import Wire
 
 #: More pages than any provider keeps jobs for.
 MOST_PAGES = 20_000
+#: And longer than any list takes to be read (seconds): one of so many pages, each as slow as it may be, takes a week.
+MOST_S = 3600.0
 #: The ids and prompts of one list, all together (characters): whoever reads it keeps them.
 MOST_HELD = 64 * 1024 * 1024
 
@@ -46,8 +49,10 @@ async def jobs_since(
     One that ignores `after` and repeats itself is such a one too (`Repeats`, behind the last job that it shows).
     """
     seen: set[str] = set()
-    held = 0
+    held, begun = 0, time.monotonic()
     for _ in range(MOST_PAGES):
+        if time.monotonic() - begun > MOST_S:
+            raise BadAnswer(f"The list does not end within {MOST_S:.0f} s.")
         answer = await wire.ask("GET", path, params, limit=PAGE_LIMIT)
         if not answer.ok:
             raise wire.error_of(answer)

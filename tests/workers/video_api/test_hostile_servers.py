@@ -158,10 +158,11 @@ def pages(prompt: str) -> Script:
 
 
 @pytest.mark.parametrize(
-    ("limit", "value", "prompt"), [("MOST_PAGES", 30, "boat"), ("MOST_HELD", 100_000, "boat " * 2000)]
+    ("limit", "value", "prompt"),
+    [("MOST_PAGES", 30, "boat"), ("MOST_HELD", 100_000, "boat " * 2000), ("MOST_S", 0.01, "boat")],
 )
 async def test_a_list_without_end_is_left(
-    bench: Any, monkeypatch: pytest.MonkeyPatch, limit: str, value: int, prompt: str
+    bench: Any, monkeypatch: pytest.MonkeyPatch, limit: str, value: float, prompt: str
 ) -> None:
     """It has proven nothing; nor is all of it kept until nothing else fits into memory."""
     monkeypatch.setattr(listing, limit, value)
