@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from dailies import deployment_commands, serving
+from dailies import deployment_commands, working
 from dailies.archive_commands import verify, view
 from dailies.batch_commands import results, set_batch, show, status
 from dailies.doctor_commands import doctor
@@ -22,6 +22,8 @@ from dailies.recovery_commands import forget, recover
 from dailies.retry_commands import retry
 from dailies.spending import spend
 from orchestrator import logs
+from orchestrator.attendance import STEPS
+from orchestrator.settings.environment import ONLY_VARIABLE
 
 app = typer.Typer(
     name="dailies",
@@ -53,11 +55,14 @@ for _command in (run, validate, plan, submit):
 def worker(
     config: Config = None,
     only: Annotated[
-        str, typer.Option("--only", help="Steps to run, comma-separated: create,poll,archive,reconcile.")
-    ] = "create,poll,archive,reconcile",
+        str,
+        typer.Option(
+            "--only", envvar=ONLY_VARIABLE, help="Steps to run, comma-separated: create,poll,archive,reconcile."
+        ),
+    ] = ",".join(STEPS),
 ) -> None:
     """Work on whatever is queued: admit, create, poll, archive, reconcile. SIGTERM drains."""
-    end(lambda: serving.work(read_settings(config, sandbox=False), only))
+    end(lambda: working.work(read_settings(config, sandbox=False), only))
 
 
 for _command in (status, show, results, spend, pause, resume, cancel, retry):

@@ -14,6 +14,7 @@ from redis.exceptions import OutOfMemoryError, RedisError
 from manifests import ManifestError, Problem
 from orchestrator.embedded_redis import EmbeddedRedisError
 from orchestrator.harmless import harmless
+from orchestrator.ledger_version import TooNew
 from orchestrator.memory import WillNotFit
 from orchestrator.redaction import redact
 from orchestrator.settings import Settings, SettingsError
@@ -86,7 +87,7 @@ def finish(work: Callable[[], Coroutine[Any, Any, int]]) -> int:
     except CancelledMeanwhile as error:
         say(str(error))
         return Exit.INCOMPLETE
-    except (Unusable, AlreadySubmitting, EmbeddedRedisError, ArchiveError) as error:
+    except (Unusable, AlreadySubmitting, EmbeddedRedisError, ArchiveError, TooNew) as error:
         say(str(error))
         return Exit.UNUSABLE
     except BrokenPipeError:  # whoever read our output has enough

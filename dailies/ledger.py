@@ -38,6 +38,10 @@ REDIS_TIMEOUT_S = 8.0
 GUARD_S = 2.0
 
 
+class RedisAway(Unusable):
+    """Redis does not answer, as one that is still to come does not either."""
+
+
 async def open_ledger(settings: Settings, stack: AsyncExitStack, identities: Identities) -> Store:
     """The store. Raises Unusable, EmbeddedRedisError, SettingsError."""
     keys = Keys(settings.redis.namespace)
@@ -118,12 +122,13 @@ async def _answers(url: str, access: Access) -> None:
         except NoPermissionError as error:
             raise Unusable(str(RightsMissing([str(error)]))) from None
         except (RedisError, OSError) as error:
+            kind: type[Unusable] = RedisAway
             mend = "check redis.url, or leave it out for an embedded one"
             if isinstance(error, AuthenticationError):
-                mend = "check redis.auth, or the user and password in redis.url"
+                kind, mend = Unusable, "check redis.auth, or the user and password in redis.url"
             elif "CERTIFICATE" in str(error).upper():
-                mend = "check redis.tls (ca_file, server_name), and which name redis.url has"
-            raise Unusable(f"Redis cannot be reached: {redact(str(error))}; {mend}") from None
+                kind, mend = Unusable, "check redis.tls (ca_file, server_name), and which name redis.url has"
+            raise kind(f"Redis cannot be reached: {redact(str(error))}; {mend}") from None
 
 
 async def _guard(embedded: EmbeddedRedis) -> None:

@@ -1,4 +1,4 @@
-"""`dailies submit` and `dailies worker`: the two halves of a run, on different machines."""
+"""`dailies submit`: queue manifests for workers elsewhere."""
 
 from __future__ import annotations
 
@@ -8,18 +8,14 @@ from typing import Any
 from rich.console import Console
 
 from dailies.asking import confirm
-from dailies.crew import Interrupts, crew
 from dailies.documents import batch_document
-from dailies.exits import Exit, UsageError, need_deployments
 from dailies.options import Choices
 from dailies.planning import show_plans
-from dailies.probes import probe_stopped
-from dailies.session import open_all, open_archive
+from dailies.session import open_archive
 from dailies.submitting import submit_all, survey_all
 from manifests import Manifest
 from orchestrator import views
 from orchestrator.settings import Settings
-from workers.worker import STEPS
 
 
 async def submit(
@@ -39,18 +35,3 @@ async def submit(
             changes = {"new": done.new, "changed": done.changed, "unchanged": done.unchanged + done.updated}
             documents.append(document | changes)
     return documents
-
-
-async def work(settings: Settings, only: str) -> int:
-    """A worker until SIGTERM or SIGINT, which drain it: exit 0."""
-    steps = [step.strip() for step in only.split(",") if step.strip()]
-    if unknown := [step for step in steps if step not in STEPS]:
-        raise UsageError(f"there is no step {unknown[0]}: choose from {', '.join(STEPS)}")
-    need_deployments(settings)
-    interrupts = Interrupts()
-    async with open_all(settings) as session:
-        await probe_stopped(session)
-        worker = crew(session, steps=steps)
-        interrupts.drain(worker)
-        await worker.run()
-    return Exit.DONE

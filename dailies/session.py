@@ -6,6 +6,7 @@ import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import urlsplit
 
 import structlog
@@ -15,6 +16,7 @@ from dailies.ledger import open_ledger
 from orchestrator import ledger_version
 from orchestrator.admission import scope
 from orchestrator.durability import check_durability
+from orchestrator.metrics import Metrics
 from orchestrator.settings import Deployment, Settings
 from orchestrator.store import Store
 from workers.credentials import ApiKey, Bearer, Credential, entra_token
@@ -22,6 +24,7 @@ from workers.identity import Identities
 from workers.sinks import Sink, open_sink
 from workers.station import Line
 from workers.video_api import connect as connect_api
+from workers.video_api.counting import unseen
 
 log = structlog.get_logger("dailies.session")
 
@@ -67,8 +70,8 @@ async def open_archive(settings: Settings) -> AsyncIterator[Session]:
 async def open_all(settings: Settings) -> AsyncIterator[Session]:
     """Redis, the archive (proven writable) and every deployment. Raises Unusable, ArchiveError, SettingsError."""
     async with AsyncExitStack() as stack:
-        identities = _identities(stack)
-        lines = {d.name: await _line(d, identities, stack) for d in settings.deployments}
+        identities, metrics = _identities(stack), Metrics()
+        lines = {d.name: await _line(d, identities, stack, metrics) for d in settings.deployments}
         sink = await stack.enter_async_context(open_sink(settings.archive, os.environ, identities))
         await sink.probe()
         store = await open_ledger(settings, stack, identities)
@@ -76,6 +79,7 @@ async def open_all(settings: Settings) -> AsyncIterator[Session]:
         await _refuse_moved_deployments(store, settings.deployments)
         for warning in await check_durability(store.redis):
             log.warning("redis.is_not_durable", warning=warning)
+        store.metrics = metrics
         yield Session(settings, store, sink, lines)
 
 
@@ -104,7 +108,9 @@ def _identities(stack: AsyncExitStack) -> Identities:
     return identities
 
 
-async def _line(deployment: Deployment, identities: Identities, stack: AsyncExitStack) -> Line:
+async def _line(
+    deployment: Deployment, identities: Identities, stack: AsyncExitStack, metrics: Metrics | None = None
+) -> Line:
     credential = credential_of(deployment, identities)
     api = connect_api(
         deployment.api,
@@ -112,6 +118,7 @@ async def _line(deployment: Deployment, identities: Identities, stack: AsyncExit
         credential,
         create_timeout_s=deployment.create_timeout_s,
         read_timeout_s=READ_TIMEOUT_S,
+        seen=partial(metrics.answered, deployment.name) if metrics else unseen,
     )
     return Line(deployment, await stack.enter_async_context(api))
 

@@ -19,6 +19,11 @@ class Ref(NamedTuple):
         return f"{self.batch}/{self.item}"
 
 
+#: Of arq's queues, by the step that names them: it grows with what is put there, be it a function or its arguments, so
+#: that no worker takes from a queue what it does not know. `tests/workers/test_rolling_update.py` knows what that is.
+QUEUE_VERSIONS = {"archive": 2}
+
+
 class Keys:
     """Key names under one namespace. What may stand in Redis when all is settled is listed in `LASTING`."""
 
@@ -153,8 +158,8 @@ class Keys:
 
     def queue(self, name: str) -> str:
         """arq's queue of a step (a report is on the archive's). Each has its own, so that a worker takes only steps
-        that it runs; the version grows with their arguments, so that two releases do not take each other's."""
-        return f"{self.prefix}arq:v1:{name}"
+        that it runs, and a version, so that two releases do not take each other's."""
+        return f"{self.prefix}arq:v{QUEUE_VERSIONS.get(name, 1)}:{name}"
 
     def job(self, step: str, ref: Ref, version: int) -> str:
         """The arq job id of a step at a version: enqueued twice, it runs once."""

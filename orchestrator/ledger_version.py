@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from orchestrator.store import Store
+from typing import TYPE_CHECKING
 
-#: Grows with any change that an older release would misread. Ledgers without a number are of the first.
+if TYPE_CHECKING:
+    from orchestrator.store import Store
+
+#: Grows with any change that an older release would misread, and only then: workers of an older version claim and admit
+#: nothing from the moment on in which the first of the new one is there. Ledgers without a number are of the first.
 VERSION = 1
 
 
 class TooNew(Exception):
-    """The ledger was written by a newer release."""
+    """The ledger was written by a newer release, of this version."""
+
+    def __init__(self, found: int) -> None:
+        super().__init__(
+            f"the ledger in Redis was written by a newer release of Dailies (version {found} of the ledger; this one "
+            f"knows up to {VERSION}): install that release, or give this one another namespace. Nothing was changed"
+        )
 
 
 async def check(store: Store) -> None:
     """Raises TooNew. Nothing is changed."""
     found = int((await store.read(store.keys.meta)).get("schema") or 1)
     if found > VERSION:
-        raise TooNew(
-            f"the ledger in Redis was written by a newer release of Dailies (version {found} of the ledger; this one "
-            f"knows up to {VERSION}): install that release, or give this one another namespace. Nothing was changed"
-        )
+        raise TooNew(found)
 
 
 async def note(store: Store) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
+from orchestrator.ledger_version import VERSION, TooNew
 from orchestrator.states import lua_constants
 
 #: What every script begins with, and what some of them need besides.
@@ -84,7 +85,7 @@ class Scripts:
         def text(name: str) -> str:
             return (folder / f"{name}.lua").read_text("utf-8")
 
-        shared = lua_constants() + "".join(map(text, _SHARED))
+        shared = f"local LEDGER_VERSION = {VERSION}\n" + lua_constants() + "".join(map(text, _SHARED))
         texts = {name: shared + "".join(map(text, (*_MORE.get(name, ()), name))) for name in _NAMES}
         #: What the scripts ask of Redis, in capitals.
         self.commands = frozenset(found for each in texts.values() for found in _COMMAND.findall(each))
@@ -98,13 +99,16 @@ class Scripts:
     async def run(self, name: str, *arguments: object, client: Redis | None = None) -> Any:
         """Run one script. Dicts and lists go as JSON; the answer comes as Redis gave it (bytes, ints, lists).
 
-        `client`: run it there, for what must follow on the same connection.
+        `client`: run it there, for what must follow on the same connection. Raises TooNew where the script begins
+        something and the ledger is of a newer release.
         """
         plain: list[Any] = [json.dumps(a) if isinstance(a, dict | list) else a for a in arguments]
         keys, args = [self._meta_key], [self._prefix, *plain]
         try:
             return await self._scripts[name](keys=keys, args=args, client=client)
         except ResponseError as error:
+            if str(error).startswith("TOONEW"):
+                raise TooNew(int(str(error).split()[1])) from None
             # A server that does not know such a first line takes it for a mistake in the script: nothing was run.
             if "compiling script" not in str(error) or self._scripts is self._plain:
                 raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Collection
 
 from orchestrator.clock import local
@@ -13,7 +14,7 @@ from orchestrator.settings import NO_BUDGETS, Budgets, Deployment
 from orchestrator.shortage import Stoppage, shortage
 from orchestrator.states import BatchState, State
 from orchestrator.store import Store
-from orchestrator.views import DeploymentView, deployment
+from orchestrator.views import DeploymentView, batches, deployment
 from orchestrator.views import batch as batch_view
 
 __all__ = ["Stoppage", "stoppage"]
@@ -94,6 +95,14 @@ async def stoppage(
     if not found:
         return Stoppage("no_deployment", "add a deployment that serves its model to the configuration", moved)
     return found[0]
+
+
+async def stopped_batches(
+    store: Store, deployments: Collection[Deployment], *, budgets: Budgets = NO_BUDGETS
+) -> Counter[str]:
+    """How many batches only a person can move on, by the reason."""
+    found = [await stoppage(store, each, deployments, budgets=budgets) for each in await batches(store)]
+    return Counter(each.reason for each in found if each is not None)
 
 
 async def _waits(store: Store, batch: str, lane: str) -> bool:

@@ -1,4 +1,5 @@
-"""The expiry guard's rounds in a worker: every worker looks, and what is new is told once among all of them."""
+"""The guard's rounds in a worker: the time left for finished videos, and steps that nobody runs. Every worker looks,
+and what is new is told once among all of them."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import asyncio
 
 import structlog
 
+from orchestrator import attendance
 from orchestrator.expiry import watch
 from orchestrator.redis_connection import AWAY
 from orchestrator.store import Store
@@ -21,6 +23,7 @@ async def guard(store: Store, *, every_s: float = EVERY_S) -> None:
     while True:
         try:
             await watch(store)
+            await attendance.watch(store)
         except (*AWAY, OSError):
             pass
         except Exception:

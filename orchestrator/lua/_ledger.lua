@@ -2,7 +2,7 @@
 --
 -- KEYS[1]  the meta key: it names the cluster slot in which all others live
 -- ARGV[1]  the prefix of every key, '{NAMESPACE}:'
--- TABLE, MOVING, OPEN: from orchestrator/states.py
+-- LEDGER_VERSION: from orchestrator/ledger_version.py; TABLE, MOVING, OPEN: from orchestrator/states.py
 -- Times are Redis's own, in integer milliseconds; money is in integer micro-dollars.
 
 local P = ARGV[1]
@@ -31,6 +31,13 @@ for _, state in ipairs(MOVING) do STILL_MOVES[state] = true end
 local function now_ms()
   local t = redis.call('TIME')
   return tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
+end
+
+-- A worker of an older release begins nothing in a ledger that it would misread: the answer then, else nil. What it has
+-- begun already it still records.
+local function too_new()
+  local version = tonumber(redis.call('HGET', KEYS[1], 'schema') or 1)
+  if version > LEDGER_VERSION then return redis.error_reply('TOONEW ' .. version) end
 end
 
 local function item_key(batch, id) return P .. 'item:' .. batch .. '/' .. id end

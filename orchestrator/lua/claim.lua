@@ -7,6 +7,8 @@
 -- claimed item grows by one, so whoever claimed it before decides nothing any more. Of a probe and of
 -- a recovery, batch is the deployment.
 
+local newer = too_new()
+if newer then return newer end
 local request = cjson.decode(ARGV[2])
 local pool, free, allowance = request.pool, request.free, request.allowance_ms
 local now = now_ms()

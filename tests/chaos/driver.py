@@ -135,7 +135,7 @@ async def settled(store: Store) -> bool:
 
 async def quiet(stage: Stage) -> bool:
     """Every step on a queue of arq is one that arq takes for running: what a killed worker left there waits for it."""
-    async for queue in stage.client.scan_iter(f"{stage.store.keys.prefix}arq:v1:*"):
+    async for queue in stage.client.scan_iter(f"{stage.store.keys.prefix}arq:v*"):
         for job in await stage.client.zrange(queue, 0, -1):
             if not await stage.client.exists(in_progress_key_prefix + job.decode()):
                 return False

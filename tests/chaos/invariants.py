@@ -140,13 +140,13 @@ def no_key_is_leaked(seen: Evidence) -> Iterator[str]:
         name = key.removeprefix(_PREFIX)
         if not key.startswith(_PREFIX) and f"{{{NAMESPACE}}}" not in key:
             yield f"{key} is not under {_PREFIX}"
-        elif name.startswith("arq:v1:"):
+        elif name.startswith("arq:v"):
             for job in seen.sets.get(key, ()):
                 # A killed worker's job is taken up, and found to be over, once arq no longer believes that it runs.
                 if not any(job in other and "in-progress" in other and ttl for other, ttl in seen.keys.items()):
                     yield f"{key} still holds {job}, which nobody runs"
         elif "arq" in key:
-            queued = any(key.endswith(job) for k, jobs in seen.sets.items() if ":arq:v1:" in k for job in jobs)
+            queued = any(key.endswith(job) for k, jobs in seen.sets.items() if ":arq:v" in k for job in jobs)
             if left_s is None or "arq:result" in key or ("arq:job" in key and not queued):
                 yield f"{key} was left by arq"
         elif left_s is None and not any(fnmatch(name, pattern) for pattern in Keys.LASTING):

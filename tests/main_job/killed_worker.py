@@ -17,7 +17,7 @@ from typing import Any
 
 import azure.storage.blob.aio
 
-from dailies import serving
+from dailies import working
 from orchestrator import circuit, logs, looks
 from orchestrator.admission import Admission
 from orchestrator.settings import load_settings
@@ -140,4 +140,4 @@ def work(path: Path, environ: dict[str, str]) -> None:
     os.environ.update(environ)
     logs.configure(json=True, level="error")
     set_points()
-    asyncio.run(serving.work(load_settings(path), "create,poll,archive,reconcile"))
+    asyncio.run(working.work(load_settings(path), "create,poll,archive,reconcile"))

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import workers.create
-from dailies import serving
+from dailies import working
 from orchestrator import logs
 from orchestrator.records import Item
 from orchestrator.settings import load_settings
@@ -29,7 +29,7 @@ def main() -> None:
         await send(station, item, version, order, send_by)
 
     workers.create._send = stop_then_send
-    asyncio.run(serving.work(load_settings(Path(sys.argv[1])), "create"))
+    asyncio.run(working.work(load_settings(Path(sys.argv[1])), "create"))
 
 
 if __name__ == "__main__":
