@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 from urllib.parse import urlsplit
 
 from tests.servers import Container
@@ -47,8 +48,15 @@ class Refusal:
         return "\r\n".join(lines).encode() + body
 
 
+class Cut(Enum):
+    """The connection ends without an answer: before the request has passed, or after."""
+
+    BEFORE = "before"
+    AFTER = "after"
+
+
 #: None: it passes as it is; bytes: with this body.
-Rule = Callable[[Request], Refusal | bytes | None]
+Rule = Callable[[Request], Refusal | Cut | bytes | None]
 
 
 class Gate:
@@ -85,22 +93,24 @@ class Gate:
             said = self._rule(request)
             if isinstance(said, Refusal):
                 writer.write(said.wire())
-            else:
+            elif said is not Cut.BEFORE:
                 kept = [line for line in lines if line and not line.lower().startswith("connection:")]
-                asked = "\r\n".join([*kept, "Connection: close", "", ""]).encode("latin-1") + (said or body)
-                await self._pass_on(asked, writer)
+                asked = "\r\n".join([*kept, "Connection: close", "", ""]).encode("latin-1")
+                answer = await self._answer(asked + (said if isinstance(said, bytes) else body))
+                if said is not Cut.AFTER:
+                    writer.write(answer)
             await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             return
         finally:
             writer.close()
 
-    async def _pass_on(self, asked: bytes, writer: asyncio.StreamWriter) -> None:
+    async def _answer(self, asked: bytes) -> bytes:
         host, _, port = self._host.partition(":")
         far_reader, far = await asyncio.open_connection(host, int(port))
         try:
             far.write(asked)
             await far.drain()
-            writer.write(await far_reader.read(-1))
+            return await far_reader.read(-1)
         finally:
             far.close()

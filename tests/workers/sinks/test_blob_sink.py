@@ -137,32 +137,6 @@ async def test_an_account_that_cannot_be_reached_is_the_archive_s_trouble_not_th
             await sink.stat("a.mp4")
 
 
-@pytest.mark.parametrize(
-    ("connection_string", "url"),
-    [
-        ("nonsense", "http://127.0.0.1:9/a/c"),
-        ("AccountName=a;AccountKey=c2VjcmV0;BlobEndpoint=http://127.0.0.1:9/a;", "http://127.0.0.1:9/b/c"),
-        ("AccountName=a;AccountKey=c2VjcmV0;EndpointSuffix=core.windows.net", "https://b.blob.core.windows.net/c"),
-    ],
-)
-async def test_settings_that_do_not_fit_together_are_refused_without_quoting_them(
-    connection_string: str, url: str
-) -> None:
-    settings = ArchiveSettings(url=url, auth=ArchiveAuth(connection_string_env="STORE"))
-    with pytest.raises(ArchiveUnavailable) as raised:
-        open_sink(settings, {"STORE": connection_string})
-    assert "c2VjcmV0" not in str(raised.value)
-
-
-async def test_an_account_s_own_host_name_has_the_container_first_in_its_path() -> None:
-    key = "AccountName=acme;AccountKey=c2VjcmV0;EndpointSuffix=core.windows.net"
-    for prefix in ("", "night/one"):
-        async with blob_sink_of(Container(key, "c", "https://ACME.blob.core.windows.net/videos"), prefix) as sink:
-            assert sink.url == f"https://acme.blob.core.windows.net/videos/{prefix}{'/' if prefix else ''}"
-    async with sas_sink("https://acme.blob.core.windows.net/videos/x", "sig=1") as sink:
-        assert sink.url == "https://acme.blob.core.windows.net/videos/x/"
-
-
 SMALL, LARGE = b"abc", bytes(5 * MIB)
 #: What a large object's blocks are answered before the call that gives it its name; a small one has that call alone.
 STAGED = {SMALL: [], LARGE: [answer(201, b"", EMPTY)] * 2}
