@@ -9,6 +9,8 @@ from contextlib import suppress
 
 from dailies.exits import Exit, say
 from dailies.session import Session
+from orchestrator.lookout import Lookout
+from workers.herald import Herald, subscribers, webhooks
 from workers.worker import STEPS, Worker
 
 DAY_S = 86_400.0
@@ -27,7 +29,19 @@ def crew(session: Session, *, steps: Sequence[str] = STEPS, batches: Sequence[st
         budgets=settings.budgets,
         delete_remote=settings.archive.delete_remote,
         keep_s=settings.keep_days * DAY_S,
+        herald=_herald(session, batches) if "archive" in steps else None,
     )
+
+
+def _herald(session: Session, batches: Sequence[str] | None) -> Herald | None:
+    """Who tells of these batches, or of all; None where the settings name no webhook. Raises SettingsError."""
+    settings, hooks = session.settings, webhooks(session.settings.notify)
+    if not hooks:
+        return None
+    url = session.archive().url
+    told = subscribers(hooks)
+    lookout = Lookout(session.store, settings.deployments, told, url, batches=batches, budgets=settings.budgets)
+    return Herald(session.store, hooks, lookout)
 
 
 class Interrupts:

@@ -17,6 +17,7 @@ from dailies.crew import DAY_S, Interrupts, crew
 from dailies.exits import Exit, Unusable, say
 from dailies.options import Choices
 from dailies.panel import Panel
+from dailies.parting import tell
 from dailies.planning import show_plans
 from dailies.probes import probe_reachable, probe_stopped
 from dailies.session import Session, open_all
@@ -30,6 +31,7 @@ from orchestrator.settings import Settings
 from orchestrator.states import State
 from orchestrator.stoppage import Stoppage, stoppage
 from sandbox.config import SandboxConfig
+from workers.herald import webhooks
 from workers.worker import Worker
 
 LOOK_S = 0.5
@@ -78,6 +80,7 @@ async def run(
 ) -> tuple[Outcome, str]:
     """The main job; how it ended, and the archive's URL."""
     interrupts = Interrupts()
+    webhooks(settings.notify)  # what cannot be told in the morning is refused in the evening
     async with open_all(settings) as session:
         await probe_reachable(session)
         await probe_stopped(session)
@@ -94,6 +97,8 @@ async def run(
         asked = [d for d in settings.deployments if d.model in models]
         with Panel(asked, console) as panel:
             await _watch(session, worker, names, panel, outcome, working)
+        if worker.herald is not None and interrupts.signal is None:
+            await tell(session.store, worker.herald, outcome.stoppages)
         worker.stop()
         await working
         outcome.interrupted = interrupts.signal

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from contextlib import aclosing
 from typing import Any
 
 from rich.console import Console
@@ -13,6 +14,7 @@ from rich.status import Status
 
 from dailies.exits import UsageError, counted
 from orchestrator.settings import Settings
+from workers.identity import Identities
 from workers.sinks import open_sink
 from workers.verification import Verification
 
@@ -33,8 +35,9 @@ _MEND = {
 async def verify(settings: Settings, batch: str, *, quick: bool, console: Console) -> dict[str, Any]:
     """What was found, as `verify --json` prints it. Raises UsageError where the archive has no such batch, ArchiveError
     where it cannot be read."""
+    identities = Identities()
     with Progress(console, batch) as progress:
-        async with open_sink(settings.archive, os.environ) as sink:
+        async with aclosing(identities), open_sink(settings.archive, os.environ, identities) as sink:
             found = await Verification(sink, batch, quick=quick, progress=progress.update).run()
     if found is None:
         raise UsageError(f"there is no batch {batch} in {sink.url} (--sandbox: in the sandbox's archive)")

@@ -129,16 +129,29 @@ def _plain(address: Address) -> Address:
 async def get_at(
     client: httpx.AsyncClient, url: httpx.URL, addresses: Sequence[str], headers: Mapping[str, str] | None = None
 ) -> httpx.Response:
-    """A streamed GET that connects to one of these addresses, the first that takes the connection, and to nothing else;
-    certificate and Host header are those of the URL's own host. The client must use no proxy, and keep no connection:
-    it would be known by its address alone. Raises httpx.HTTPError.
+    """A streamed GET that connects to one of these addresses. Raises httpx.HTTPError."""
+    return await send_at(client, "GET", url, addresses, headers)
+
+
+async def send_at(
+    client: httpx.AsyncClient,
+    method: str,
+    url: httpx.URL,
+    addresses: Sequence[str],
+    headers: Mapping[str, str] | None = None,
+    content: bytes | None = None,
+) -> httpx.Response:
+    """A streamed answer to a request that connects to one of these addresses, the first that takes the connection, and
+    to nothing else; certificate and Host header are those of the URL's own host. The client must use no proxy, and keep
+    no connection: it would be known by its address alone. Raises httpx.HTTPError.
     """
     failed: httpx.TransportError = httpx.ConnectError(f"{url.host} has no address")
     for address in addresses:
         request = client.build_request(
-            "GET",
+            method,
             url.copy_with(host=address),
             headers={**(headers or {}), "Host": url.netloc.decode("ascii")},
+            content=content,
             extensions={"sni_hostname": url.raw_host.decode("ascii")},
         )
         try:

@@ -41,6 +41,8 @@ async def report(station: Station, name: str, version: int) -> None:
             return
         await _write(station, batch, version)
         await station.sink.tidy(name)
+        if station.herald is not None:
+            await station.herald.lookout.ended(batch)
     if await store.end_report(name, version, keep_s=station.keep_s):
         log.info("batch.reported", batch=name, archive=f"{station.sink.url}{name}/")
 

@@ -13,6 +13,7 @@ from orchestrator.records import Item
 from orchestrator.settings import Deployment
 from orchestrator.store import Store
 from orchestrator.timings import RenderTimes
+from workers.herald import Herald
 from workers.sinks import Sink
 from workers.video_api import VideoApi
 
@@ -33,6 +34,7 @@ class Station:
     wake      begins a round of the dispatcher in so many seconds (0: at once, since a slot came free)
     delete_remote  delete the remote video once its archive is proven
     keep_s    for how long a batch is kept in the ledger after its report
+    herald    tells people by webhook; None where nobody wants to know
     renders   what was learned of render times
     """
 
@@ -44,6 +46,7 @@ class Station:
     claim_s: float
     delete_remote: bool = False
     keep_s: float = 30 * 86_400.0
+    herald: Herald | None = None
     renders: RenderTimes = field(init=False)
 
     def __post_init__(self) -> None:

@@ -29,6 +29,7 @@ from workers.create import create
 from workers.expiry_guard import guard
 from workers.fresh_sheet import fresh_sheet
 from workers.harness import Harness
+from workers.herald import Herald
 from workers.poller import Poller
 from workers.probe import probe
 from workers.reconcile import reconcile
@@ -67,11 +68,12 @@ class Worker:
         budgets: Budgets = NO_BUDGETS,
         delete_remote: bool = False,
         keep_s: float = 30 * 86_400.0,
+        herald: Herald | None = None,
     ) -> None:
         """`steps`: those it runs. `batches`: the only ones it admits items of; all else in flight it finishes."""
-        self._store = store
+        self._store, self.herald = store, herald
         self._station = Station(
-            store, lines, sink, time.time, self._wake, claim_s, delete_remote, keep_s
+            store, lines, sink, time.time, self._wake, claim_s, delete_remote, keep_s, herald
         )
         self._poller, self._recoverer = Poller(self._station), Recoverer(self._station)
         self.name = secrets.token_hex(4)
@@ -132,6 +134,7 @@ class Worker:
         self._loops = tasks = [asyncio.create_task(q.run(), name=f"queue {n}") for n, q in self._queues.items()]
         dispatching = asyncio.create_task(self.dispatcher.run(), name="dispatcher")
         tasks += [dispatching, asyncio.create_task(guard(self._store), name="guard")]
+        tasks += [asyncio.create_task(self.herald.run(), name="herald")] if self.herald else []
         stopping = asyncio.create_task(self._stopping.wait())
         try:
             done, _ = await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)

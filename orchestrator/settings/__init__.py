@@ -4,6 +4,7 @@ from orchestrator.settings.archive import ArchiveAuth, ArchiveSettings
 from orchestrator.settings.budgets import NO_BUDGETS, Budgets
 from orchestrator.settings.deployment import Auth, Deployment, Limits, Poll
 from orchestrator.settings.load import load_settings
+from orchestrator.settings.notify import Notify
 from orchestrator.settings.problems import SettingsError
 from orchestrator.settings.quota import AUTO_START, Quota
 from orchestrator.settings.redis import RedisSettings
@@ -18,6 +19,7 @@ __all__ = [
     "Budgets",
     "Deployment",
     "Limits",
+    "Notify",
     "Poll",
     "Quota",
     "RedisSettings",

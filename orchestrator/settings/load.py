@@ -51,7 +51,7 @@ def _file(config: Path | None, environ: Mapping[str, str]) -> Tree:
 
 
 def _clashes(tree: Tree) -> Iterator[Problem]:
-    """Deployments that cannot stand together, found in the raw values: other problems do not hide them."""
+    """What cannot stand together, found in the raw values: other problems do not hide them."""
     raw = tree.values.get("deployments")
     entries: list[Any] = raw if isinstance(raw, list) else []
     names: dict[str, int] = {}
@@ -70,3 +70,9 @@ def _clashes(tree: Tree) -> Iterator[Problem]:
             if first.get(key, default) != entry.get(key, default):
                 hint = f"deployments[{models[model]}] serves this model too: make them equal"
                 yield tree.problem(("deployments", index, key), "differs for one model", hint=hint)
+    webhooks: dict[object, int] = {}
+    for index, entry in enumerate(tree.values.get("notify") or ()):
+        name = entry.get("name") if isinstance(entry, dict) else None
+        if isinstance(name, str) and webhooks.setdefault(name, index) != index:
+            hint = f"notify[{webhooks[name]}] has it already: choose another"
+            yield tree.problem(("notify", index, "name"), "must be unique", hint=hint)

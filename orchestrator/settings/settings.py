@@ -15,6 +15,7 @@ from orchestrator.settings.budgets import NO_BUDGETS, Budgets
 from orchestrator.settings.deployment import Auth, Deployment, Poll
 from orchestrator.settings.inputs import InputSettings
 from orchestrator.settings.monitor import MonitorSettings
+from orchestrator.settings.notify import Notify
 from orchestrator.settings.quota import Quota, shared
 from orchestrator.settings.redis import RedisSettings
 
@@ -45,6 +46,7 @@ class Settings(BaseSettings):
     deployments: tuple[Deployment, ...] = Field((), description="a list of model deployments")
     archive: ArchiveSettings = Field(ArchiveSettings(), description="url, auth and delete_remote")
     inputs: InputSettings = Field(InputSettings(), description="allow")
+    notify: tuple[Notify, ...] = Field((), description="a list of webhooks that are told how nights go")
     monitor: MonitorSettings = Field(MonitorSettings(), description="host and port")
 
     @model_validator(mode="before")
