@@ -122,7 +122,7 @@ async def _archive(settings: Settings, identities: Identities, known: dict[str, 
         try:
             await identities.of(entra).get_token(BLOB_SCOPE)
         except AzureError as error:
-            return [failed("archive", "identity", f"no token of Entra ID: {error.message}")]
+            return [apis.no_token("archive", error)]
     who = await _who("archive", entra, BLOB_SCOPE, identities, known) if entra is not None else None
     try:
         service, address = open_service(chosen, os.environ, identities)

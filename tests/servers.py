@@ -100,8 +100,11 @@ class Azurite:
 
 
 @contextmanager
-def azurite_process(directory: Path) -> Iterator[Azurite]:
-    """A real Azurite that keeps blobs in memory. Skips, with the way to get it, where it is missing."""
+def azurite_process(directory: Path, *, tls: tuple[Path, Path] | None = None) -> Iterator[Azurite]:
+    """A real Azurite that keeps blobs in memory. Skips, with the way to get it, where it is missing.
+
+    `tls`: certificate (for `localhost`) and key; it then takes tokens of Entra ID too.
+    """
     node = shutil.which("node")
     if node is None or not AZURITE.is_file():
         pytest.skip("Azurite is not installed: run sh scripts/install-azurite (it needs Node.js and npm)")
@@ -116,6 +119,8 @@ def azurite_process(directory: Path) -> Iterator[Azurite]:
         "--inMemoryPersistence",
     ]
     command += ["--silent", "--disableTelemetry", "--skipApiVersionCheck"]
+    if tls is not None:
+        command += ["--oauth", "basic", "--cert", str(tls[0]), "--key", str(tls[1])]
 
     def ready() -> bool:
         try:
@@ -125,9 +130,9 @@ def azurite_process(directory: Path) -> Iterator[Azurite]:
         return True
 
     with running(command, directory / "azurite.log", ready):
-        url = f"http://127.0.0.1:{port}/{AZURITE_ACCOUNT}"
+        url = f"{'https://localhost' if tls else 'http://127.0.0.1'}:{port}/{AZURITE_ACCOUNT}"
         parts = f"AccountName={AZURITE_ACCOUNT};AccountKey={AZURITE_KEY};BlobEndpoint={url};"
-        yield Azurite(f"DefaultEndpointsProtocol=http;{parts}", url)
+        yield Azurite(f"DefaultEndpointsProtocol={url.partition(':')[0]};{parts}", url)
 
 
 @dataclass(frozen=True)

@@ -181,5 +181,5 @@ def _said(error: Exception) -> AzureError:
     if isinstance(error, TimeoutError):
         return ServiceRequestError(f"The identity provider gave no answer within {RENEWAL_S:.0f} seconds.")
     if isinstance(error, ClientAuthenticationError | ValueError):
-        return NoIdentity(in_short(str(error), os.environ))
+        return NoIdentity(*in_short(str(error), os.environ))
     return error if isinstance(error, AzureError) else ServiceRequestError(type(error).__name__)

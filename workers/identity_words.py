@@ -34,29 +34,35 @@ _NOBODY = (
 
 
 class NoIdentity(ClientAuthenticationError):
-    """Nobody could be logged in. The text says why and what to do, in short."""
+    """Nobody could be logged in. The text says why and what to do, in short: `problem` and `mend`."""
+
+    def __init__(self, problem: str, mend: str = "") -> None:
+        super().__init__(f"{problem}: {mend}" if mend else problem)
+        self.problem = problem
+        self.mend = mend
 
 
-def in_short(text: str, environ: Mapping[str, str]) -> str:
-    """What azure-identity says, condensed: Entra ID's own code and words where it answered, else what is missing."""
+def in_short(text: str, environ: Mapping[str, str]) -> tuple[str, str]:
+    """What azure-identity says, condensed: Entra ID's own code and words where it answered, else what is missing; and
+    what to do about it."""
     found = _CODE.search(text)
     if found is not None:
-        mend = _MENDS.get(found[1], "")
-        words = _TAIL.sub("", found[2])
-        return f"Entra ID refused this identity, {found[1]}: {_cut(words)}" + (f" Mend: {mend}." if mend else "")
+        words = _cut(_TAIL.sub("", found[2])).rstrip(".")
+        return f"Entra ID refused this identity, {found[1]}: {words}", _MENDS.get(found[1], "")
     if token := environ.get("AZURE_FEDERATED_TOKEN_FILE", "").strip():
         told = _of(text, "WorkloadIdentityCredential")
-        return f"Workload identity gave no token (AZURE_FEDERATED_TOKEN_FILE is {token}): {told}"
+        return f"Workload identity gave no token (AZURE_FEDERATED_TOKEN_FILE is {token}): {told}", ""
     if environ.get("AZURE_CLIENT_SECRET", "").strip() or environ.get("AZURE_CLIENT_CERTIFICATE_PATH", "").strip():
         told = _of(text, "EnvironmentCredential")
-        return f"The service principal of AZURE_CLIENT_ID gave no token: {told}"
+        return f"The service principal of AZURE_CLIENT_ID gave no token: {told}", ""
     if environ.get("IDENTITY_ENDPOINT", "").strip():
-        return f"The managed identity gave no token: {_of(text, 'ManagedIdentityCredential')}"
+        return f"The managed identity gave no token: {_of(text, 'ManagedIdentityCredential')}", ""
     if "Identity not found" in text:
-        return "The managed identity of auth.entra.client_id (AZURE_CLIENT_ID) is not assigned to this machine"
+        problem = "This machine has no managed identity of this client_id (or AZURE_CLIENT_ID)"
+        return problem, "assign it to the machine"
     if "DefaultAzureCredential failed" in text or "unavailable" in text:
-        return f"No identity was found here: {_NOBODY}"
-    return _cut(_TAIL.sub("", text))
+        return "No identity was found here", _NOBODY
+    return _cut(_TAIL.sub("", text)), ""
 
 
 def _of(text: str, credential: str) -> str:

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from workers.identity_words import in_short
+from workers.identity_words import NoIdentity, in_short
 
 CHAIN = """DefaultAzureCredential failed to retrieve a token from the included credentials.
 Attempted credentials:
@@ -20,10 +20,11 @@ UNSET = "WorkloadIdentityCredential authentication unavailable. The workload opt
 
 
 def test_where_no_identity_is_found_it_says_how_to_have_one() -> None:
-    said = in_short(CHAIN.format(workload=UNSET), {})
-    assert said.startswith("No identity was found here: on AKS label the pod")
-    assert "az login" in said
-    assert "Attempted" not in said
+    problem, mend = in_short(CHAIN.format(workload=UNSET), {})
+    assert problem == "No identity was found here"
+    assert mend.startswith("on AKS label the pod")
+    assert "az login" in mend
+    assert "Attempted" not in mend
 
 
 @pytest.mark.parametrize(
@@ -33,15 +34,16 @@ def test_where_no_identity_is_found_it_says_how_to_have_one() -> None:
             "AADSTS700213: No matching federated identity record found for presented assertion subject "
             "'system:serviceaccount:video:dailies'. Trace ID: 1 Correlation ID: 2 Timestamp: 3",
             "AADSTS700213: No matching federated identity record found for presented assertion subject "
-            "'system:serviceaccount:video:dailies'. Mend: add a federated credential with this subject to the managed "
-            "identity.",
+            "'system:serviceaccount:video:dailies': add a federated credential with this subject to the managed "
+            "identity",
         ),
         ("AADSTS7000222: The provided client secret keys are expired.", "make a new one"),
-        ("AADSTS999999: Something new.", "AADSTS999999: Something new."),
+        ("AADSTS999999: Something new.", "AADSTS999999: Something new"),
     ],
 )
 def test_what_entra_id_itself_says_goes_first_with_its_mend(told: str, words: str) -> None:
-    said = in_short(CHAIN.format(workload=f"Authentication failed: {told}"), {"AZURE_FEDERATED_TOKEN_FILE": "/t"})
+    chain = CHAIN.format(workload=f"Authentication failed: {told}")
+    said = NoIdentity(*in_short(chain, {"AZURE_FEDERATED_TOKEN_FILE": "/t"})).message
     assert words in said
     assert "Trace ID" not in said
     assert "\n" not in said
@@ -57,6 +59,6 @@ def test_what_entra_id_itself_says_goes_first_with_its_mend(told: str, words: st
 )
 def test_an_identity_that_was_meant_is_the_one_that_is_told_about(environ: dict[str, str], words: str) -> None:
     with_reason = CHAIN.format(workload="no such file")
-    said = in_short(with_reason, environ)
+    said = NoIdentity(*in_short(with_reason, environ)).message
     assert re.search(words, said), said
     assert len(said) < 500

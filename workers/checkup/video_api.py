@@ -15,6 +15,7 @@ from workers.checkup import grants
 from workers.checkup.claims import Claims
 from workers.checkup.finding import Finding, Status, failed, fine, warning
 from workers.credentials import Credential
+from workers.identity_words import NoIdentity
 from workers.video_api import ApiError, BadAnswer, Denied, Missing, Throttled, Unreachable, VideoApi
 from workers.video_api.answer import PAGE_LIMIT
 from workers.video_api.client import base_of
@@ -39,7 +40,7 @@ async def permitted(
     try:
         await credential.header()
     except AzureError as error:
-        return [failed(part, "access", f"no token of Entra ID: {error.message}")]
+        return [no_token(part, error)]
     try:
         told = await api.server_time()
     except Denied as error:
@@ -88,6 +89,14 @@ async def named(deployment: Deployment, credential: Credential, now: float) -> l
     else:
         found = fine(part, "name", f"{name} is deployed")
     return [found, *_ends(deployment, models, now)]
+
+
+def no_token(part: str, error: AzureError) -> Finding:
+    """Nobody could be logged in, or the identity provider was not reached."""
+    if isinstance(error, NoIdentity):
+        return failed(part, "identity", f"no token of Entra ID. {error.problem}", error.mend)
+    says = f"no token of Entra ID: {error.message}"
+    return failed(part, "identity", says, "check that the identity provider is reached from here")
 
 
 def _denied(deployment: Deployment, error: Denied, proves: str, who: Claims | None) -> Finding:

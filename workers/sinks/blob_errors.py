@@ -61,7 +61,8 @@ def in_our_words(error: AzureError, container: str, name: str = "") -> ArchiveEr
     if code in _WHOLE_STORE:
         return ArchiveUnavailable(what, _BUSY)
     if isinstance(error, NoIdentity):
-        return ArchiveUnavailable(f"{container}: no token of Entra ID.", error.message)
+        end = ":" if error.mend else "."
+        return ArchiveUnavailable(f"{container}: no token of Entra ID. {error.problem}{end}", error.mend)
     if isinstance(error, ClientAuthenticationError) and status is None:
         return ArchiveUnavailable(what, "Nobody could be logged in; run az login, or check the workload identity.")
     if code in _KEPT:

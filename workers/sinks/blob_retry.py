@@ -8,6 +8,7 @@ from azure.core.exceptions import AzureError
 from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.storage.blob.aio import LinearRetry
 
+from workers.identity_words import NoIdentity
 from workers.sinks.blob_errors import seconds_asked
 
 #: The longest that a call waits because the store asks it to (seconds); for longer, the step that made it is put off.
@@ -29,6 +30,8 @@ class PatientRetry(LinearRetry):
         response: PipelineResponse[Any, Any] | None = None,
         error: AzureError | None = None,
     ) -> bool:
+        if isinstance(error, NoIdentity):
+            return False  # who asked the identity has tried enough, and says so
         asked = seconds_asked(response.headers) if response is not None else None  # type: ignore[attr-defined]
         settings["asked_s"] = asked or 0.0
         more = super().increment(settings, request, response, error)
