@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dailies.asking import agree
+from dailies.asking import agree, on_terminal
 from dailies.exits import UsageError, counted
 from dailies.session import archive_url, open_store
 from orchestrator import views
@@ -30,6 +30,11 @@ async def forget(settings: Settings, name: str, *, yes: bool) -> dict[str, Any]:
         if batch is None:
             raise UsageError(f"there is no batch {name}: dailies status lists them (--sandbox: those of the sandbox)")
         held = batch.counts[State.HELD]
+        if held and not yes and not on_terminal():
+            raise UsageError(
+                f"{name} has {counted(held, 'held item')}: once it is forgotten, nobody will know what came of them. "
+                "Look first (dailies reconcile), or say --yes"
+            )
         doubt = f" ({counted(held, 'item')} held: nobody will know what came of them)" if held else ""
         agree(
             f"Forget {name}, {counted(batch.total, 'item')}{doubt}? The archive keeps it.",

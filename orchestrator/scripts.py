@@ -21,6 +21,7 @@ _MORE = {
     "admit": (*_DESK, "_lanes"),
     "claim": (*_QUOTA, "_recovery"),
     "explain": (*_DESK, "_lanes", "_ahead"),
+    "forget": ("_recovery",),
     "intend": _DESK,
     "judge": (*_QUOTA, "_learning", "_recovery"),
     "measure": (*_DESK, "_lanes"),

@@ -4,10 +4,14 @@
 -- Returns {items left, word}: gone once the batch is, else more; or, with nothing dropped, not_final, unreported, or
 -- orphans: remote jobs of its items that no item could take may still have videos.
 --
+-- A create whose outcome nobody knows may have a job all the same: its scope's list is looked through before anything more
+-- is sent there, so that the same row, ordered again, finds it.
+--
 -- Whose its newest remote jobs were is remembered for as long as a provider lists them ('forgotten': 'SCOPE ID' → until
 -- when): otherwise a look through the list after Redis began anew would take them for jobs that nobody here knows.
 
 local LISTED_MS = 172800000      -- two days
+local CLOCKS_S = 600             -- how far a provider's clock may be behind this one
 local batch, now = ARGV[2], now_ms()
 local bkey, order = batch_key(batch), P .. 'order:' .. batch
 local remembered, orphans = P .. 'forgotten', P .. 'orphans'
@@ -41,8 +45,14 @@ if not b[3] then
 end
 
 local function let_go(n, ref, akey)
-  local a = redis.call('HMGET', akey, 'scope', 'remote_id')
+  local a = redis.call('HMGET', akey, 'scope', 'remote_id', 'money')
   if a[1] then redis.call('ZREM', asked_key(a[1]), ref) end
+  if a[1] and not a[2] and a[3] == 'unknown' and made_at(akey) + LISTED_MS > now then
+    local r = redis.call('HMGET', recovery_key(a[1]), 'strays', 'strays_since')
+    local since = math.min(tonumber(r[2]) or math.huge, made_at(akey) / 1000 - CLOCKS_S)
+    note_strays(a[1], math.max(tonumber(r[1] or 0), 1), since)
+    doubt(a[1], now)
+  end
   if not a[2] or redis.call('HGET', P .. 'remote:' .. a[1], a[2]) ~= ref then return end
   local till = made_at(akey) + LISTED_MS
   if till > now then

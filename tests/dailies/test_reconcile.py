@@ -158,6 +158,16 @@ async def test_a_held_item_whose_job_is_listed_by_now_is_brought_back_and_nothin
     assert (code, out) == (0, "no create is in doubt, and no item is held\n")
 
 
+async def test_a_batch_with_held_items_is_not_forgotten_unasked(studio: Studio) -> None:
+    """Whoever is not there to be asked has to say so: nobody would know any more what came of them."""
+    await studio.held("late")
+    await studio.session.store.end_report("late", 0, keep_s=1000)
+    code, _, told = await dailies("forget", "late", "--config", str(studio.path))
+    assert (code, "late has 1 held item" in told, "--yes" in told) == (2, True, True)
+    code, out, _ = await dailies("forget", "late", "--yes", "--config", str(studio.path))
+    assert (code, out.startswith("late: forgotten, 1 item")) == (0, True)
+
+
 async def test_whoever_is_held_is_told_with_the_jobs_that_it_may_be_and_the_ways_out(studio: Studio) -> None:
     """Promise 11: its candidates are named, with their times."""
     found = await studio.lost("held")

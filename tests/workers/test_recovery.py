@@ -13,6 +13,7 @@ import pytest
 
 from orchestrator import circuit, recovery, remote_ids
 from orchestrator.admission import Admission, Answer, scope
+from orchestrator.batch_lock import forget
 from orchestrator.decision import Decision
 from orchestrator.keys import Ref
 from orchestrator.lifecycle import Word
@@ -26,6 +27,8 @@ from tests.ledger import ALLOWANCE_S, batch_of, item, submit
 from tests.workers.creating import Desk, desk_at
 from tests.workers.test_restoration import receipt
 from workers.create import create
+from workers.evidence import Hold
+from workers.reconcile import held
 from workers.recovery import Looked, recover
 from workers.sinks.directory import DirectorySink
 from workers.video_api import Order, RemoteJob
@@ -492,3 +495,22 @@ async def test_what_a_person_pays_for_again_takes_no_job_whose_video_is_archived
     await place.later()
     assert (await place.look()).adopted == 1
     assert [await place.state(key) for key in ("archived", "lost")] == [State.WAITING, State.RENDERING]
+
+
+async def test_what_was_held_when_its_batch_was_forgotten_is_found_when_it_is_ordered_again(place: Place) -> None:
+    """Promise 11: nobody said that it may be paid twice."""
+    await submitted(place, "a")
+    await place.opened()
+    await place.desk.witness.fault(on="create", do="drop_after")
+    await place.create_all()
+    found = await place.store.load(Ref("spring", "a"))
+    assert found is not None
+    await place.store.apply(found.ref, found.version, held(Hold("nobody can tell")))
+    assert await forget(place.store, "spring")
+    await submitted(place, "a")
+    assert (await place.ask()).gate == "recovering"
+    looked = await place.look()
+    assert (looked.adopted, looked.again_in_s) == (1, None)
+    await place.create_all()
+    assert await place.state("a") is State.RENDERING
+    assert await place.desk.witness.created() == {"prompt of a": 1}
