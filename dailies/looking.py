@@ -17,6 +17,7 @@ from dailies.printing import tell
 from dailies.session import archive_url, open_store
 from manifests import Item, Manifest, Problem
 from orchestrator import views
+from orchestrator.attendance import Unmanned, unmanned
 from orchestrator.clock import rfc3339
 from orchestrator.harmless import harmless
 from orchestrator.keys import Ref
@@ -70,8 +71,10 @@ async def status(settings: Settings, name: str, *, items: bool, state: State | N
         for batch in found:
             stopped = await stoppage(session.store, batch, settings.deployments, budgets=settings.budgets)
             documents.append(batch_document(batch, stopped, archive_url(settings)))
+        idle = [{"step": each.step, "since": int(each.since)} for each in await unmanned(session.store)]
         if not name:
-            return {"batches": documents}
+            return {"batches": documents, "steps_without_worker": idle}
+        documents[0]["steps_without_worker"] = idle
         if items:
             states = {state} if state else set()
             documents[0]["rows"] = [item_row(i) async for i in views.items(session.store, name, states)]
@@ -148,6 +151,9 @@ def _word(what: str, request: dict[str, Any]) -> str:
 def print_status(document: dict[str, Any]) -> None:
     """The same as a table."""
     console = Console()
+    for each in document.get("steps_without_worker", ()):
+        idle = Unmanned(each["step"], each["since"])
+        tell(f"no worker runs the step {idle.step}, since {rfc3339(idle.since)}: {idle.mend}")
     if "batches" in document:
         if not document["batches"]:
             tell("no batches: dailies submit MANIFEST queues one")

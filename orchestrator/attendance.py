@@ -42,6 +42,6 @@ async def watch(store: Store) -> None:
 
 
 async def _look(store: Store, *, tells: bool) -> list[tuple[Unmanned, int]]:
-    _, *found = await store.scripts.run("attendance", list(STEPS), int(tells))
+    found = await store.scripts.run("attendance", list(STEPS), int(tells))
     rows = zip(found[::3], found[1::3], found[2::3], strict=True)
     return [(Unmanned(step.decode(), int(since) / 1000), int(news)) for step, since, news in rows]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
+from orchestrator.attendance import unmanned
+from orchestrator.clock import local
 from orchestrator.explanation import FLOWING, Ahead, Door, Explanation, explain
 from orchestrator.gate_words import Gate, gate_of, opening, paused_words, when
 from orchestrator.keys import Ref
@@ -19,6 +21,13 @@ from orchestrator.whereabouts import whereabouts
 
 #: So many items that wait for one another are followed.
 DEEPEST = 5
+#: Which step moves an item on.
+STEP_OF = {
+    State.WAITING: "create",
+    State.ADMITTED: "create",
+    State.RENDERING: "poll",
+    State.ARCHIVING: "archive",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +60,20 @@ async def why(
     ref: Ref,
     deployments: Collection[Deployment],
     budgets: Budgets = NO_BUDGETS,
-    *,
-    deepest: int = DEEPEST,
 ) -> Why | None:
     """Why an item waits, or where it is if it does not; None where there is no such item. Only reads."""
+    its = await _why(store, ref, deployments, budgets, DEEPEST)
+    step = its and STEP_OF.get(its.state)
+    idle = next((each for each in await unmanned(store) if each.step == step), None) if step else None
+    if its is None or idle is None:
+        return its
+    summary = f"{its.summary} But no worker runs the step that moves it on ({idle.step}), since {local(idle.since)}."
+    return replace(its, summary=summary, resume="; ".join(filter(None, (its.resume, idle.mend))))
+
+
+async def _why(
+    store: Store, ref: Ref, deployments: Collection[Deployment], budgets: Budgets, deepest: int
+) -> Why | None:
     found = await explain(store, ref, deployments, budgets)
     if found is None:
         return None
@@ -129,7 +148,7 @@ async def _after(
     deepest: int,
 ) -> Why:
     """An item that waits for another one: nobody knows until when, and what a person can do is done for that one."""
-    its = await why(store, first, deployments, budgets, deepest=deepest - 1) if deepest else None
+    its = await _why(store, first, deployments, budgets, deepest - 1) if deepest else None
     summary = f"{what}." if its is None else f"{what}. {first.item} is {its.state}: {its.summary}"
     return Why(found.ref, found.state, gate, None, summary, since, resume=its.resume if its else None)
 
