@@ -56,7 +56,8 @@ class Authority:
         self._now[audience] -= 1
         token = self.token(audience)
         lasts = {"expires_in": self.life_s, "ext_expires_in": self.life_s, "expires_on": int(time.time()) + self.life_s}
-        return 200, _JSON, json.dumps({"token_type": "Bearer", "access_token": token, **lasts}).encode()
+        given = {"token_type": "Bearer", "access_token": token, "resource": audience}
+        return 200, _JSON, json.dumps(given | lasts).encode()
 
     def token(self, audience: str) -> str:
         now = int(time.time())

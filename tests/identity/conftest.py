@@ -25,7 +25,7 @@ from tests.workers.tls import certificate
 @pytest.fixture(scope="session")
 def authority_files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Certificate and key that all servers here show, for `localhost`."""
-    return certificate(tmp_path_factory.mktemp("tls"), "localhost")
+    return certificate(tmp_path_factory.mktemp("tls"), "localhost", days=30)
 
 
 @pytest.fixture(scope="session")
