@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dailies import looking, setting, why
+from dailies import looking, rows, setting, why
 from dailies.adjusting import usd_amount
 from dailies.exits import Exit, UsageError
 from dailies.options import Config, Json, Name, Sandboxed
@@ -65,12 +65,29 @@ def show(
 
 def results(
     batch: Name,
-    form: Annotated[str, typer.Option("--format", help="csv or jsonl.")] = "csv",
+    form: Annotated[
+        str, typer.Option("--format", help="csv or jsonl; with --as manifest: yaml, csv or jsonl.", show_default=False)
+    ] = "",
+    states: Annotated[
+        list[State] | None, typer.Option("--state", help="Only items in this state; again for another.")
+    ] = None,
+    kind: Annotated[
+        str, typer.Option("--as", help="manifest: rows to mend and run again.", metavar="manifest", show_default=False)
+    ] = "",
     config: Config = None,
     sandbox: Sandboxed = False,
 ) -> None:
     """Print a batch's results, one row an item: the manifest's columns first, then what became of it."""
-    end(lambda: looking.results(settings_for(config, sandbox=sandbox), batch, form))
+
+    async def work() -> int:
+        if kind not in ("", "manifest"):
+            raise UsageError(f"results cannot be had as {kind}: say --as manifest, or leave it out")
+        settings = settings_for(config, sandbox=sandbox)
+        if kind:
+            return await rows.print_manifest(settings, batch, form or "yaml", states or ())
+        return await rows.print_results(settings, batch, form or "csv", states or ())
+
+    end(work)
 
 
 def set_batch(

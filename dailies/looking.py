@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
@@ -12,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dailies.documents import batch_document, item_document, item_row
-from dailies.exits import Exit, UsageError, counted
+from dailies.exits import UsageError, counted
 from dailies.printing import tell
 from dailies.session import archive_url, open_store
 from manifests import Item, Manifest, Problem
@@ -22,7 +21,6 @@ from orchestrator.clock import rfc3339
 from orchestrator.harmless import harmless
 from orchestrator.keys import Ref
 from orchestrator.records import Batch
-from orchestrator.results import as_csv, as_jsonl
 from orchestrator.settings import Settings
 from orchestrator.states import State
 from orchestrator.stoppage import stoppage
@@ -89,19 +87,6 @@ async def show(settings: Settings, name: str, key: str) -> dict[str, Any]:
         if item is None:
             raise UsageError(f"the batch {name} has no item {key}: dailies status {name} --items lists them")
         return item_document(item, await views.attempts(session.store, item))
-
-
-async def results(settings: Settings, name: str, form: str) -> int:
-    """Results on stdout, as they are read."""
-    if form not in ("csv", "jsonl"):
-        raise UsageError(f"there is no format {form}: csv or jsonl")
-    async with open_store(settings) as session:
-        batch = await _batch(session.store, name)
-        rows = (as_csv if form == "csv" else as_jsonl)(views.items(session.store, name), batch.columns)
-        shown = harmless if sys.stdout.isatty() else str
-        async for piece in rows:
-            sys.stdout.write(shown(piece))
-    return Exit.DONE
 
 
 def summary(document: dict[str, Any]) -> str:

@@ -67,7 +67,7 @@ class Table:
             first = self._cells[column]
             if first != number:
                 self._repeated(first, number)
-            if wrong := _column_problem(column):
+            if wrong := column_problem(column):
                 self._wrong_column(number, *wrong)
         self._reading.columns.update(dict.fromkeys(self._cells))
         if "prompt" in self._cells or "prompt" in self._reading.given:
@@ -161,7 +161,7 @@ def _resolved(written: str) -> str:
     return field if field in SCALARS else tidy(written)
 
 
-def _column_problem(column: str) -> tuple[str, str] | None:
+def column_problem(column: str) -> tuple[str, str] | None:
     """(message, hint) for a column that can be neither a field nor a label."""
     if column in SCALARS:
         return None

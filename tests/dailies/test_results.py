@@ -1,0 +1,101 @@
+"""`dailies results`: the rows of one state, and rows to be mended and run again."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from dailies.rows import print_manifest, print_results
+from manifests import load
+from orchestrator.decision import Decision
+from orchestrator.failures import MODERATION_REFUSED
+from orchestrator.settings import RedisSettings, Settings
+from orchestrator.states import Event, State
+from orchestrator.store import Store
+from tests.ledger import admit, deployment, intend, item, submit
+
+ROWS = [
+    item("mug", labels={"key": "mug!", "market": "SE"}, priority=2),
+    item("lamp", prompt="=a {lamp}"),
+    item("vase"),
+    item("again", remix_of="lamp", prompt="at night"),
+]
+
+
+@pytest.fixture
+def store(redis: Any, namespace: str) -> Store:
+    return Store(redis, namespace)
+
+
+@pytest.fixture
+async def settings(store: Store, redis_url: str, namespace: str) -> Settings:
+    """A batch of four under a budget: two were refused, and with one of them the remix that was to be made from it."""
+    await submit(store, ROWS, budget_usd="9.50")
+    for claim in (await admit(store, deployment(), most=2)).admitted:
+        refused = Decision(Event.REFUSED, MODERATION_REFUSED.fields("not\nallowed"), money="none")
+        await store.apply(claim.ref, await intend(store, claim), refused)
+    return Settings(redis=RedisSettings(url=SecretStr(redis_url), namespace=namespace), deployments=(deployment(),))
+
+
+async def test_rows_of_one_state_are_all_that_is_printed(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    await print_results(settings, "spring", "csv", [State.FAILED])
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [(row["key"], row["state"], row["reason"]) for row in rows] == [
+        ("mug", "failed", "moderation_refused"),
+        ("lamp", "failed", "moderation_refused"),
+        ("again", "failed", "source_failed"),
+    ]
+    assert rows[1]["prompt"] == "'=a {lamp}"  # a spreadsheet program calculates nothing
+    await print_results(settings, "spring", "jsonl", [State.WAITING])
+    assert [json.loads(line)["key"] for line in capsys.readouterr().out.splitlines()] == ["vase"]
+
+
+@pytest.mark.parametrize("form", ["yaml", "csv", "jsonl"])
+async def test_failed_rows_as_a_manifest_are_the_same_rows_when_they_are_submitted_again(
+    settings: Settings, store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str], form: str
+) -> None:
+    capsys.readouterr()
+    assert await print_manifest(settings, "spring", form, [State.FAILED]) == 0
+    out, said = capsys.readouterr()
+    path = tmp_path / f"spring.{form}"
+    path.write_text(out, encoding="utf-8", newline="")
+    found = load(path, models=settings.model_rules())
+    items = list(found.items())
+    by_key = {each.key: each for each in ROWS}
+    assert [each.key for each in items] == ["mug", "lamp", "again"]
+    assert all(each.fingerprint == by_key[each.key].fingerprint for each in items)
+    assert "dailies retry spring" in said
+    done = await submit(store, items, budget_usd="9.50")
+    assert (done.new, done.changed, done.unchanged) == (0, 0, 3)
+    if form == "yaml":
+        assert (found.name, str(found.budget_usd)) == ("spring", "9.5")
+        assert "# failed, moderation_refused: the create was refused for its prompt or picture: nothing was made" in out
+        assert "# not allowed\n" in out
+    else:
+        assert "--name spring --budget-usd 9.5" in said
+    assert ("formula" in said) == (form == "csv")
+
+
+async def test_what_rows_are_made_from_comes_along_and_superseded_contents_do_not(
+    settings: Settings, store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mended = item("lamp", prompt="a calm lamp")
+    await submit(store, [*ROWS[:1], mended, *ROWS[2:]], budget_usd="9.50")  # lamp is wanted as lamp~2 now
+    capsys.readouterr()
+    await print_manifest(settings, "spring", "yaml", [State.FAILED])
+    out, said = capsys.readouterr()
+    (tmp_path / "a.yaml").write_text(out, encoding="utf-8")
+    items = list(load(tmp_path / "a.yaml").items())
+    assert [(each.key, each.prompt) for each in items] == [
+        ("mug", "prompt of mug"), ("lamp", "a calm lamp"), ("again", "at night"),
+    ]  # fmt: skip
+    assert "1 row of 3 stands there only since others are made from it" in said
