@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,12 @@ def values_of(name: str, changes: Values | None = None) -> Values:
 
 def render_text(values: Values, *, release: str = RELEASE) -> dict[str, str]:
     """Each template's text by its file's name. Raises HelmError with what Helm says."""
+    return dict(_rendered(json.dumps(values), release))
+
+
+@cache
+def _rendered(written: str, release: str) -> dict[str, str]:
+    values = json.loads(written)
     with helm.Chart.load(CHART) as chart:
         chart.validate_schema(values)
         rendered: dict[str, str] = chart.render(values, name=release, namespace=NAMESPACE)

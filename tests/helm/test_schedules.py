@@ -7,22 +7,25 @@ import time
 from pathlib import Path
 
 import pytest
+import typer
 
+from dailies.cli import app
 from dailies.exits import Exit
 from manifests import load
+from manifests.window_line import window_of
 from orchestrator.submission import batch_name
 from tests.helm.chart import Document, one, render, values_of
 
 NIGHTLY, MONTHLY = "night-dailies-nightly", "night-dailies-month-end"
 
 
-def job(name: str) -> Document:
-    spec: Document = one(render(values_of("overnight")), "CronJob", name)["spec"]
+def job(name: str, values: str = "overnight") -> Document:
+    spec: Document = one(render(values_of(values)), "CronJob", name)["spec"]
     return spec
 
 
-def pod(name: str) -> Document:
-    spec: Document = job(name)["jobTemplate"]["spec"]["template"]["spec"]
+def pod(name: str, values: str = "overnight") -> Document:
+    spec: Document = job(name, values)["jobTemplate"]["spec"]["template"]["spec"]
     return spec
 
 
@@ -48,6 +51,35 @@ def test_a_job_submits_the_manifest_of_its_config_map(name: str, config_map: str
     (mount,) = [m for m in container["volumeMounts"] if m["mountPath"] == folder]
     (volume,) = [v for v in pod(name)["volumes"] if v["name"] == mount["name"]]
     assert (volume["configMap"]["name"], file) == (config_map, key)
+
+
+def test_a_manifest_may_lie_on_a_volume_and_have_hours_and_options() -> None:
+    """Of a claim by its path there, or in a volume that all pods have; --window is in the schedule's time zone."""
+    spec = pod("night-dailies-spring", "placed")
+    (container,) = spec["containers"]
+    hours = "20:00-06:30 America/New_York mon-thu,sun"
+    options = ["--name", "spring-{date}", "--map", "prompt=Shot text", "--budget-usd", "120"]
+    assert container["command"][2:] == ["/manifests/2026/spring plan.xlsx", "--window", hours, *options]
+    assert str(window_of(hours)) == "20:00 to 06:30 America/New_York, mon tue wed thu sun"
+    (volume,) = [v for v in spec["volumes"] if v["name"] == "manifests"]
+    assert volume["persistentVolumeClaim"] == {"claimName": "sheets", "readOnly": True}
+    (mounted,) = pod("night-dailies-mounted", "placed")["containers"]
+    assert mounted["command"][2:] == ["/sheets/daily.csv"]
+    assert "/sheets" in [mount["mountPath"] for mount in mounted["volumeMounts"]]
+
+
+@pytest.mark.parametrize(("name", "values"), [(NIGHTLY, "overnight"), ("night-dailies-spring", "placed")])
+def test_the_program_takes_the_options_that_a_job_gives_it(name: str, values: str) -> None:
+    (container,) = pod(name, values)["containers"]
+    submit = typer.main.get_command(app).commands["submit"]  # type: ignore[attr-defined]
+    submit.make_context("submit", container["command"][2:])
+
+
+def test_deadlines_and_histories_are_values() -> None:
+    spec = job("night-dailies-spring", "placed")
+    assert (spec["startingDeadlineSeconds"], spec["failedJobsHistoryLimit"]) == (7200, 1)
+    each = spec["jobTemplate"]["spec"]
+    assert (each["activeDeadlineSeconds"], each["backoffLimit"]) == (900, 3)
 
 
 def test_a_manifest_is_read_through_the_links_of_a_config_map(tmp_path: Path) -> None:
