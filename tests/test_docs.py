@@ -189,7 +189,7 @@ def test_the_prices_are_those_that_are_reckoned_with() -> None:
     }
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/manifests.md", "docs/settings.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/azure.md", "docs/manifests.md", "docs/settings.md"])
 def test_links_lead_to_files_and_headings_that_are_there(page: str) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", (ROOT / page).read_text(encoding="utf-8")):
         if "://" in target:
