@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from importlib.resources import files
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import ResponseError
+from redis.exceptions import NoScriptError, ResponseError
 
 from orchestrator.ledger_version import VERSION, TooNew
 from orchestrator.states import lua_constants
@@ -77,6 +78,8 @@ _NAMES = (
 #: and work there too; Redis knows the flag since 7.0.
 _NEED_ROOM = ("admit", "intend", "open_batch", "restore", "submit")
 _WORKS_WHEN_FULL = "#!lua flags=allow-oom\n"
+#: How often more a script is given to a server that has lost it.
+GIVEN_AGAIN = 3
 _COMMAND = re.compile(r"redis\.p?call\('([A-Z]+)'")
 
 
@@ -107,9 +110,9 @@ class Scripts:
         something and the ledger is of a newer release.
         """
         plain: list[Any] = [json.dumps(a) if isinstance(a, dict | list) else a for a in arguments]
-        keys, args = [self._meta_key], [self._prefix, *plain]
+        args = [self._prefix, *plain]
         try:
-            return await self._scripts[name](keys=keys, args=args, client=client)
+            return await self._call(name, args, client)
         except ResponseError as error:
             if str(error).startswith("TOONEW"):
                 raise TooNew(int(str(error).split()[1])) from None
@@ -117,4 +120,12 @@ class Scripts:
             if "compiling script" not in str(error) or self._scripts is self._plain:
                 raise
             self._scripts = self._plain
-            return await self._scripts[name](keys=keys, args=args, client=client)
+            return await self._call(name, args, client)
+
+    async def _call(self, name: str, args: list[Any], client: Redis | None) -> Any:
+        """By its hash, and with its text where the server has lost that. One that begins anew between the two has lost it
+        once more; then too nothing was run."""
+        for _ in range(GIVEN_AGAIN):
+            with suppress(NoScriptError):
+                return await self._scripts[name](keys=[self._meta_key], args=args, client=client)
+        return await self._scripts[name](keys=[self._meta_key], args=args, client=client)

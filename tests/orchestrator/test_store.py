@@ -363,3 +363,22 @@ async def test_a_postponed_archiving_whose_clock_stepped_back_is_pulled_in(store
     await claims(store)
     await store.redis.zadd(store.keys.archive_due, {str(claim.ref): 9e15})
     assert [c.step for c in await claims(store)] == ["archive"]
+
+
+async def test_a_server_that_begins_anew_while_a_script_is_given_to_it_is_given_it_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load, lost = store.redis.script_load, list[str]()
+
+    async def forgotten(text: str) -> Any:
+        sha = await load(text)
+        if len(lost) < 2:
+            lost.append(sha)
+            await store.redis.script_flush()
+        return sha
+
+    monkeypatch.setattr(store.redis, "script_load", forgotten)
+    await store.redis.script_flush()
+    await store.judge("east", {"pause": True})
+    assert len(lost) == 2
+    assert (await store.read(store.keys.deployment("east")))["paused"] == "1"
