@@ -89,6 +89,9 @@ def connect(
         retry=Retry(ExponentialBackoff(cap=1, base=0.05), tries),
         retry_on_error=[ConnectionError, TimeoutError, BusyLoadingError, OSError],
         retry_on_timeout=True,
+        # CLIENT SETINFO, which Redis knows since 7.2 alone, would need a right of its own.
+        lib_name=None,
+        lib_version=None,
         **(options | tls | address.options),
     )
     redis = ArqRedis(
