@@ -19,7 +19,7 @@ from workers.worker import Worker
 log = structlog.get_logger("workers.health")
 
 #: For how long Redis may keep a probe, and a scrape, waiting (seconds): less than who asks has patience.
-PROBE_S, SCRAPE_S = 2.0, 5.0
+PROBE_S, SCRAPE_S = 2.0, 3.0
 #: No round of the dispatcher went well for so long: it hangs, or Redis refuses what it asks (seconds).
 ROUND_S = 60.0
 #: Between two looks for batches that stand still (seconds): they take more than one round trip, so no scrape waits.
