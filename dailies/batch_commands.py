@@ -6,8 +6,9 @@ from decimal import Decimal
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
-from dailies import looking, rows, setting, why
+from dailies import looking, rows, setting, watching, why
 from dailies.adjusting import usd_amount
 from dailies.exits import Exit, UsageError
 from dailies.options import Config, Json, Name, Sandboxed
@@ -25,6 +26,7 @@ def status(
         str,
         typer.Option("--why", help="Why this item is not sent yet, or where it is.", metavar="KEY", show_default=False),
     ] = "",
+    watch: Annotated[bool, typer.Option("--watch", help="Look again and again, until it is final.")] = False,
     config: Config = None,
     sandbox: Sandboxed = False,
     as_json: Json = False,
@@ -33,6 +35,10 @@ def status(
 
     async def work() -> int:
         settings = settings_for(config, sandbox=sandbox)
+        if watch:
+            if as_json or items or state or why_key:
+                raise UsageError("--watch shows how far a batch is, and nothing else: leave the other options out")
+            await watching.watch(settings, batch, Console(stderr=True))
         if why_key:
             if not batch:
                 raise UsageError("--why needs a batch: dailies status BATCH --why KEY")
