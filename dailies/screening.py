@@ -59,7 +59,10 @@ class Screening:
         self._sink, self._batch, self._word = sink, batch, secrets.token_urlsafe(16)
         self._borrowed: frozenset[tuple[str, str]] = frozenset()
         self._believed_until = 0.0
-        routes = [Route("/{word}/{folder}/{name:path}", self._answer, methods=["GET"])]  # HEAD comes with it
+        routes = [
+            Route("/{word}/{folder}/{name:path}", self._answer, methods=["GET"]),  # HEAD comes with it
+            Route("/favicon.ico", _no_icon, methods=["GET"]),  # browsers ask for it by themselves
+        ]
         hosts = Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"], www_redirect=False)
         self.app = Starlette(routes=routes, middleware=[hosts])
 
@@ -159,6 +162,10 @@ def range_of(header: str | None, length: int) -> tuple[int, int] | None:
     if start >= stop:
         raise ValueError(header)
     return start, stop
+
+
+async def _no_icon(_: Request) -> Response:
+    return Response(status_code=204, headers=_HEADERS)
 
 
 def _refused(status: int, words: str) -> Response:

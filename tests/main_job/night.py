@@ -118,6 +118,12 @@ class Process:
             raise AssertionError(f"did not end: {self.text[-20:]} {self.lines[-20:]}") from None
         return code
 
+    async def printed(self) -> str:
+        """The next line that it prints on stdout."""
+        assert self._process.stdout is not None
+        async with asyncio.timeout(PATIENCE_S):
+            return (await self._process.stdout.readline()).decode().strip()
+
     async def output(self) -> str:
         """What it printed on stdout, once it has ended."""
         assert self._process.stdout is not None

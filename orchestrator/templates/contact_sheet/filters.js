@@ -75,7 +75,7 @@ function drawFilters(data, changed) {
   const chips = CHOICES.map(([state, words]) => [state, words, data.items.filter((item) => isOf(item, state)).length]);
   byId("states").replaceChildren(...chips.filter(([state, , n]) => n || !state).map(([state, words, n]) =>
     make("button.chip", { type: "button", "data-state": state, "aria-pressed": "false", onclick: () => changed({ state }) },
-      words, make("span.n", {}, n.toLocaleString("en")))));
+      `${words} `, make("span.n", {}, n.toLocaleString("en")))));
   byId("labels").replaceChildren(...labelLists(data.items).map(([name, values]) => {
     const sorted = [...values].sort(([a], [b]) => a.localeCompare(b, undefined, { numeric: true }));
     const options = sorted.map(([value, n]) => make("option", { value }, `${value} (${n.toLocaleString("en")})`));

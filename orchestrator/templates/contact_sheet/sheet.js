@@ -10,10 +10,10 @@ let current = null; // the item that Tab leads to
 
 const viewer = new Viewer(
   (item, step) => { const cell = cellOf(item); return cell ? (layout.cells[cell.place + step] || {}).item : null; },
-  (item) => {
+  (item, last) => {
     history.replaceState(null, "", filter.hash(item && item.key) || location.pathname + location.search);
     if (item) point(item, { scroll: true });
-    else if (current) focusOn(current);
+    else if (last && cellOf(last)) focusOn(last);
   },
 );
 
@@ -82,7 +82,7 @@ function stand(element, top, x) {
 }
 
 function heading({ section, top, n }) {
-  return stand(make(`div.heading.${section}`, { role: "listitem" }, make("h2", {}, SECTION_WORDS[section], make("span.n", {}, n.toLocaleString("en")))), top, 0);
+  return stand(make(`div.heading.${section}`, { role: "listitem" }, make("h2", {}, `${SECTION_WORDS[section]} `, make("span.n", {}, n.toLocaleString("en")))), top, 0);
 }
 
 function band({ top, x, width, height }) {
@@ -137,7 +137,9 @@ function refilter(change) {
     if (change.label[1]) labels.set(...change.label);
     else labels.delete(change.label[0]);
   }
-  filter = new Filter(change.text === undefined ? filter.text : change.text, change.state === undefined ? filter.state : change.state, labels);
+  clearTimeout(typing);
+  // What was typed a moment ago counts, though its turn has not come yet.
+  filter = new Filter(change.text === undefined ? byId("text").value : change.text, change.state === undefined ? filter.state : change.state, labels);
   history.replaceState(null, "", filter.hash() || location.pathname + location.search);
   showFilter(filter);
   arrange();
@@ -154,7 +156,7 @@ function drawSlate() {
     [money(data.confirmed_usd), data.unknown_usd ? `spent, and ${money(data.unknown_usd)} unclear` : "spent"],
     [data.elapsed_s === null ? "–" : lasting(data.elapsed_s), data.running ? "so far" : "from first to last"],
   ];
-  byId("totals").replaceChildren(...facts.map(([number, words]) => make("div", {}, make("dd", {}, number), make("dt", {}, words))));
+  byId("totals").replaceChildren(...facts.map(([number, words]) => make("div", {}, make("dt", {}, words), make("dd", {}, number))));
   byId("written").textContent = instant(data.written);
   if (!data.running) return;
   const left = Object.entries(counts).reduce((sum, [state, n]) => sum + (SECTION_OF[state] === "coming" ? n : 0), 0);
@@ -211,7 +213,7 @@ drawSlate();
 drawTheme(remembered());
 drawFilters(data, refilter);
 showFilter(filter);
-byId("text").addEventListener("input", (event) => { clearTimeout(typing); typing = setTimeout(() => refilter({ text: event.target.value }), 120); });
+byId("text").addEventListener("input", () => { clearTimeout(typing); typing = setTimeout(refilter, 120, {}); });
 byId("clear").addEventListener("click", () => { refilter({ text: "", state: "", labels: new Map() }); byId("text").focus(); });
 byId("theme").addEventListener("click", () => {
   const names = Object.keys(THEMES);

@@ -1,8 +1,8 @@
 // A closer look at one item: large, with sound, with all that is known of it, and its takes and revisions at hand.
 
 class Viewer {
-  // `neighbour(item, step)`: the item before (-1) or behind (1) on the sheet; `moved(item)`: another one is looked at, or
-  // none any more (null).
+  // `neighbour(item, step)`: the item before (-1) or behind (1) on the sheet; `moved(item, last)`: another one is looked at, or
+  // none any more (null) after the last.
   constructor(neighbour, moved) {
     Object.assign(this, { dialog: byId("viewer"), neighbour, moved, item: null });
     this.dialog.addEventListener("close", () => this.closed());
@@ -22,9 +22,10 @@ class Viewer {
 
   closed() {
     this.letGo();
+    const last = this.item;
     this.item = null;
     this.dialog.replaceChildren();
-    this.moved(null);
+    this.moved(null, last);
   }
 
   // A video that nobody looks at any more is not fetched any further.
