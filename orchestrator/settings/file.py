@@ -16,6 +16,8 @@ from orchestrator.settings.tree import Place, Tree
 UNQUOTING = re.compile(r"""(?:[^'"]|'(?:\\?[^'"]|<[a-z ]+>)'|"'")*""")
 # 22:00 is a time of day to everybody but YAML 1.1, where it is a number to the base of 60.
 BASE_60 = re.compile(r"[-+]?[0-9_]+(:[0-5]?[0-9])+(\.[0-9_]*)?")
+# There `on` means `true`, also where it is a key. A setting that is true or false takes the word too.
+WORDS = re.compile(r"on|off|yes|no", re.IGNORECASE)
 
 
 class Loader(yaml.SafeLoader):
@@ -23,7 +25,7 @@ class Loader(yaml.SafeLoader):
 
     def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> Any:
         """The tag of a node."""
-        if kind is yaml.ScalarNode and implicit[0] and BASE_60.fullmatch(value):
+        if kind is yaml.ScalarNode and implicit[0] and (BASE_60.fullmatch(value) or WORDS.fullmatch(value)):
             return "tag:yaml.org,2002:str"
         return super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]
 
