@@ -65,12 +65,16 @@ class Cloud:
     certificate: Path
     environ: dict[str, str] = field(default_factory=dict)
 
-    def configure(self, auth: object, archive: object | None = None, **deployment: Any) -> None:
-        """`dailies.yaml` with one deployment behind the door; the archive is a folder unless told otherwise."""
+    def configure(
+        self, auth: object, archive: object | None = None, redis: object | None = None, **deployment: Any
+    ) -> None:
+        """`dailies.yaml` with one deployment behind the door; archive and Redis are in the folder unless told
+        otherwise."""
         poll = {"first_s": 0.2, "every_s": 0.2, "min_s": 0.1, "most_per_s": 100}
         quota = {"per_minute": 600, "burst": 2, "concurrent": 2}
         facts = {"name": "east", "endpoint": self.url, "model": "sora-2", "auth": auth, "poll": poll, "quota": quota}
         settings = {"deployments": [facts | deployment], "archive": archive or {"url": "./archive"}}
+        settings |= {"redis": redis} if redis else {}
         (self.folder / "dailies.yaml").write_text(json.dumps(settings))
 
     def manifest(self, count: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from tests.identity.authority import CLIENT, OBJECT, TENANT
 from tests.identity.conftest import Cloud, Ended
 from tests.main_job.night import Witness
-from tests.servers import Azurite
+from tests.servers import Azurite, free_port, redis_process
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -29,7 +30,7 @@ async def test_a_managed_identity_that_may_do_all_is_named_and_all_is_well(
     place = await cloud(azurite=azurite_oauth)
     place.as_machine()
     place.configure({"entra": True}, {"url": place.container("well"), "auth": {"entra": True}})
-    ended = await place.give("doctor", "--json")
+    ended = await place.give("--log-level", "debug", "doctor", "--json")
     assert ended.exit == 0, ended.out + ended.err
     assert ended.document["ok"]
     assert {row["status"] for row in ended.document["checks"]} == {"ok"}
@@ -64,6 +65,26 @@ async def test_what_is_missing_is_told_with_the_lines_that_mend_it(cloud: Clouds
     assert "    az role assignment create" in for_people.out
     assert "2 checks failed" in for_people.out
     assert f"For east this is the managed identity dailies-id (appid {CLIENT}, oid {OBJECT}" in for_people.out
+
+
+async def test_an_identity_that_redis_does_not_know_is_given_its_line(
+    cloud: Clouds, authority_files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """Over TLS, with the identity's token as the password."""
+    place, port = await cloud(), free_port()
+    place.as_pod()
+    certificate, key = map(str, authority_files)
+    tls = ("--tls-port", str(port), "--tls-cert-file", certificate, "--tls-key-file", key)
+    with redis_process(tmp_path / "server", None, *tls, "--tls-ca-cert-file", certificate, "--tls-auth-clients", "no"):
+        place.configure({"entra": True}, redis={"url": f"rediss://localhost:{port}", "auth": {"entra": True}})
+        ended = await place.give("doctor", "--json")
+    assert ended.exit == 3, ended.out
+    found = of(ended, "redis", "reach")
+    assert found["mend"] == "give this identity a data access policy"
+    (line,) = found["commands"]
+    assert line.startswith("az redisenterprise database access-policy-assignment create --cluster-name localhost")
+    assert line.endswith(f"--access-policy-name default --object-id {OBJECT}")
+    assert "redis" in {each["part"] for each in ended.document["identities"]}
 
 
 async def test_a_federated_credential_that_does_not_fit_is_told_in_entra_ids_own_words(cloud: Clouds) -> None:

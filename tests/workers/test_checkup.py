@@ -68,7 +68,7 @@ async def test_each_answer_to_the_list_has_its_finding(script: Any, status: Stat
 
 async def test_an_identity_without_the_role_is_given_the_line_for_its_resource() -> None:
     (found,) = await permitted(refusal(401, "The principal lacks the required data action"), auth={"entra": True})
-    assert found.says.startswith("the identity managed identity night (appid app")
+    assert found.says.startswith("the managed identity night (appid app")
     line = grants.video_role("https://acme-east.openai.azure.com", WHO)
     assert line == (
         "az role assignment create --assignee-object-id object --assignee-principal-type ServicePrincipal "

@@ -119,7 +119,7 @@ def _refused(
         return failed(_PART, what, f"refused by the account's network rules or settings ({told})", mend)
     if code == "KeyBasedAuthenticationNotPermitted":
         return failed(_PART, what, f"the account takes no keys ({told})", "write archive.auth: {entra: true}")
-    if proves.startswith("the identity"):
+    if who is not None or proves == "the identity":
         line = grants.blob_role(address.account, address.container, who)
         mend = f"give it the role {grants.BLOB_ROLE}; a new assignment counts after up to ten minutes"
         return failed(_PART, what, f"{proves} may not {what} ({told})", mend, line)
@@ -150,7 +150,7 @@ def _unavailable(check: str, error: ArchiveError) -> Finding:
 def _proves(settings: ArchiveSettings, who: Claims | None) -> str:
     auth = settings.auth
     if auth is None or auth.entra is not None:
-        return f"the identity {who.words()}" if who else "the identity"
+        return f"the {who.words()}" if who else "the identity"
     return "the SAS" if auth.sas_env or auth.sas_file else "the connection string"
 
 

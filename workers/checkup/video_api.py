@@ -36,7 +36,7 @@ async def permitted(
 ) -> list[Finding]:
     """Whether key or identity may use the endpoint, by its shortest list call; and the server's clock."""
     part = deployment.name
-    proves = f"the identity {who.words()}" if who else "the identity" if deployment.auth.entra else "the key"
+    proves = f"the {who.words()}" if who else "the identity" if deployment.auth.entra else "the key"
     try:
         await credential.header()
     except AzureError as error:
