@@ -20,6 +20,7 @@ class Decision:
     due_in_s        when the item is next due (open attempts, and a postponed archiving)
     deployment      verdict on the deployment: {"stop", "message"} or {"cool_ms", "backoff", "reason"}
     archive_closed_s  no creates for so long, since the archive refuses writes
+    token           of the intent that it is about: a ledger that came back older counts its versions once more
     """
 
     event: Event
@@ -29,6 +30,7 @@ class Decision:
     due_in_s: float | None = None
     deployment: Mapping[str, object] | None = None
     archive_closed_s: float | None = None
+    token: str | None = None
 
     def patch(self) -> dict[str, object]:
         """As `transition.lua` takes it."""
@@ -41,4 +43,6 @@ class Decision:
             patch["deployment"] = dict(self.deployment)
         if self.archive_closed_s is not None:
             patch["archive_closed_ms"] = round(self.archive_closed_s * 1000)
+        if self.token is not None:
+            patch["token"] = self.token
         return patch

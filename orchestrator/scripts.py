@@ -123,8 +123,8 @@ class Scripts:
             return await self._call(name, args, client)
 
     async def _call(self, name: str, args: list[Any], client: Redis | None) -> Any:
-        """By its hash, and with its text where the server has lost that. One that begins anew between the two has lost it
-        once more; then too nothing was run."""
+        """By its hash, and with its text where the server has lost that. One that begins anew between the two has lost
+        it once more; then too nothing was run."""
         for _ in range(GIVEN_AGAIN):
             with suppress(NoScriptError):
                 return await self._scripts[name](keys=[self._meta_key], args=args, client=client)

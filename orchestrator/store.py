@@ -103,7 +103,7 @@ class Store:
         request = {
             **pace,
             "due_in_ms": round(due_in_s * 1000),
-            "attempt": {**attempt, "token": secrets.token_hex(8)},
+            "attempt": {"token": secrets.token_hex(8), **attempt},
         }
         # WAIT speaks of the writes of its own connection.
         async with self.redis.client() as connection:

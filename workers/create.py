@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
+from dataclasses import replace
 
 import stamina
 import structlog
@@ -50,6 +52,7 @@ async def create(station: Station, item: Item) -> None:
         return
     if order.image is not None and not await station.store.renew(item.ref, item.version, station.claim_s):
         return  # reading the image took longer than the claim, and somebody else has it now
+    token = secrets.token_hex(8)
     # Taken before the intent: the send-by instant may only be early.
     send_by = boot_clock() + line.deployment.create_timeout_s
     answer, version, wait_s = await station.store.intend(
@@ -60,6 +63,7 @@ async def create(station: Station, item: Item) -> None:
             "wire_name": line.deployment.deployment,
             "fingerprint": item.spec.fingerprint,
             "shape": shape(item.spec),
+            "token": token,
         },
         pace=pace(line.deployment),
         due_in_s=2 * line.deployment.create_timeout_s + line.deployment.settle_s,
@@ -70,13 +74,13 @@ async def create(station: Station, item: Item) -> None:
     if answer != "intended":
         station.wake(wait_s)
         return
-    sending = asyncio.create_task(_send(station, item, version, order, send_by))
+    sending = asyncio.create_task(_send(station, item, version, order, send_by, token))
     _OUT.add(sending)
     sending.add_done_callback(_OUT.discard)
     await asyncio.shield(sending)
 
 
-async def _send(station: Station, item: Item, version: int, order: Order, send_by: float) -> None:
+async def _send(station: Station, item: Item, version: int, order: Order, send_by: float, token: str) -> None:
     line, store = station.line(item), station.store
     outcome = await line.api.create(order, send_by=send_by)
     if isinstance(outcome, Accepted):
@@ -87,7 +91,7 @@ async def _send(station: Station, item: Item, version: int, order: Order, send_b
         store.metrics.refused(line.deployment.name, outcome.kind)
     decision = decide(outcome, line.deployment)
     log.info("create.answered", outcome=type(outcome).__name__, reason=decision.item.get("reason"))
-    await store.apply(item.ref, version, decision)
+    await store.apply(item.ref, version, replace(decision, token=token))
     station.wake(0)
 
 

@@ -2,7 +2,7 @@
 --
 -- ARGV  2 batch, 3 item, 4 version that was claimed, 5 event,
 --       6 patch: {item = {field = value}, attempt = {…}, money = bucket, due_in_ms = n,
---                 deployment = {stop, message, cool_ms, backoff, reason}, archive_closed_ms = n}
+--                 deployment = {stop, message, cool_ms, backoff, reason}, archive_closed_ms = n, token = that of the intent}
 -- Returns {1, new state, new version, {items that failed with this one, their source}, in how many ms the deployment is
 -- probed that this stopped, or -1, the event that it came to}; {0, state, version, {}, -1, ''} when the version is another
 -- one or the table has no such move: then nothing was written.
@@ -17,6 +17,10 @@ if i[2] ~= ARGV[4] or not to then return {0, from or '', tonumber(i[2] or 0), {}
 
 local now = now_ms()
 local n = i[3]
+-- A ledger that came back older has come to this version once more: it is another create that is out.
+if patch.token and redis.call('HGET', attempt_key(batch, id, n), 'token') ~= patch.token then
+  return {0, from, tonumber(i[2]), {}, -1, ''}
+end
 -- A person cancelled it meanwhile: then it does not wait again; and a video that is not wanted is not archived, unless
 -- another batch waits for it, which would pay for the same once more.
 local cancelled = (to == 'waiting' or (to == 'archiving' and from ~= to)) and cancel_of(batch, id)

@@ -39,6 +39,7 @@ def send_by() -> None:
 def versions() -> None:
     """Whoever wakes up late decides as if nobody had decided since."""
     edit("transition", "if i[2] ~= ARGV[4] or not to then", "if not to then")
+    edit("transition", "if patch.token and", "if false and")
 
 
 def listing() -> None:

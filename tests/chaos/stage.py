@@ -111,7 +111,7 @@ class Program:
     def send(self, number: signal.Signals) -> None:
         if self.process is not None and self.alive:
             with suppress(ProcessLookupError):
-                # Not its own `send_signal`: that looks whether it has ended, and then asyncio never learns its exit code.
+                # Not its own `send_signal`: that looks whether it has ended, and asyncio never learns its exit code.
                 os.kill(self.process.pid, number)
 
     async def end(self) -> int:

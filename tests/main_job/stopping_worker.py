@@ -7,14 +7,12 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import workers.create
 from dailies import working
 from orchestrator import logs
-from orchestrator.records import Item
 from orchestrator.settings import load_settings
-from workers.station import Station
-from workers.video_api import Order
 
 
 def main() -> None:
@@ -22,11 +20,11 @@ def main() -> None:
     send = workers.create._send
     stopped = []
 
-    async def stop_then_send(station: Station, item: Item, version: int, order: Order, send_by: float) -> None:
+    async def stop_then_send(*args: Any) -> None:
         if not stopped:
             stopped.append(True)
             os.kill(os.getpid(), signal.SIGSTOP)
-        await send(station, item, version, order, send_by)
+        await send(*args)
 
     workers.create._send = stop_then_send
     asyncio.run(working.work(load_settings(Path(sys.argv[1])), "create"))

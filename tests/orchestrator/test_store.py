@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -267,8 +268,11 @@ async def test_a_forgotten_batch_leaves_nothing_behind(store: Store) -> None:
     assert left - booked == lasting | remembered
 
 
-async def test_an_intent_that_no_replica_confirms_is_not_sent(namespace: str, tmp_path: Path) -> None:
+async def test_an_intent_that_no_replica_confirms_is_not_sent(
+    namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A failover could forget it: promise 1."""
+    monkeypatch.setattr("orchestrator.store.REPLICA_WAIT_MS", 20_000)  # however slow this machine is
     with redis_process(tmp_path / "main", None, "--repl-diskless-sync-delay", "0") as main:
         port = main.url.rsplit(":", 1)[1].split("/")[0]
         with redis_process(tmp_path / "replica", None, "--replicaof", "127.0.0.1", port) as replica:
@@ -281,6 +285,7 @@ async def test_an_intent_that_no_replica_confirms_is_not_sent(namespace: str, tm
             none: dict[str, object] = {"interval_ms": 0, "burst": 1, "slack_ms": 0}
             word, *_ = await store.intend(first.ref, first.version, {}, pace=none, due_in_s=60)
             assert word == "intended"
+            monkeypatch.undo()
             os.kill(replica.pid, signal.SIGSTOP)
             word, *_ = await store.intend(second.ref, second.version, {}, pace=none, due_in_s=60)
             assert word == "unconfirmed"

@@ -14,6 +14,7 @@ from redis.exceptions import ConnectionError, TimeoutError  # noqa: A004
 
 import workers.create
 from orchestrator import remote_ids, views
+from orchestrator.keys import Ref
 from orchestrator.states import Event, State
 from tests.ledger import deployment
 from tests.workers.creating import Desk
@@ -109,6 +110,20 @@ def test_a_429_from_a_gateway_is_looked_up_before_anything_is_sent_again() -> No
     assert decision.event is Event.UNCERTAIN
     assert decision.deployment is not None
     assert decision.deployment["cool_ms"] == 17_000
+
+
+async def test_what_is_decided_of_a_forgotten_create_is_not_decided_of_one_that_took_its_version(desk: Desk) -> None:
+    """Promise 12: a ledger that came back older counts the same versions once more, while a create of before is out."""
+    post = desk.api.create
+
+    async def rolled_back_meanwhile(order: Any, *, send_by: float) -> Any:
+        await desk.store.redis.hset(desk.store.keys.attempt(Ref("a", "a"), 1), "token", "another create's")
+        await post(order, send_by=send_by)
+        return refused(RefusalKind.RATE_LIMITED, 429)
+
+    desk.api.create = rolled_back_meanwhile
+    found = await desk.created("a")
+    assert (found.state, found.attempt and found.attempt.money) == (State.CREATING, "unknown")
 
 
 async def test_an_unknown_outcome_closes_its_deployment_for_a_while(desk: Desk) -> None:
