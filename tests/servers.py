@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import socket
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
 from redis import Redis
 from redis.exceptions import RedisError
@@ -133,6 +135,31 @@ def azurite_process(directory: Path, *, tls: tuple[Path, Path] | None = None) ->
         url = f"{'https://localhost' if tls else 'http://127.0.0.1'}:{port}/{AZURITE_ACCOUNT}"
         parts = f"AccountName={AZURITE_ACCOUNT};AccountKey={AZURITE_KEY};BlobEndpoint={url};"
         yield Azurite(f"DefaultEndpointsProtocol={url.partition(':')[0]};{parts}", url)
+
+
+@contextmanager
+def prometheus_process(directory: Path, targets: list[str]) -> Iterator[str]:
+    """A real Prometheus that scrapes these (HOST:PORT) five times a second; its URL. Skips where it is missing."""
+    program = shutil.which("prometheus")
+    if program is None:
+        pytest.skip("Prometheus is not installed: run sh scripts/install-prometheus")
+    directory.mkdir(parents=True, exist_ok=True)
+    jobs = [{"job_name": "dailies", "static_configs": [{"targets": targets}]}]
+    (directory / "prometheus.yaml").write_text(
+        json.dumps({"global": {"scrape_interval": "200ms", "scrape_timeout": "200ms"}, "scrape_configs": jobs})
+    )
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    command = [program, f"--config.file={directory / 'prometheus.yaml'}", f"--storage.tsdb.path={directory / 'data'}"]
+    command += [f"--web.listen-address=127.0.0.1:{port}"]
+
+    def ready() -> bool:
+        try:
+            return httpx.get(f"{url}/-/ready").status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    with running(command, directory / "prometheus.log", ready):
+        yield url
 
 
 @dataclass(frozen=True)
