@@ -1,4 +1,4 @@
-"""compose.yaml, the laptop's installation: its settings are read, and its parts find each other and are found by nobody."""
+"""compose.yaml, the installation of a laptop: its settings are read; its parts find each other, and nobody else does."""
 
 from __future__ import annotations
 
