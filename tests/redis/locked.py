@@ -54,6 +54,12 @@ class Locked:
         with self.admin() as admin:
             return admin.execute_command(*words)
 
+    def clients(self) -> list[dict[str, str]]:
+        """Who is connected."""
+        with self.admin() as admin:
+            found: list[dict[str, str]] = admin.client_list()
+        return found
+
 
 @contextmanager
 def locked_redis(folder: Path, *users: str, asks_for_certificate: bool = False) -> Iterator[Locked]:

@@ -29,14 +29,16 @@ PASSWORD = "of-the-night"
 ROWS = 4
 
 
-def configured(folder: Path, namespace: str, redis: dict[str, Any], url: str = "http://127.0.0.1:9") -> Path:
+def configured(
+    folder: Path, namespace: str, redis: dict[str, Any], url: str = "http://127.0.0.1:9", concurrent: int = 4
+) -> Path:
     """A `dailies.yaml` with this Redis, and a sheet beside it."""
     path = config(
         folder / "dailies.yaml",
         redis_url=None,
         namespace=namespace,
         archive={"url": str(folder / "archive")},
-        deployments=[deployment("east", url)],
+        deployments=[deployment("east", url, quota={"per_minute": None, "burst": 1, "concurrent": concurrent})],
     )
     document = yaml.safe_load(path.read_text())
     document["redis"] |= redis
