@@ -272,7 +272,7 @@ async def test_an_intent_that_no_replica_confirms_is_not_sent(
     namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A failover could forget it: promise 1."""
-    monkeypatch.setattr("orchestrator.store.REPLICA_WAIT_MS", 20_000)  # however slow this machine is
+    monkeypatch.setattr("orchestrator.durability.REPLICA_WAIT_MS", 20_000)  # however slow this machine is
     with redis_process(tmp_path / "main", None, "--repl-diskless-sync-delay", "0") as main:
         port = main.url.rsplit(":", 1)[1].split("/")[0]
         with redis_process(tmp_path / "replica", None, "--replicaof", "127.0.0.1", port) as replica:
