@@ -16,6 +16,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("manifests", "orchestrator", "workers", "dailies", "sandbox")
 LONGEST_FILE = 220
 NAMELESS = re.compile(r"utils?|helpers?|common|manager|managers|misc|shared")
+#: Python without the ending that tells it.
+SCRIPTS = ("scripts/draw-chart", "scripts/try-image", "scripts/try-readme")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
@@ -44,7 +46,7 @@ def test_types_hold() -> None:
 
 
 def test_lint_is_clean() -> None:
-    run("ruff", "check", "--output-format", "concise", ".", "scripts/try-readme")
+    run("ruff", "check", "--output-format", "concise", ".", *SCRIPTS)
 
 
 def test_each_layer_imports_only_what_lies_below_it() -> None:

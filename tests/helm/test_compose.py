@@ -1,4 +1,4 @@
-"""compose.yaml, the installation of a laptop: its settings are read; its parts find each other, and nobody else does."""
+"""compose.yaml, a laptop's installation: its settings are read; its parts find each other, and nobody else does."""
 
 from __future__ import annotations
 
