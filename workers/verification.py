@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ from workers.witness import Expected, NoReceipt, listed, read_receipt
 READS, LOOKS = 4, 16
 #: What a batch's folder has besides videos, receipts and posters; and the folder of its input images, by SHA-256.
 DOCUMENTS, INPUTS = ("results.csv", "results.jsonl", "index.html"), "inputs"
+#: Where nothing can be rewritten, the second edition of a document is `results.2.csv`.
+_EDITION = re.compile(r"(results|index)(?:\.(\d+))?\.(csv|jsonl|html)")
 
 T = TypeVar("T")
 Progress = Callable[[int, int, int], None]
@@ -146,19 +149,22 @@ class Verification:
 
     async def _ask_results(self) -> None:
         """The documents of a batch that was reported, and what they say of videos."""
-        self._known.update(DOCUMENTS)
-        there = [name for name in DOCUMENTS if name in self._names]
-        if there not in ([], ["index.html"]):  # a contact sheet is there before the batch ends
-            for name in set(DOCUMENTS) - set(there):
+        editions = {name: edition for name in self._names if (edition := _edition(name))}
+        self._known |= editions.keys()
+        there = {document for document, _ in editions.values()}
+        if there - {"index.html"}:  # a contact sheet is there before the batch ends
+            for name in set(DOCUMENTS) - there:
                 self._found.missing[name] = "the other documents of the batch are there"
-        if "results.jsonl" not in there:
+        results = [(number, name) for name, (document, number) in editions.items() if document == "results.jsonl"]
+        if not results:
             return
+        newest = max(results)[1]
         try:
-            async with aclosing(self._sink.chunks(f"{self._batch}/results.jsonl")) as chunks:
+            async with aclosing(self._sink.chunks(f"{self._batch}/{newest}")) as chunks:
                 async for row in listed(chunks, self._batch):
                     await self._witnessed(row)
         except (KeyError, TypeError, ValueError) as error:
-            self._found.changed["results.jsonl"] = f"it cannot be read: {error}"
+            self._found.changed[newest] = f"it cannot be read: {error}"
 
     async def _witnessed(self, row: Expected) -> None:
         """A video that the results name."""
@@ -177,6 +183,13 @@ class Verification:
         """An input image, whose name is its SHA-256."""
         if not self._quick and await self._sha256(f"{self._batch}/{INPUTS}/{name}") != name:
             self._found.changed[f"{INPUTS}/{name}"] = "an input image is named for the SHA-256 of its bytes"
+
+
+def _edition(name: str) -> tuple[str, int] | None:
+    """Which document of a batch a file is, and its edition; None where it is none."""
+    found = _EDITION.fullmatch(name)
+    document = f"{found[1]}.{found[3]}" if found else ""
+    return (document, int(found[2] or 1)) if found and document in DOCUMENTS else None
 
 
 async def _each(items: Iterable[T], work: Callable[[T], Awaitable[None]], at_once: int) -> None:

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from orchestrator.keys import Ref
+from workers.delivery import second_name
+
 #: The longest row of results that is one (bytes): prompts and labels are far shorter.
 ROW_LIMIT = 4 * 1024 * 1024
 
@@ -40,7 +43,7 @@ def read_receipt(name: str, data: Raw, batch: str) -> Expected:
         stem = name.removesuffix(".json")
         file = str(paper.get("file") or f"{stem}.mp4")
         reused = paper.get("reused")
-        if not reused and file != f"{stem}.mp4":
+        if not reused and f"{batch}/{stem}.mp4" not in _places(batch, file, str(paper["remote_id"])):
             raise NoReceipt(f"it is that of {file}")
         md5, poster = paper.get("md5"), paper.get("poster")
         return Expected(
@@ -56,6 +59,12 @@ def read_receipt(name: str, data: Raw, batch: str) -> Expected:
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise NoReceipt(f"{type(error).__name__}: {error}") from None
+
+
+def _places(batch: str, file: str, remote_id: str) -> tuple[str, str]:
+    """Beside what videos the receipt of a file may stand: itself, or, where another receipt could not be replaced, the
+    name with the remote id."""
+    return f"{batch}/{file}", second_name(Ref(batch, file.removesuffix(".mp4")), remote_id)
 
 
 async def listed(chunks: AsyncIterator[bytes], batch: str) -> AsyncIterator[Expected]:

@@ -156,6 +156,23 @@ async def test_broken_papers_are_changed_and_documents_stand_together(sink: Sink
     assert sorted(found.missing) == ["index.html", "results.jsonl"]
 
 
+async def test_where_nothing_is_rewritten_the_newest_edition_counts_and_receipts_may_stand_apart(sink: Sink) -> None:
+    await archived(sink, "hero")
+    await archived(sink, "late")
+    await reported(sink, "hero")
+    for number in (2, 10):
+        await sink.write(f"spring/results.{number}.csv", b"", "text/csv")
+        await sink.write(f"spring/index.{number}.html", b"", "text/html")
+    await sink.write("spring/results.2.jsonl", b"no more", "application/jsonl")
+    text = await sink.read("spring/results.jsonl")
+    paper = json.loads(await sink.read("spring/late.json")) | {"key": "gone"}
+    gone = {"key": "gone", "state": "archived", "url": f"{sink.url}spring/gone.mp4", "bytes": 1, "sha256": "0"}
+    await sink.write("spring/results.10.jsonl", text + json.dumps(gone).encode(), "application/jsonl")
+    await sink.write("spring/late.video_late.json", json.dumps(paper).encode(), "application/json")
+    found = await verdict(sink)
+    assert (sorted(found.missing), found.changed, found.extra) == (["gone.json", "gone.mp4"], {}, {})
+
+
 async def test_an_input_image_is_checked_by_its_name(sink: Sink) -> None:
     await archived(sink, "hero")
     name = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"  # of "foo"
