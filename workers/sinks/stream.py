@@ -33,18 +33,18 @@ class Digest:
 
 async def blocks_of(chunks: AsyncIterator[bytes], size: int) -> AsyncGenerator[bytes, None]:
     """The same bytes in blocks of exactly `size`, the last one shorter. Holds one block and one chunk at a time."""
-    buffer = bytearray()
+    buffer, filled = memoryview(bytearray(size)), 0  # one for all blocks: growing it anew would scatter the heap
     async for chunk in chunks:
-        view = memoryview(chunk)
-        while len(buffer) + len(view) >= size:
-            take = size - len(buffer)
-            buffer += view[:take]
-            view = view[take:]
-            yield bytes(buffer)
-            buffer.clear()
-        buffer += view
-    if buffer:
-        yield bytes(buffer)
+        left = memoryview(chunk)
+        while left:
+            take = min(size - filled, len(left))
+            buffer[filled : filled + take] = left[:take]
+            left, filled = left[take:], filled + take
+            if filled == size:
+                filled = 0
+                yield bytes(buffer)
+    if filled:
+        yield bytes(buffer[:filled])
 
 
 async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

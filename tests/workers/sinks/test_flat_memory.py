@@ -12,7 +12,7 @@ import pytest
 from tests.servers import azurite_process
 
 MIB = 1024 * 1024
-GROWTH = 32 * MIB
+GROWTH = 20 * MIB
 PROGRAM = Path(__file__).with_name("measure_save.py")
 
 

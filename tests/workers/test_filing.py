@@ -1,0 +1,75 @@
+"""A receipt beside its video, where nothing that was written can be written again."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from orchestrator.keys import Ref
+from tests.workers.test_delivery import Provider, film, finished
+from workers.delivery import deliver
+from workers.filing import filed
+from workers.receipt import Receipt, receipt
+from workers.sinks import Immutable
+from workers.sinks.directory import DirectorySink
+
+REF = Ref("spring", "hero")
+NAME = "spring/hero.mp4"
+
+
+class Keeping(DirectorySink):
+    """As a container under a policy."""
+
+    keeps = True
+
+    async def __aenter__(self) -> Keeping:
+        return self
+
+    async def write(self, name: str, data: bytes, content_type: str, *, replace: bool = True) -> str:
+        if await self.stat(name) is not None:
+            raise Immutable(f"{name} stands there for good")
+        return await super().write(name, data, content_type, replace=replace)
+
+
+async def paper_of(sink: DirectorySink, at: float = 1_790_000_000.0) -> Receipt:
+    item = finished()
+    return receipt(item, await deliver(sink, Provider(film()), item), at)  # type: ignore[arg-type]
+
+
+async def test_a_try_that_comes_again_takes_the_earlier_receipt_as_it_is(tmp_path: Path) -> None:
+    sink = Keeping(tmp_path)
+    first = await filed(sink, REF, NAME, await paper_of(sink))
+    again = await filed(sink, REF, NAME, await paper_of(sink, 1_790_000_900.0))
+    assert again == first
+    assert sorted(path.name for path in (tmp_path / "spring").iterdir()) == ["hero.json", "hero.mp4"]
+
+
+@pytest.mark.parametrize("there", [b"{}", b"not json", b'{"remote_id": "video_9", "sha256": "0"}', b"[]"])
+async def test_beside_somebody_else_s_ours_stands_under_the_remote_id(tmp_path: Path, there: bytes) -> None:
+    sink = Keeping(tmp_path)
+    await sink.write("spring/hero.json", there, "application/json")
+    paper = await paper_of(sink)
+    for _ in range(2):
+        assert (await filed(sink, REF, NAME, paper))["file"] == "hero.mp4"
+    assert json.loads((tmp_path / "spring/hero.video_1.json").read_bytes())["file"] == "hero.mp4"
+    assert (tmp_path / "spring/hero.json").read_bytes() == there
+
+
+async def test_a_receipt_that_can_be_put_nowhere_is_no_receipt(tmp_path: Path) -> None:
+    sink = Keeping(tmp_path)
+    for name in ("spring/hero.json", "spring/hero.video_1.json"):
+        await sink.write(name, b"{}", "application/json")
+    with pytest.raises(Immutable):
+        await filed(sink, REF, NAME, await paper_of(sink))
+
+
+async def test_elsewhere_the_newest_receipt_counts(tmp_path: Path) -> None:
+    sink = DirectorySink(tmp_path)
+    paper = await paper_of(sink)
+    await filed(sink, REF, NAME, paper)
+    newer = dataclasses.replace(paper, archived_at="2026-10-01T00:00:00Z")
+    assert (await filed(sink, REF, NAME, newer))["archived_at"] == "2026-10-01T00:00:00Z"
+    assert json.loads((tmp_path / "spring/hero.json").read_bytes())["archived_at"] == "2026-10-01T00:00:00Z"
