@@ -17,7 +17,7 @@ from tests.chaos.night import BATCHES, Night
 from tests.chaos.stage import Stage, until
 from tests.redis.houses import House
 
-ITEMS = 24
+ITEMS = 18
 
 
 class RedisStage(Stage):
