@@ -60,7 +60,7 @@ def as_yaml(
     """A YAML manifest of the batch `name`, piece by piece."""
     heading: dict[str, Any] = {"version": 1, "name": name}
     if budget_usd is not None:
-        heading["budget_usd"] = f"{budget_usd:f}"
+        heading["budget_usd"] = int(budget_usd) if budget_usd == int(budget_usd) else float(budget_usd)
     if window is not None:
         days = {} if window.days == EVERY_DAY else {"days": [DAYS[day] for day in sorted(window.days)]}
         hours = {"start": f"{window.start:%H:%M}", "end": f"{window.end:%H:%M}", "timezone": window.timezone}
