@@ -126,6 +126,8 @@ async def _answers(url: str, access: Access) -> None:
             mend = "check redis.url, or leave it out for an embedded one"
             if isinstance(error, AuthenticationError):
                 kind, mend = Unusable, "check redis.auth, or the user and password in redis.url"
+            elif "No master found" in str(error):
+                mend = "check the Sentinels and the name in redis.url, and redis.sentinel_auth"
             elif "CERTIFICATE" in str(error).upper():
                 kind, mend = Unusable, "check redis.tls (ca_file, server_name), and which name redis.url has"
             raise kind(f"Redis cannot be reached: {redact(str(error))}; {mend}") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -84,3 +85,27 @@ def locked_redis(folder: Path, *users: str, asks_for_certificate: bool = False) 
 
     with running(["redis-server", str(folder / "redis.conf")], folder / "log", ready):
         yield server
+
+
+@contextmanager
+def locked_sentinel(folder: Path, server: Locked, name: str, user: str) -> Iterator[int]:
+    """A Sentinel over TLS that watches the server under a name, and lets in `user` alone; its port."""
+    folder.mkdir(parents=True)
+    port = free_port()
+    lines = [
+        f"port 0\ntls-port {port}\nbind 127.0.0.1\ndir {folder}\ntls-replication yes\ntls-auth-clients no",
+        f"tls-cert-file {server.chain}\ntls-key-file {server.key}\ntls-ca-cert-file {server.chain}",
+        f"user default off\n{user}",
+        f"sentinel monitor {name} 127.0.0.1 {server.port} 1",
+        f"sentinel auth-user {name} admin\nsentinel auth-pass {name} {ADMIN}",
+    ]
+    (folder / "sentinel.conf").write_text("\n".join(lines) + "\n")
+
+    def ready() -> bool:
+        with suppress(OSError):
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return True
+        return False
+
+    with running(["redis-server", str(folder / "sentinel.conf"), "--sentinel"], folder / "log", ready):
+        yield port

@@ -20,7 +20,7 @@ from orchestrator.settings import load_settings
 from orchestrator.settings.secret_file import SecretFile
 from tests.dailies.typing_it import dailies
 from tests.main_job.night import Witness, config, deployment, running
-from tests.redis.locked import Locked, documented_acl, locked_redis
+from tests.redis.locked import Locked, documented_acl, locked_redis, locked_sentinel
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(120)]
 
@@ -128,6 +128,27 @@ async def test_what_keeps_us_out_is_said_with_the_mend(namespace: str, tmp_path:
             (named, "check redis.auth"),
         ):
             assert mend in await refused(configured(tmp_path, namespace, settings))
+
+
+async def test_sentinels_over_tls_have_users_of_their_own(
+    namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They name the primary by its address; its certificate has a name."""
+    monkeypatch.setenv("SENTINEL_PASSWORD", "of-the-watch")
+    watcher = "user watcher on >of-the-watch -@all +ping +sentinel|masters"
+    with (
+        locked_redis(tmp_path / "redis", documented_acl(namespace, PASSWORD)) as redis,
+        locked_sentinel(tmp_path / "sentinel", redis, "night", watcher) as port,
+    ):
+        told = access(redis, password_env="REDIS_PASSWORD") | {"url": f"rediss+sentinel://localhost:{port}/night"}
+        told["tls"]["server_name"] = "localhost"
+        path = configured(tmp_path, namespace, told)
+        assert "redis.sentinel_auth" in await refused(path)
+        path = configured(
+            tmp_path, namespace, told | {"sentinel_auth": {"user": "watcher", "password_env": "SENTINEL_PASSWORD"}}
+        )
+        async with open_store(load_settings(path, {})) as session:
+            assert await session.store.redis.ping()
 
 
 async def test_a_password_that_is_changed_in_its_file_is_used_by_the_next_connection(tmp_path: Path) -> None:
