@@ -13,7 +13,7 @@ from workers.video_api import ApiError
 async def test_answers_are_told_with_their_status_and_those_that_never_came_without(bench: Any) -> None:
     seen: list[tuple[str, int | None]] = []
     _, api = await bench(
-        answer(200, {"id": "v", "status": "queued"}), answer(404, {"error": {"message": "no"}}), drop(),
+        answer(200, {"id": "v", "status": "queued"}), answer(404, {"error": {"message": "no"}}), drop,
         seen=lambda method, status: seen.append((method, status)),
     )  # fmt: skip
     await api.get("v")
