@@ -1,4 +1,4 @@
-"""`dailies worker`: works on whatever is queued until it is asked to stop. It waits for a Redis that is still to come."""
+"""`dailies worker`: works on whatever is queued until it is stopped, and waits for a Redis that is still to come."""
 
 from __future__ import annotations
 
