@@ -36,7 +36,8 @@ async def fresh_sheet(station: Station, claim: Claim) -> None:
         return
     try:
         async with kept(partial(sheet_claim.renew, store, name, version), station.claim_s):
-            await write_sheet(station, batch, claim=f"{name}:sheet:{version}")
+            if not station.sink.keeps:  # there each page would stay for good: the report writes the one
+                await write_sheet(station, batch, claim=f"{name}:sheet:{version}")
     except ArchiveError as error:
         log.warning("sheet.was_not_written", batch=name, error=str(error))
     except ClaimLost:

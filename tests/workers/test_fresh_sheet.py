@@ -153,6 +153,20 @@ async def test_an_archive_that_refuses_the_page_stops_nothing(store: Store, tmp_
     assert "sheet_began" not in (await batch_of(store)).fields
 
 
+async def test_an_archive_that_keeps_all_it_has_gets_no_page_before_the_report_s(store: Store, tmp_path: Path) -> None:
+    """Under a retention policy each minute's page would stay there for good."""
+
+    class Keeping(DirectorySink):
+        keeps = True
+
+    await started(store, "a", "b")
+    await let_pass(store)
+    (claim,) = await claimed(store)
+    await fresh_sheet(station(store, tmp_path, sink=Keeping(tmp_path)), claim)
+    assert not (tmp_path / "spring").exists()
+    assert "sheet_began" not in (await batch_of(store)).fields
+
+
 async def test_a_worker_that_stops_hands_the_page_back(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
