@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from azure.core.exceptions import ClientAuthenticationError
 
 _CODE = re.compile(r"(AADSTS\d+): ?(.*)")
-_TAIL = re.compile(r"\s*(Trace ID|Correlation ID|Timestamp|To troubleshoot, visit|To mitigate this|Visit https).*", re.DOTALL)
+_TAIL = re.compile(
+    r"\s*(Trace ID|Correlation ID|Timestamp|To troubleshoot, visit|To mitigate this|Visit https).*", re.DOTALL
+)
 _MOST = 300
 
 #: What to do about what Entra ID says [learn.microsoft.com/entra/identity-platform/reference-error-codes].
