@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.servers import AZURITE, AZURITE_ACCOUNT, free_port, running
-from tests.workers.sinks.streams import stream
+from tests.workers.sinks.streams import MIB, stream
 from workers.sinks import ArchiveUnavailable, Saved
 from workers.sinks.blob import BlobSink
 from workers.sinks.blob_address import address_of
@@ -114,6 +114,9 @@ async def test_a_token_opens_the_container_and_the_identity_is_closed_with_the_s
         await sink.probe()
         assert isinstance(await sink.save("a.mp4", stream(b"abc"), **VIDEO), Saved)
         assert await sink.read("a.mp4") == b"abc"
+        blocks = [bytes([number]) * MIB for number in range(9)]
+        assert isinstance(await sink.save("large.mp4", stream(*blocks), **VIDEO), Saved)
+        assert await sink.read("large.mp4") == b"".join(blocks)
     assert identity.closed
 
 
