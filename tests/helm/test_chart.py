@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import textwrap
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,14 @@ def test_the_examples_in_values_are_values() -> None:
     values = yaml.safe_load(re.sub(r"(?m)^#(  )", r"\1", text))
     values["image"]["repository"] = "registry.example.com/dailies"
     assert {"ConfigMap", "CronJob", "Deployment", "ServiceAccount"} <= {d["kind"] for d in render(values)}
+
+
+def test_the_values_in_the_page_for_platform_engineers_are_values() -> None:
+    """Those to install with, and the schedule on top of them."""
+    page = (ROOT / "docs/kubernetes.md").read_text(encoding="utf-8")
+    whole, schedule = (yaml.safe_load(textwrap.dedent(t)) for t in re.findall(r"(?ms)^ *```yaml\n(.*?)^ *```", page))
+    kinds = {document["kind"] for document in render(whole | schedule)}
+    assert {"ConfigMap", "CronJob", "Deployment", "NetworkPolicy", "PodDisruptionBudget"} <= kinds
 
 
 @pytest.mark.parametrize(
