@@ -50,7 +50,8 @@ async def test_a_run_ends_with_videos_receipts_and_documents(
     assert document["cost_usd"] == {"estimated": 0.8, "confirmed": 0.8, "unknown": 0.0}
     folder = tmp_path / "archive/spring"
     assert {p.name for p in folder.iterdir()} == {
-        "boat.mp4", "boat.json", "lamp.mp4", "lamp.json", "results.csv", "results.jsonl", "index.html",
+        "boat.mp4", "boat.json", "boat.webp", "lamp.mp4", "lamp.json", "lamp.webp",
+        "results.csv", "results.jsonl", "index.html",
     }  # fmt: skip
     receipt = json.loads((folder / "boat.json").read_text())
     assert (receipt["prompt"], receipt["labels"], receipt["mismatch"]) == ("A paper boat", {"market": "SE"}, [])
