@@ -70,9 +70,10 @@ async def status(settings: Settings, name: str, *, items: bool, state: State | N
             stopped = await stoppage(session.store, batch, settings.deployments, budgets=settings.budgets)
             documents.append(batch_document(batch, stopped, archive_url(settings)))
         idle = [{"step": each.step, "since": int(each.since)} for each in await unmanned(session.store)]
+        missing = {"steps_without_worker": idle} if idle else {}
         if not name:
-            return {"batches": documents, "steps_without_worker": idle}
-        documents[0]["steps_without_worker"] = idle
+            return {"batches": documents, **missing}
+        documents[0] |= missing
         if items:
             states = {state} if state else set()
             documents[0]["rows"] = [item_row(i) async for i in views.items(session.store, name, states)]
