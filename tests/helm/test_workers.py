@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ from workers.credentials import ApiKey
 from workers.sinks.directory import DirectorySink
 from workers.station import Line
 from workers.video_api import connect as connect_api
-from workers.worker import Worker
+from workers.worker import STEPS, Worker
 
 #: Variables whose values are no secrets.
 PLAIN = {
@@ -52,14 +53,14 @@ def settings_of(documents: list[Document], folder: Path, **environ: str) -> Sett
     return load_settings(file, environ)
 
 
-def completion_wait_s(settings: Settings, folder: Path) -> float:
+def completion_wait_s(settings: Settings, folder: Path, *, steps: Sequence[str] = STEPS) -> float:
     """For how long a real worker with these settings may take to stop: it waits for its creates."""
     lines = {}
     for d in settings.deployments:
         api = connect_api(d.api, d.endpoint, ApiKey("any"), create_timeout_s=d.create_timeout_s, read_timeout_s=30)
         lines[d.name] = Line(d, api)
     store = Store(connect("redis://127.0.0.1:1/0"), settings.redis.namespace)  # connects at its first command
-    return Worker(store, lines, DirectorySink(folder), claim_s=settings.claim_s).drain_s
+    return Worker(store, lines, DirectorySink(folder), claim_s=settings.claim_s, steps=steps).drain_s
 
 
 @pytest.mark.parametrize(
@@ -85,6 +86,13 @@ async def test_the_grace_period_outlasts_the_drain(name: str, changes: Values, t
     grace_s = worker(documents)["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
     assert max(d.create_timeout_s for d in settings.deployments) < wait_s
     assert wait_s + 30 < grace_s
+
+
+async def test_archive_workers_have_time_to_hand_back_what_they_download(tmp_path: Path) -> None:
+    documents = render(values_of("apart"))
+    wait_s = completion_wait_s(settings_of(documents, tmp_path), tmp_path, steps=["archive"])
+    pod = pods(documents)["night-dailies-archive"]
+    assert wait_s + 30 < pod["terminationGracePeriodSeconds"]
 
 
 @pytest.mark.parametrize("name", VALUES)
