@@ -77,7 +77,7 @@ class Job:
         """How much of the rendering is done, 0 to 1."""
         if now >= self.finished_at:
             return 1.0
-        return max(0.0, (now - self.starts_at) / (self.finished_at - self.starts_at))
+        return (now - self.starts_at) / (self.finished_at - self.starts_at) if now > self.starts_at else 0.0
 
     @property
     def content_ids(self) -> tuple[str, ...]:

@@ -77,9 +77,8 @@ def test_lua_lives_in_files_of_its_own() -> None:
     ],
 )
 def test_a_lock_has_what_pyproject_asks_for(lock: str, asked: list[str]) -> None:
-    """The program, its sandbox and its build in both; run scripts/lock after a change."""
+    """The program and its build in both; run scripts/lock after a change."""
     asked = asked + PROJECT["project"]["dependencies"] + PROJECT["build-system"]["requires"]
-    asked = asked + PROJECT["project"]["optional-dependencies"]["sandbox"]
     pins = locked(lock)
     for requirement in map(Requirement, asked):
         versions = pins.get(canonicalize_name(requirement.name), set())
