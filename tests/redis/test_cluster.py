@@ -14,10 +14,7 @@ pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(240)]
 
 
 async def test_one_cluster_enabled_server_that_owns_all_slots_is_enough(tmp_path: Path) -> None:
-    async def nothing(_: RedisStage) -> None:
-        return None
-
-    await played(tmp_path, Cluster(tmp_path / "redis", 1), nothing)
+    await played(tmp_path, Cluster(tmp_path / "redis", 1))
 
 
 async def test_on_three_nodes_the_owner_is_killed_and_its_replica_goes_on(tmp_path: Path) -> None:
