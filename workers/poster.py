@@ -46,6 +46,8 @@ async def poster(sink: Sink, api: VideoApi, item: Item, video: str) -> str | Non
         log.debug("poster.is_not_offered")
     except (ApiError, ArchiveError, NotAPicture, TimeoutError) as error:
         log.info("poster.was_not_kept", error=str(error) or f"it took more than {POSTER_S:.0f} s")
+    except Exception:  # a picture that no decoder foresaw costs no video that was paid for
+        log.exception("poster.failed")
     return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -100,6 +101,11 @@ async def test_a_poster_stands_beside_a_video_whose_name_was_taken(tmp_path: Pat
 async def test_what_is_no_picture_is_not_kept(tmp_path: Path, provider: Thumbnails) -> None:
     assert await kept(tmp_path, provider) is None
     assert not list(tmp_path.rglob("hero*"))
+
+
+@pytest.mark.parametrize("fault", [RuntimeError("can't start new thread"), MemoryError(), struct.error("short")])
+async def test_no_fault_that_nobody_foresaw_keeps_a_video_from_its_receipt(tmp_path: Path, fault: Exception) -> None:
+    assert await kept(tmp_path, Thumbnails(fault)) is None
 
 
 async def test_a_server_that_stalls_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
