@@ -172,6 +172,8 @@ local function end_batch_when_settled(batch, now)
   end
   redis.call('HSET', key, 'state', 'final', 'final_at', now)
   redis.call('HDEL', key, 'reported_at')
+  -- A report that is being written may have read what was before: it ends nothing, and another follows.
+  if redis.call('HEXISTS', key, 'report_v') == 1 then redis.call('HINCRBY', key, 'report_v', 1) end
   redis.call('ZADD', P .. 'reports', now, batch)
   if redis.call('HEXISTS', key, 'sheet_began') == 0 then redis.call('ZREM', P .. 'sheets', batch) end
 end

@@ -11,9 +11,11 @@ local request = cjson.decode(ARGV[5])
 local key = item_key(batch, id)
 local i = redis.call('HMGET', key, 'state', 'v', 'attempt', 'deployment', 'paused')
 local from = i[1]
--- A reply that was lost makes the client ask again: the same intent is answered alike.
+-- A reply that was lost makes the client ask again: the same intent is answered alike. It is written again, since WAIT
+-- speaks of the writes of its own connection, and this may be a new one (`replicated` in orchestrator/durability.py).
 if from == 'creating' and tonumber(i[2]) == tonumber(ARGV[4]) + 1
     and redis.call('HGET', attempt_key(batch, id, i[3]), 'token') == request.attempt.token then
+  redis.call('HSET', attempt_key(batch, id, i[3]), 'token', request.attempt.token)
   return {'intended', tonumber(i[2])}
 end
 if i[2] ~= ARGV[4] or not from or not TABLE.intended[from] then return {'stale', tonumber(i[2] or 0)} end

@@ -100,6 +100,19 @@ async def test_the_same_intent_asked_twice_is_answered_once(store: Store) -> Non
     assert word == "stale"
 
 
+async def test_an_intent_asked_again_is_written_on_the_connection_that_asked(store: Store) -> None:
+    """WAIT speaks of its own connection's writes: what was lost was the answer on another one."""
+    (claim,) = await admitted(store, "a")
+    none: dict[str, object] = {"interval_ms": 0, "burst": 1, "slack_ms": 0}
+    answers, changes = [], []
+    for _ in range(2):
+        before = (await store.redis.info("persistence"))["rdb_changes_since_last_save"]
+        answers.append(await store.intend(claim.ref, claim.version, {"token": "t"}, pace=none, due_in_s=60))
+        changes.append((await store.redis.info("persistence"))["rdb_changes_since_last_save"] - before)
+    assert answers[0] == answers[1]
+    assert (answers[0][0], changes[1]) == ("intended", 1)
+
+
 async def test_an_intent_of_a_stopped_deployment_returns_the_item_unsent(store: Store) -> None:
     (claim,) = await admitted(store, "a")
     await store.judge("east", {"stop": "auth", "message": "wrong key"})
@@ -220,6 +233,19 @@ async def test_a_batch_is_final_when_nothing_moves_and_stays_due_until_it_is_rep
     assert not await store.end_report("spring", report.version, keep_s=60)
     assert await store.end_report("spring", again.version, keep_s=60)
     assert await claims(store) == []
+
+
+async def test_a_report_of_a_batch_that_ran_again_meanwhile_ends_nothing(store: Store) -> None:
+    """It may have read the rows before they changed, though no other worker was free to claim the next report."""
+    (claim,) = await admitted(store, "a")
+    version = await intend(store, claim)
+    await store.apply(claim.ref, version, Decision(Event.REFUSED, {"reason": "invalid"}, money="none"))
+    (report,) = await claims(store)
+    await submit(store, [item("a")])  # labels may have changed: it is final again at once
+    assert not await store.renew(report.ref, report.version, 30)
+    assert not await store.end_report("spring", report.version, keep_s=60)
+    (again,) = await claims(store)
+    assert await store.end_report("spring", again.version, keep_s=60)
 
 
 async def test_a_remix_waits_for_its_source_and_goes_to_its_deployment(store: Store) -> None:
