@@ -19,7 +19,20 @@ from orchestrator.embedded_redis import EmbeddedRedisError
 from orchestrator.redaction import redact
 from orchestrator.settings import Deployment, Settings, SettingsError
 from orchestrator.settings.entra import Entra
-from workers.checkup import Claims, Finding, Status, archive, claims_of, endpoint, failed, fine, grants, inputs, redis
+from workers.checkup import (
+    Claims,
+    Finding,
+    Status,
+    archive,
+    claims_of,
+    endpoint,
+    failed,
+    fine,
+    grants,
+    inputs,
+    redis,
+    webhooks,
+)
 from workers.checkup import video_api as apis
 from workers.credentials import OPENAI_SCOPE, EntraToken
 from workers.identity import Identities
@@ -48,7 +61,7 @@ class Diagnosis:
 
 
 async def diagnose(settings: Settings, clock: Callable[[], float] = time.time) -> Diagnosis:
-    """Look at Redis, every deployment, the archive and the inputs."""
+    """Look at Redis, every deployment, the archive, the inputs and the webhooks."""
     async with AsyncExitStack() as stack:
         identities = Identities()
         stack.push_async_callback(identities.aclose)
@@ -56,6 +69,7 @@ async def diagnose(settings: Settings, clock: Callable[[], float] = time.time) -
         parts: list[tuple[str, Awaitable[list[Finding]]]] = [("redis", _redis(settings, identities, known, clock))]
         parts += [(d.name, _deployment(d, identities, known, clock)) for d in settings.deployments]
         parts += [("archive", _archive(settings, identities, known)), ("inputs", inputs.look(settings.inputs.allow))]
+        parts.append(("notify", webhooks.look(settings.notify, os.environ)))
         found = await asyncio.gather(*(_bounded(name, part) for name, part in parts))
     if not settings.deployments:
         mend = "write dailies.yaml, set AZURE_OPENAI_ENDPOINT, or try --sandbox"

@@ -15,11 +15,23 @@ from azure.core.credentials import AzureSasCredential
 from azure.storage.blob.aio import BlobServiceClient
 
 from orchestrator.redis_connection import connect as connect_redis
-from orchestrator.settings import Deployment
+from orchestrator.settings import Deployment, Notify
 from orchestrator.settings.archive import ArchiveAuth, ArchiveSettings
 from tests.servers import AZURITE_API_VERSION, Container, redis_process
 from tests.workers.wire_server import WireServer, answer
-from workers.checkup import Claims, Finding, Status, archive, claims_of, endpoint, grants, inputs, redis, video_api
+from workers.checkup import (
+    Claims,
+    Finding,
+    Status,
+    archive,
+    claims_of,
+    endpoint,
+    grants,
+    inputs,
+    redis,
+    video_api,
+    webhooks,
+)
 from workers.credentials import ApiKey
 from workers.sinks.blob_address import BlobAddress
 from workers.sinks.opening import client_options
@@ -212,6 +224,28 @@ async def test_hosts_of_inputs_that_nobody_knows_are_warned_of() -> None:
     assert found.status is Status.OK
     (found,) = await inputs.look(["no-such-host.invalid"])
     assert found.status is Status.WARNING
+
+
+async def test_webhooks_are_looked_at_before_a_worker_refuses_to_start_for_one() -> None:
+    """Their URLs are secrets, and are not told."""
+    hooks = [
+        Notify(name=name, url_env=name.upper(), allow=allow)
+        for name, allow in {"ops": ("10.0.0.0/8",), "inner": (), "lost": (), "plain": (), "unset": ()}.items()
+    ]
+    there = {
+        "OPS": "http://10.1.2.3/hook/a-long-secret-of-the-test",
+        "INNER": "https://127.0.0.1/hook/a-long-secret-of-the-test",
+        "LOST": "https://no-such-host.invalid/hook/a-long-secret-of-the-test",
+        "PLAIN": "http://127.0.0.1/hook/a-long-secret-of-the-test",
+    }
+    ops, inner, lost, plain, unset = await webhooks.look(hooks, there)
+    assert (ops.status, ops.check) == (Status.OK, "ops"), ops
+    assert (inner.status, "127.0.0.1" in inner.says, "allow of inner" in inner.mend) == (Status.WARNING, True, True)
+    assert (lost.status, "no-such-host.invalid is not known" in lost.says) == (Status.WARNING, True), lost
+    assert (plain.status, "PLAIN" in plain.says) == (Status.FAILED, True), plain
+    assert (unset.status, "UNSET" in unset.says) == (Status.FAILED, True), unset
+    assert "a-long-secret" not in repr((ops, inner, lost, plain, unset))
+    assert await webhooks.look([], {}) == []
 
 
 def test_claims_are_read_as_entra_id_writes_them() -> None:
