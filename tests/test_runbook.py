@@ -13,7 +13,8 @@ import typer
 from dailies.cli import app
 from tests.helm.chart import Document, one, render, values_of
 
-PAGE = (Path(__file__).resolve().parents[1] / "docs/runbook.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = (ROOT / "docs/runbook.md").read_text(encoding="utf-8")
 SECTIONS: dict[str, str] = dict(re.findall(r"(?ms)^## (\w+)\n(.*?)(?=^## |\Z)", PAGE))
 KUBECTL = {"exec", "get", "rollout", "scale"}
 
@@ -27,6 +28,13 @@ def commands(text: str) -> list[str]:
     """Those of a section's block of commands, without what stands beside them."""
     (block,) = re.findall(r"(?ms)^```sh\n(.*?)^```", text)
     return [line.partition("#")[0].strip() for line in block.splitlines()]
+
+
+def environment() -> dict[str, str]:
+    """What the page's alias sets for each command in a pod."""
+    (alias,) = re.findall(r"(?m)^alias dailies='(.*)'$", PAGE)
+    words = shlex.split(alias)
+    return dict(word.split("=", 1) for word in words[words.index("--") + 1 :] if "=" in word)
 
 
 def parse(line: str) -> None:
@@ -60,6 +68,20 @@ def test_each_section_has_three_commands_and_the_alert_names_the_first() -> None
         assert len(commands(SECTIONS[title])) == 3, title
         first = rule["annotations"]["first_command"].partition(" -- ")[2]
         assert commands(SECTIONS[title])[0] == first, title
+
+
+def test_a_worker_that_is_started_in_a_pod_needs_no_port_that_the_pods_own_has() -> None:
+    worker = one(render(values_of("scaled")), "Deployment", "night-dailies")
+    (container,) = worker["spec"]["template"]["spec"]["containers"]
+    assert "DAILIES_MONITOR__PORT" in {each["name"] for each in container["env"]}
+    assert environment() == {"DAILIES_MONITOR__PORT": "null"}
+
+
+def test_each_reason_for_which_a_batch_stops_is_named() -> None:
+    sources = (ROOT / "orchestrator").glob("*.py")
+    reasons = {found for each in sources for found in re.findall(r'Stoppage\(\s*"(\w+)"', each.read_text())}
+    assert {"budget", "paused"} < reasons
+    assert not {reason for reason in reasons if f"`{reason}`" not in SECTIONS["DailiesBatchStopped"]}
 
 
 def test_the_overview_agrees_with_the_alerts() -> None:

@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.dailies.typing_it import dailies
 from tests.main_job.night import Process, Witness, running, until
 from tests.servers import free_port
-from tests.test_runbook import SECTIONS, commands
+from tests.test_runbook import SECTIONS, commands, environment
 
 
 @dataclass
@@ -49,10 +49,10 @@ class OnCall:
         return code, out + said
 
     def worker(self, alert: str, number: int) -> object:
-        """One that the runbook starts by hand; it has no port for metrics, since the pods' worker may have it."""
+        """One that the runbook starts by hand, where the pods' worker has the port for metrics."""
         words = shlex.split(commands(SECTIONS[alert])[number - 1])
         assert words[:2] == ["dailies", "worker"]
-        return running("-m", "dailies", *words[1:], "--config", str(self.path), DAILIES_MONITOR__PORT="null")
+        return running("-m", "dailies", *words[1:], "--config", str(self.path), **environment())
 
     async def metric(self, name: str, **labels: str) -> float | None:
         """As Prometheus reads it; None where it is not told, or nobody answers."""
