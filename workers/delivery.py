@@ -71,7 +71,8 @@ def _as_stored(sink: Sink, item: Item, name: str, there: Stat) -> Delivery | Non
     if there.metadata.get("dailies_remote_id") != item.remote_id:
         return None
     try:
-        video = VideoFacts(**json.loads(there.metadata["dailies_video"]))
+        told = json.loads(there.metadata["dailies_video"])  # a newer release may tell more
+        video = VideoFacts(**{name: told[name] for name in VideoFacts.__slots__ if name in told})
         sha256 = there.metadata["dailies_sha256"]
         sent = int(there.metadata.get("dailies_bytes") or there.bytes)
         md5 = there.metadata.get("dailies_md5") or (there.md5 or b"").hex()

@@ -92,19 +92,23 @@ class Herald:
     async def _send(self, notice: Notice) -> None:
         hook = self._hooks[notice.channel]
         words = {"webhook": notice.channel, "occasion": notice.occasion, "notice": notice.id, "tries": notice.tries}
+        failed: Undelivered | None = None
         try:
             await hook.post(notice, self._clock())
         except Undelivered as error:
-            if error.gone or notice.age_s > GIVE_UP_S:
-                log.error("notice.was_given_up", error=str(error), **words)
-                await settle(self._store, notice, again_in_s=None)
-                return
-            pause = max(AGAIN.pause_s(notice.tries - 1, notice.id), min(error.again_in_s or 0.0, LONGEST_S))
-            log.warning("notice.was_not_delivered", error=str(error), again_in_s=round(pause), **words)
-            await settle(self._store, notice, again_in_s=pause, error=str(error))
-        else:
+            failed = error
+        except Exception as error:  # ours, and this one notice's: a run does not end by it, nor is it sent for ever
+            failed = Undelivered(f"{type(error).__name__}, a fault of Dailies")
+        if failed is None:
             log.info("notice.was_delivered", **words)
             await settle(self._store, notice, again_in_s=None)
+        elif failed.gone or notice.age_s > GIVE_UP_S:
+            log.error("notice.was_given_up", error=str(failed), **words)
+            await settle(self._store, notice, again_in_s=None)
+        else:
+            pause = max(AGAIN.pause_s(notice.tries - 1, notice.id), min(failed.again_in_s or 0.0, LONGEST_S))
+            log.warning("notice.was_not_delivered", error=str(failed), again_in_s=round(pause), **words)
+            await settle(self._store, notice, again_in_s=pause, error=str(failed))
 
     async def _again(self, work: Callable[[], Awaitable[object]], every_s: float) -> None:
         while True:

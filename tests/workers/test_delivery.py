@@ -19,7 +19,7 @@ from orchestrator.keys import Ref
 from orchestrator.records import Attempt, Item, Spec
 from orchestrator.states import State
 from tests.workers.test_mp4 import credentials
-from workers.delivery import already_there, deliver
+from workers.delivery import _as_dict, already_there, deliver
 from workers.proof import NotWhole
 from workers.receipt import receipt
 from workers.sinks import Stat
@@ -102,6 +102,15 @@ async def test_our_own_bytes_under_the_name_are_found_without_a_second_download(
     assert await deliver(sink, provider, finished()) == first  # type: ignore[arg-type]
     assert await already_there(sink, finished()) == first
     assert provider.asked == 1
+
+
+async def test_a_video_with_which_a_newer_release_notes_more_is_known_as_ours(
+    sink: DirectorySink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While workers are renewed one may die before its receipt, and the provider's video be gone for the other."""
+    monkeypatch.setattr("workers.delivery._as_dict", lambda video: {**_as_dict(video), "codec": "hvc1"})
+    first = await deliver(sink, Provider(film()), finished())  # type: ignore[arg-type]
+    assert await already_there(sink, finished()) == first
 
 
 async def test_other_bytes_under_the_name_stay_and_ours_stand_beside_them(sink: DirectorySink, tmp_path: Path) -> None:

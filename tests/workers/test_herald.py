@@ -17,6 +17,7 @@ from tests.orchestrator.virtual_clock import on_virtual_time, start_ms, tell
 from tests.workers.test_webhook import hook
 from tests.workers.wire_server import Script, WireServer, answer, hang
 from workers.herald import AGAIN, Herald, subscribers
+from workers.notice_forms import FORMS
 
 START = start_ms()
 
@@ -71,6 +72,22 @@ async def test_a_server_that_fails_is_tried_again_later_and_later_with_the_same_
         assert await sender.send() is None
     assert len({request.json()["id"] for request in server.requests}) == 1
     assert len(server.requests) == 3
+
+
+async def test_a_fault_that_nobody_foresaw_is_one_notice_s_alone(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that ends well is not ended by it; and it is tried again as any other, until it is too old."""
+
+    def broken(_: object) -> dict[str, object]:
+        raise KeyError("a fact that another release does not tell")
+
+    monkeypatch.setitem(FORMS, "generic", broken)
+    await note(store)
+    sender = herald(store, "http://127.0.0.1:9/")
+    assert await sender.flush(within_s=0.5) == 1
+    await after(store, GIVE_UP_S + 60)
+    assert await sender.flush(within_s=5) == 0
 
 
 async def test_what_the_other_side_asks_for_is_kept_to_within_an_hour(store: Store) -> None:
