@@ -30,7 +30,7 @@ Reuse = Annotated[
     bool, typer.Option("--reuse", help="Rows that another batch has already take its videos: nothing is paid for them.")
 ]
 Again = Annotated[
-    bool, typer.Option("--again", help="Pay again for rows that are archived or under way already.")
+    bool, typer.Option("--again", help="Pay again for rows that another batch, other keys or the archive have already.")
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before much is spent.")]
 Name = Annotated[str, typer.Argument(help="The batch.", metavar="BATCH")]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from tests.dailies.typing_it import Place, dailies
 from tests.main_job.night import config
 
+ROOT = Path(__file__).resolve().parents[2]
 MANIFEST = """
 name: spring
 defaults: {model: sora-2, seconds: 4, size: 1280x720}
@@ -68,3 +71,24 @@ async def test_a_night_is_verified_when_the_ledger_is_gone(place: Place, tmp_pat
     code, _, said = await dailies("verify", "autumn", "--config", str(without_redis(tmp_path)))
     assert code == 2
     assert "there is no batch autumn in file://" in said
+
+
+@pytest.mark.timeout(120)
+async def test_a_video_that_is_lost_for_good_is_made_anew_as_the_page_says(place: Place, tmp_path: Path) -> None:
+    _, settings = place
+    manifest = tmp_path / "spring.yaml"
+    manifest.write_text(MANIFEST)
+    code, _, said = await dailies("run", str(manifest), "--config", str(settings))
+    assert code == 0, said
+    kept, lost = (tmp_path / "archive" / "spring" / name for name in ("boat.mp4", "lamp.mp4"))
+    at_first = kept.stat().st_mtime_ns
+    lost.unlink()
+    (row,) = re.findall(r"(?m)^\| `missing` .*$", (ROOT / "docs/verifying.md").read_text(encoding="utf-8"))
+    for line in re.findall(r"`dailies ([^`]*)`", row):
+        words = [{"BATCH": "spring", "MANIFEST": str(manifest), "KEY": "lamp"}.get(w, w) for w in shlex.split(line)]
+        code, _, said = await dailies(*words, "--config", str(settings))
+        assert code == 0, said
+    assert lost.exists()
+    assert kept.stat().st_mtime_ns == at_first
+    code, out, said = await dailies("verify", "spring", "--config", str(settings), "--json")
+    assert (code, json.loads(out)["checked"]) == (0, 2), out + said
