@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from workers.fresh_sheet import SHEET
+from workers.fresh_sheet import SHEET, newest_sheet
 from workers.sinks import ArchiveError, NotThere, Sink, Stat
 
 #: What of a batch's folder is served, by how its name ends. Nothing else is.
@@ -96,7 +96,7 @@ class Screening:
 
     async def _page(self, kind: str) -> Response:
         """The page as it is now. It may be written anew at any moment, so its length is not promised."""
-        pieces = self._pieces(f"{self._batch}/{SHEET}", 0, None)
+        pieces = self._pieces(f"{self._batch}/{await newest_sheet(self._sink, self._batch)}", 0, None)
         first = await anext(pieces, b"")
 
         async def body() -> AsyncIterator[bytes]:
@@ -140,7 +140,8 @@ class Screening:
         if time.monotonic() > self._believed_until:
             found: set[tuple[str, str]] = set()
             tail = b""
-            async with aclosing(self._pieces(f"{self._batch}/{SHEET}", 0, None)) as pieces:
+            sheet = await newest_sheet(self._sink, self._batch)
+            async with aclosing(self._pieces(f"{self._batch}/{sheet}", 0, None)) as pieces:
                 async for piece in pieces:
                     text = tail + piece
                     found |= {(m[1].decode(), m[2].decode()) for m in _BORROWED.finditer(text)}

@@ -16,7 +16,7 @@ from orchestrator import sheet_claim, views
 from orchestrator.contact_sheet import contact_sheet
 from orchestrator.records import Batch, Claim
 from workers.renewal import ClaimLost, kept
-from workers.sinks import ArchiveError
+from workers.sinks import ArchiveError, Sink
 from workers.station import Station
 
 log = structlog.get_logger("workers.fresh_sheet")
@@ -54,6 +54,16 @@ async def write_sheet(station: Station, batch: Batch, *, claim: str) -> None:
     await station.sink.save(
         f"{batch.name}/{SHEET}", _encoded(pages), content_type=CONTENT_TYPE, metadata={}, claim=claim, replace=True
     )
+
+
+async def newest_sheet(sink: Sink, batch: str) -> str:
+    """The file that is a batch's contact sheet: where nothing is rewritten, each later one has a number (as
+    `Sink.save` gives it). Raises ArchiveError."""
+    stem, _, ending = SHEET.rpartition(".")
+    newest, number = SHEET, 2
+    while await sink.stat(f"{batch}/{stem}.{number}.{ending}") is not None:
+        newest, number = f"{stem}.{number}.{ending}", number + 1
+    return newest
 
 
 async def _encoded(pieces: AsyncIterator[str]) -> AsyncIterator[bytes]:

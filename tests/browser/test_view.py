@@ -72,6 +72,15 @@ async def test_a_range_is_read_as_it_is_written(header: str | None, found: tuple
     assert range_of(header, 10) == found
 
 
+async def test_the_newest_page_is_shown_where_the_archive_rewrites_none(room: Screening, tmp_path: Path) -> None:
+    """Such an archive gives each later one a number."""
+    assert b"later" not in (await asked(room, room.path)).content
+    for number in (2, 3):
+        (tmp_path / f"spring/index.{number}.html").write_text(f"later, {number}")
+    assert (await asked(room, room.path)).text == "later, 3"
+    assert (await asked(room, f"{room.path}index.2.html")).text == "later, 2"
+
+
 @pytest.mark.parametrize("name", ["notes.txt", ".boat.mp4.part", "..%2fsecret.json", "no.mp4", "a%2fb.mp4", "%00.mp4"])
 async def test_nothing_else_of_the_folder_is_shown(room: Screening, name: str) -> None:
     assert (await asked(room, room.path + name)).status_code in (404, 502)
