@@ -41,7 +41,13 @@ async def print_manifest(settings: Settings, name: str, form: str, states: Seque
             raise no_such(name)
         found = await mended(session.store, batch, states)
     if not found.rows:
-        raise UsageError(f"no item of {name} is {' or '.join(states)}: dailies status {name} shows how many are what")
+        said = f"no item of {name} is {' or '.join(states)}: dailies status {name} shows how many are what"
+        if any(batch.counts[state] for state in states):
+            said = (
+                f"nothing of {name} is left to mend: what is {' or '.join(states)} was submitted anew since, with other "
+                f"contents (KEY~2): dailies status {name} --items shows both"
+            )
+        raise UsageError(said)
     try:
         pieces = list(_manifest(found, name, form))
     except NoColumn as error:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from dailies.exits import UsageError
 from dailies.rows import print_manifest, print_results
 from manifests import load
 from orchestrator.decision import Decision
@@ -99,3 +100,15 @@ async def test_what_rows_are_made_from_comes_along_and_superseded_contents_do_no
         ("mug", "prompt of mug"), ("lamp", "a calm lamp"), ("again", "at night"),
     ]  # fmt: skip
     assert "1 row of 3 stands there only since others are made from it" in said
+
+
+async def test_nothing_is_left_to_mend_once_each_failed_row_has_other_contents(
+    settings: Settings, store: Store
+) -> None:
+    """`status` still counts what failed, so it is not said that nothing did."""
+    calmed = [item(each.key, prompt="calm", remix_of=each.remix_of) for each in ROWS]
+    await submit(store, calmed, budget_usd="9.50")
+    with pytest.raises(UsageError, match=r"nothing of spring is left to mend: what is failed was submitted anew since"):
+        await print_manifest(settings, "spring", "yaml", [State.FAILED])
+    with pytest.raises(UsageError, match=r"no item of spring is expired"):
+        await print_manifest(settings, "spring", "yaml", [State.EXPIRED])
