@@ -44,8 +44,8 @@ async def print_manifest(settings: Settings, name: str, form: str, states: Seque
         said = f"no item of {name} is {' or '.join(states)}: dailies status {name} shows how many are what"
         if any(batch.counts[state] for state in states):
             said = (
-                f"nothing of {name} is left to mend: what is {' or '.join(states)} was submitted anew since, with other "
-                f"contents (KEY~2): dailies status {name} --items shows both"
+                f"nothing of {name} is left to mend: what is {' or '.join(states)} was submitted anew since, with "
+                f"other contents (KEY~2): dailies status {name} --items shows both"
             )
         raise UsageError(said)
     try:
