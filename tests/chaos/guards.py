@@ -117,8 +117,8 @@ def leftovers() -> None:
 
 def reports() -> None:
     """A batch that runs again after its end is not reported anew."""
-    edit("_ledger", "  redis.call('ZADD', P .. 'reports', now, batch)\nend",
-         "  if redis.call('HSETNX', key, 'told', 1) == 1 then redis.call('ZADD', P .. 'reports', now, batch) end\nend")
+    edit("_ledger", "  redis.call('ZADD', P .. 'reports', now, batch)\n",
+         "  if redis.call('HSETNX', key, 'told', 1) == 1 then redis.call('ZADD', P .. 'reports', now, batch) end\n")
 
 
 def fetched() -> None:

@@ -70,7 +70,7 @@ async def test_an_archive_that_refuses(sandbox: Sandbox, redis_url: str, namespa
         ours.send(signal.SIGTERM)
         await ours.end()
     async with worker(night.path) as mended:
-        await night.ends_well(mended)
+        await night.ends_well(mended, ours)
     assert all(count == 1 for count in (await night.witness.created()).values())
 
 

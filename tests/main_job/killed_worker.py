@@ -126,6 +126,7 @@ def set_points() -> None:
             around(sink, "save", "results", is_named("results.csv"))
             around(sink, "save", "sheet", is_named("index.html"))
         else:
+            around(sink, "upload_blob", "put", lambda blob, *_, **__: blob.blob_name.endswith(".mp4"))
             around(sink, "stage_block", "block", lambda blob, *_, **__: blob.blob_name.endswith(".mp4"))
             around(sink, "commit_block_list", "blocks", lambda blob, *_, **__: blob.blob_name.endswith(".mp4"))
     around(Store, "apply", "archived", decides(Event.ARCHIVED))

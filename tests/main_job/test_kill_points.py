@@ -51,7 +51,7 @@ REPORT = ["results.before", "results.after", "sheet.before", "sheet.after", "rep
 #: Of an answer that is lost: the job is there and is adopted. Of a create that never arrived: it is sent again.
 ADOPT = ["uncertain.before", "uncertain.after", "listing.before", "listing.after", "adopt.before", "adopt.after"]
 RESEND = ["resent.before", "resent.after"]
-BLOB = ["block.before", "block.after", "blocks.before", "blocks.after"]
+BLOB, BLOCKS = ["put.before", "put.after"], ["block.before", "block.after", "blocks.before", "blocks.after"]
 PROBE = ["probe.before", "probe.after", "passed.before", "passed.after"]
 
 
@@ -127,10 +127,11 @@ async def night(
     namespace: str,
     tmp_path: Path,
 ) -> AsyncIterator[Night]:
-    server = await sandbox(queue_s=0, render_s=(0.5, 0.7))
+    large = 5 << 20 if request.param == "container of large videos" else 0  # more than a block
+    server = await sandbox(queue_s=0, render_s=(0.5, 0.7), pad_bytes=large)
     archive: dict[str, Any] = {"url": str(tmp_path / "archive")}
     secrets = {"SANDBOX_KEY": "any"}
-    if request.param == "container":
+    if request.param != "directory":
         container: Container = request.getfixturevalue("azurite_container")
         archive = {"url": f"{container.url}/night", "auth": {"connection_string_env": "BLOBS"}}
         secrets["BLOBS"] = container.connection_string
@@ -183,6 +184,17 @@ async def test_a_create_that_never_arrived_is_sent_again_once_although_a_worker_
 
 @pytest.mark.parametrize("night", ["container"], indirect=True)
 @pytest.mark.parametrize("point", BLOB)
+async def test_a_small_video_is_in_its_container_once_although_a_worker_was_killed_at_that(
+    night: Night, point: str
+) -> None:
+    await submit(night.store, [item(key) for key in KEYS])
+    await night.killed_at(point)
+    await night.finished()
+    await night.as_if_nothing_had_happened()
+
+
+@pytest.mark.parametrize("night", ["container of large videos"], indirect=True)
+@pytest.mark.parametrize("point", BLOCKS)
 async def test_blocks_of_a_killed_upload_never_mix_with_those_of_the_next(night: Night, point: str) -> None:
     await submit(night.store, [item(key) for key in KEYS])
     await night.killed_at(point)
