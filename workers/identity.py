@@ -27,8 +27,10 @@ logging.getLogger("azure.identity").setLevel(logging.CRITICAL)  # a page of text
 
 #: How long before its end a token is renewed (seconds); of one that lives shortly, half its life.
 AHEAD_S = 300.0
-#: A token that was refused although it is newer than this (seconds) would not be mended by another one.
-FRESH_S = 60.0
+#: A token that was refused although it is newer than this (seconds; of one that lives shortly, a tenth of its life)
+#: would not be mended by another one; nor would one that came for a refused one already, and may be somewhat older:
+#: creates are a minute apart and more, and a missing right must stop a deployment all the same.
+FRESH_S, MENDED_S = 60.0, 600.0
 #: After a renewal that failed, the next is tried no earlier (seconds).
 RETRY_S = 10.0
 #: The longest that one renewal may take (seconds): a metadata service may never answer.
@@ -41,8 +43,12 @@ class _Kept:
     since: float
 
     @property
+    def life_s(self) -> float:
+        return max(0.0, self.token.expires_on - self.since)
+
+    @property
     def ahead_s(self) -> float:
-        return min(AHEAD_S, max(0.0, self.token.expires_on - self.since) / 2)
+        return min(AHEAD_S, self.life_s / 2)
 
 
 class Identity:
@@ -56,6 +62,7 @@ class Identity:
         self._kept: dict[str, _Kept] = {}
         self._renewals: dict[str, asyncio.Task[None]] = {}
         self._failed: dict[str, tuple[float, AzureError]] = {}
+        self._mended: dict[str, str] = {}  # scope → the newest token that came for a refused one
 
     async def get_token(
         self, *scopes: str, claims: str | None = None, tenant_id: str | None = None, enable_cae: bool = False, **_: Any
@@ -100,7 +107,8 @@ class Identity:
             await asyncio.shield(self._renewal(scope, {}))
         except AzureError:
             return False
-        return self._kept[scope].token.token != refused
+        self._mended[scope] = self._kept[scope].token.token
+        return self._mended[scope] != refused
 
     async def close(self) -> None:
         """Ends a renewal that is under way; the identity can be asked again."""
@@ -116,7 +124,10 @@ class Identity:
 
     def _fresh(self, scope: str) -> bool:
         kept = self._kept.get(scope)
-        return kept is not None and self._clock() - kept.since < min(FRESH_S, kept.ahead_s / 5)
+        if kept is None:
+            return False
+        longest_s = MENDED_S if self._mended.get(scope) == kept.token.token else FRESH_S
+        return self._clock() - kept.since < min(longest_s, kept.life_s / 10)
 
     def _renewal(self, scope: str, demands: Mapping[str, Any]) -> asyncio.Task[None]:
         """The renewal that is under way, else a new one."""

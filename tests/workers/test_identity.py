@@ -161,6 +161,19 @@ async def test_a_new_token_that_is_refused_as_well_is_not_asked_for_again_and_ag
     assert len(provider.asked) == 2
 
 
+async def test_creates_that_are_minutes_apart_do_not_renew_for_ever_where_rights_are_missing() -> None:
+    """A quota of one a minute: the second refusal says so, and the deployment stops."""
+    provider = Provider()
+    identity = provider.identity()
+    refused = await told(identity)
+    provider.now += 1000
+    assert await identity.renewed(SCOPE, refused)
+    for _ in range(4):
+        provider.now += 70
+        assert not await identity.renewed(SCOPE, await told(identity))
+    assert len(provider.asked) == 2
+
+
 async def test_a_provider_that_gives_the_same_token_again_has_renewed_nothing() -> None:
     """The metadata service of a machine keeps its tokens for hours."""
     provider = Provider(same=True)
