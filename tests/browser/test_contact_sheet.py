@@ -128,6 +128,14 @@ async def test_text_state_and_label_filter_together_and_the_address_keeps_them(v
     await expect(nothing.page.locator("#empty")).to_be_visible()
 
 
+async def test_an_arrow_is_enough_on_a_page_that_was_just_opened(visit: Opens, sheet: str) -> None:
+    at = await visit(sheet)
+    await at.page.keyboard.press("ArrowRight")
+    await expect(card(at, "blocked").locator(".open")).to_be_focused()
+    await at.page.keyboard.press("Enter")
+    await expect(at.page.get_by_role("dialog")).to_have_accessible_name("blocked")
+
+
 async def test_keys_lead_everywhere(visit: Opens, sheet: str) -> None:
     """`/` finds, arrows move, space plays, enter looks closer, escape leads back."""
     at = await visit(sheet)

@@ -203,7 +203,18 @@ function pressed(event) {
     event.preventDefault();
     projector.stop();
     focusOn(next.item);
+  } else if (event.target === document.body && /^Arrow(Left|Right)$/.test(event.key)) {
+    const first = firstInView(); // nothing has the keys yet; up and down go on scrolling
+    if (!first) return;
+    event.preventDefault();
+    focusOn(first.item);
   }
+}
+
+function firstInView() {
+  const above = grid.getBoundingClientRect().top;
+  const { cells } = layout.between(-above, innerHeight - above);
+  return cells.find((cell) => above + cell.top >= 0) || cells[0];
 }
 
 let asked = 0;
