@@ -65,7 +65,7 @@ async def _whereabouts(
         return Whereabouts(f"It was cancelled{by}; nothing more happens to it.")
     if state is State.EXPIRED:
         return Whereabouts("The provider deleted the finished video before it was archived.", resume=again)
-    return Whereabouts(f"It failed: {told}.", resume=again)
+    return Whereabouts(f"It failed: {told.rstrip('.')}.", resume=again)
 
 
 def _rendering(name: str, attempt: Fields, timing: Timing | None, now: float) -> Whereabouts:
