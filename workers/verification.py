@@ -102,7 +102,7 @@ class Verification:
             await self._video(expected)
             if expected.poster:
                 self._known.add(expected.poster)
-                if expected.poster not in self._names:
+                if not await self._stands(expected.poster):
                     self._found.missing[expected.poster] = "the poster that its receipt names"
         self._looked += 1
         self._progress(self._looked, self._receipts, self._found.read)
@@ -174,10 +174,16 @@ class Verification:
         if known is not None:
             self._found.changed[row.receipt] = "it names another SHA-256 than results.jsonl"
         elif row.receipt not in self._known:
+            if row.receipt not in self._names and await self._stands(row.receipt):
+                return  # it came meanwhile, and is looked at after this
             self._known |= {row.receipt, row.name}
             kind = self._found.changed if row.receipt in self._names else self._found.missing
             kind[row.receipt] = "the receipt of a video that results.jsonl names"
             await self._video(row)
+
+    async def _stands(self, name: str) -> bool:
+        """Whether a file of the folder is there: it may have come since the folder was listed."""
+        return name in self._names or await self._sink.stat(f"{self._batch}/{name}") is not None
 
     async def _input(self, name: str) -> None:
         """An input image, whose name is its SHA-256."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, cast
 
 import pytest
 
@@ -171,6 +172,38 @@ async def test_where_nothing_is_rewritten_the_newest_edition_counts_and_receipts
     await sink.write("spring/late.video_late.json", json.dumps(paper).encode(), "application/json")
     found = await verdict(sink)
     assert (sorted(found.missing), found.changed, found.extra) == (["gone.json", "gone.mp4"], {}, {})
+
+
+class Moving:
+    """An archive in which something is done right after its folder was listed for the first time."""
+
+    def __init__(self, sink: Sink, then: Callable[[], Awaitable[None]]) -> None:
+        self._sink, self._then, self._listed = sink, then, False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sink, name)
+
+    async def names(self, folder: str = "", *, folders: bool = False) -> AsyncIterator[str]:
+        async for name in self._sink.names(folder, folders=folders):
+            yield name
+        if not self._listed:
+            self._listed = True
+            await self._then()
+
+
+async def test_what_a_running_batch_archives_meanwhile_is_not_missed(sink: Sink) -> None:
+    """A video that came with its poster, and one that the results name by now."""
+    await archived(sink, "hero")
+    await reported(sink, "hero")
+
+    async def more() -> None:
+        await sink.write("spring/late.webp", b"a picture", "image/webp")
+        await archived(sink, "late", poster="late.webp")
+        await reported(sink, "hero", "late")
+
+    found = await verdict(cast("Sink", Moving(sink, more)))
+    assert found.sound, found
+    assert found.checked == 2
 
 
 async def test_an_input_image_is_checked_by_its_name(sink: Sink) -> None:
