@@ -120,6 +120,18 @@ async def test_a_budget_with_an_unknown_price_is_refused_before_anything_runs(st
     assert (await admit(store, deployment(model="veo"))).admitted == ()
 
 
+async def test_a_final_batch_that_is_submitted_unchanged_ended_when_it_ended(store: Store) -> None:
+    """Its report is due once more, since labels may have changed; but no clock goes on, and nobody is told again."""
+    await submit(store, [])
+    key = store.keys.batch("spring")
+    await store.redis.hset(key, mapping={"final_at": 1000, "reported_at": 2000})
+    await submit(store, [])
+    assert await store.redis.hmget(key, "state", "final_at", "reported_at") == [b"final", b"1000", None]
+    assert await store.redis.zscore(f"{store.keys.prefix}reports", "spring") is not None
+    await submit(store, [item("mug")])
+    assert await store.redis.hmget(key, "state", "final_at") == [b"running", None]
+
+
 async def test_an_empty_batch_is_final_at_once(store: Store) -> None:
     await submit(store, [])
     assert (await batch_of(store)).state is BatchState.FINAL
