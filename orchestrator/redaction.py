@@ -21,6 +21,11 @@ def remember(secret: str) -> None:
             _secrets.add(form)
 
 
+def forget(secret: str) -> None:
+    """It ended long ago: each that is remembered is looked for in every line of the log."""
+    _secrets.difference_update((secret, quote(secret, safe=""), unquote(secret)))
+
+
 def redact(text: str) -> str:
     """The text with every remembered secret blanked, the longest first so that no tail of one is left."""
     for secret in sorted(_secrets, key=len, reverse=True):

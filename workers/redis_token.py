@@ -18,7 +18,7 @@ from azure.core.credentials import AccessToken
 from azure.core.exceptions import AzureError
 from redis.exceptions import AuthenticationError
 
-from orchestrator.redaction import remember
+from orchestrator.redaction import forget, remember
 from orchestrator.redis_pool import Credentials
 from workers.identity import Identity
 
@@ -27,6 +27,8 @@ log = structlog.get_logger("workers.redis_token")
 REDIS_SCOPE = "https://redis.azure.com/.default"
 #: How often the identity is asked whether it has another token (seconds); of one that lives shortly, more often.
 LOOK_S = 30.0
+#: Tokens that are kept out of logs, the newest: a server may name one of some renewals ago.
+_HIDDEN = 4
 
 
 class RedisToken(Credentials):
@@ -35,7 +37,7 @@ class RedisToken(Credentials):
     def __init__(self, identity: Identity, *, scope: str | None = None, user: str | None = None) -> None:
         """`user`: where Redis knows the identity by another name than its object id."""
         self._identity, self._scope, self._user = identity, scope or REDIS_SCOPE, user
-        self._token = ""
+        self._tokens: list[str] = []  # the newest first
 
     async def get_credentials_async(self) -> tuple[str, str]:
         """User and token. AuthenticationError, which is tried again as a lost connection is, where there is none."""
@@ -61,9 +63,11 @@ class RedisToken(Credentials):
 
     async def _newest(self) -> AccessToken:
         token = await self._identity.get_token(self._scope)
-        if token.token != self._token:
+        if token.token not in self._tokens[:1]:
             remember(token.token)
-            self._token = token.token
+            for ended in self._tokens[_HIDDEN - 1 :]:
+                forget(ended)
+            self._tokens = [token.token, *self._tokens[: _HIDDEN - 1]]
             self.number += 1
         return token
 

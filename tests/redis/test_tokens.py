@@ -8,11 +8,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jwt
 import pytest
+from azure.core.credentials import AccessToken
 
+from orchestrator.redaction import redact
 from orchestrator.redis_connection import Access, connect
 from orchestrator.redis_pool import Credentials
 from tests.identity.authority import CLIENT, TENANT, Authority
@@ -20,6 +22,8 @@ from tests.identity.https import Https, tls_of
 from tests.main_job.night import Witness, running, until
 from tests.redis.locked import Locked, documented_acl, locked_redis
 from tests.redis.test_access import ROWS, Sandbox, configured
+from workers.identity import Identity
+from workers.redis_token import RedisToken
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(120)]
 
@@ -161,3 +165,20 @@ async def test_a_proof_that_is_refused_costs_its_connection_alone(tmp_path: Path
         credentials.turn("two")
         assert await client.ping()
         assert proven_as(redis) == ["two"]
+
+
+async def test_tokens_that_ended_long_ago_are_not_looked_for_in_every_line_of_the_log() -> None:
+    """A worker lives for months; the newest few are kept out of it still."""
+
+    class Hourly:
+        number = 0
+
+        async def get_token(self, scope: str) -> AccessToken:
+            self.number += 1
+            return AccessToken(jwt.encode({"oid": f"me-{self.number}"}, "k" * 32, algorithm="HS256"), 2**31)
+
+    told = RedisToken(cast("Identity", Hourly()))
+    tokens = [(await told.get_credentials_async())[1] for _ in range(20)]
+    hidden = [token for token in tokens if token not in redact(f"AUTH {token}")]
+    assert hidden == tokens[-4:]
+    assert told.number == 20
