@@ -134,7 +134,10 @@ async def settled(store: Store) -> bool:
 
 
 async def quiet(stage: Stage) -> bool:
-    """Every step on a queue of arq is one that arq takes for running: what a killed worker left there waits for it."""
+    """Nothing is left to tell, and no page of a running batch to write; and every step on a queue of arq is one that
+    arq takes for running: what a killed worker left there waits for it."""
+    if await stage.client.exists(f"{stage.store.keys.prefix}notices", f"{stage.store.keys.prefix}sheets"):
+        return False
     async for queue in stage.client.scan_iter(f"{stage.store.keys.prefix}arq:v*"):
         for job in await stage.client.zrange(queue, 0, -1):
             if not await stage.client.exists(in_progress_key_prefix + job.decode()):

@@ -26,10 +26,12 @@ _CONTENT = {"videos": "/openai/v1/videos/{}/content", "jobs": "/openai/v1/video/
 
 @dataclass(frozen=True)
 class Report:
-    """A batch's `results.csv` and `results.jsonl` as they stand in the archive; None where one is missing."""
+    """A batch's `results.csv` and `results.jsonl` as they stand in the archive, and what its contact sheet shows; None
+    where one is missing, or is not whole."""
 
     table: list[dict[str, str]] | None
     lines: list[dict[str, Any]] | None
+    sheet: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class Evidence:
     crashes    log lines that carry an exception
     forgot     whether the ledger was lost, or some seconds of it
     audited    remote ids that `dailies reconcile --audit` names
+    heard      notices that the webhook took, in their order
     """
 
     batches: Sequence[Batch]
@@ -70,6 +73,7 @@ class Evidence:
     limits: Mapping[str, int]
     forgot: bool
     audited: frozenset[str]
+    heard: Sequence[Mapping[str, Any]]
 
 
 async def gather(
@@ -109,6 +113,7 @@ async def gather(
         limits=stage.slots,
         forgot=stage.night.emptied or stage.night.older,
         audited=await _audited(stage, jobs, attempts),
+        heard=stage.ear.taken,
     )
 
 
@@ -177,7 +182,16 @@ def _report(files: Mapping[str, bytes], batch: str) -> Report:
     return Report(
         None if table is None else list(csv.DictReader(io.StringIO(table.decode()))),
         None if lines is None else [json.loads(line) for line in lines.decode().splitlines()],
+        _sheet(files.get(f"{batch}/index.html", b"").decode()),
     )
+
+
+def _sheet(page: str) -> dict[str, Any] | None:
+    begin, end = '<script type="application/json" id="data">', "</script>"
+    if not page.endswith("</html>\n") and not page.endswith("</html>"):
+        return None
+    shown: dict[str, Any] = json.loads(page.partition(begin)[2].partition(end)[0])
+    return shown
 
 
 def crashes(folder: Path) -> list[str]:

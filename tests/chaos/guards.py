@@ -16,7 +16,9 @@ import workers.arq_queue
 import workers.create
 import workers.delivery
 import workers.evidence
+import workers.herald
 import workers.proof
+import workers.report
 import workers.sinks.part_file
 import workers.worker
 from tests.chaos.haste import edit
@@ -121,6 +123,35 @@ def reports() -> None:
          "  if redis.call('HSETNX', key, 'told', 1) == 1 then redis.call('ZADD', P .. 'reports', now, batch) end\n")
 
 
+def last_page() -> None:
+    """The report leaves the contact sheet to whoever wrote it while the batch was running."""
+    write = workers.report._write
+
+    async def tables_alone(station: Any, batch: Any, version: int) -> None:
+        pages = station.sink.save
+
+        async def save(name: str, *args: Any, **more: Any) -> Any:
+            return None if name.endswith("index.html") else await pages(name, *args, **more)
+
+        station.sink.save = save
+        try:
+            await write(station, batch, version)
+        finally:
+            del station.sink.save
+
+    workers.report._write = tables_alone
+
+
+def telling_again() -> None:
+    """What could not be told at once is not told again."""
+    settle = workers.herald.settle
+
+    async def over(store: Any, notice: Any, *, again_in_s: float | None, error: str = "") -> bool:
+        return await settle(store, notice, again_in_s=None, error=error)
+
+    workers.herald.settle = over
+
+
 def fetched() -> None:
     """What was fetched from a deployment is still counted as to be fetched."""
     edit("_ledger", "    redis.call('SREM', P .. 'fetch:' .. i[2], ref)\n", "")
@@ -159,6 +190,8 @@ GUARDS: dict[str, Callable[[], None]] = {
         unknown_money,
         leftovers,
         reports,
+        last_page,
+        telling_again,
         fetched,
         one_account,
         arq_results,

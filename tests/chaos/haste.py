@@ -25,6 +25,14 @@ PAUSES: dict[str, object] = {
     "workers.video_api.wire.CONNECT_TIMEOUT_S": 1.0,
     "dailies.session.READ_TIMEOUT_S": 1.0,
     "dailies.ledger.REDIS_TIMEOUT_S": 2.0,
+    "orchestrator.notices.CLAIM_S": 4.0,
+    "orchestrator.sheet_claim.REST_S": 1.0,
+    "orchestrator.sheet_claim.REST_TIMES": 2,
+    "workers.herald.AGAIN": orchestrator.failures.Tries(None, 0.2, 2.0),
+    "workers.herald.LOOK_S": 0.5,
+    "workers.herald.SEND_S": 0.5,
+    "workers.webhook.CONNECT_S": 1.0,
+    "workers.webhook.TOTAL_S": 1.5,
 }
 #: The budgets of tries keep their numbers; their pauses shrink to these (seconds).
 TRIES_S = (0.2, 2.0)
@@ -51,6 +59,7 @@ def hasten() -> None:
             object.__setattr__(tries, "first_s", min(tries.first_s, TRIES_S[0]))
             object.__setattr__(tries, "longest_s", min(tries.longest_s, TRIES_S[1]))
     edit("_circuit", "FIRST_PROBE, LONGEST_PROBE = 60000, 3600000", "FIRST_PROBE, LONGEST_PROBE = 500, 4000")
+    edit("_ledger", "local SHEET_MS = 60000", "local SHEET_MS = 1000")
     plain = importlib.import_module("dailies.ledger").connect
 
     def connect(*args: Any, **more: Any) -> Any:

@@ -196,6 +196,52 @@ def the_report_agrees_with_the_ledger(seen: Evidence) -> Iterator[str]:
                 yield from (f"{batch.name}/results.{kind}: {t}" for t in _differences(told[key], items[key]))
 
 
+def the_contact_sheet_agrees_with_the_ledger(seen: Evidence) -> Iterator[str]:
+    """Each batch's page is whole and its last, shows each item as the ledger has it, and links only what is there."""
+    for batch in seen.batches:
+        sheet, name = seen.reports[batch.name].sheet, batch.name
+        if sheet is None:
+            yield f"{name}/index.html is missing, or is not whole"
+            continue
+        says: dict[str, object] = {
+            "running": False,
+            "counts": {str(state): number for state, number in batch.counts.items() if number},
+            "confirmed_usd": batch.confirmed / 1_000_000,
+            "unknown_usd": batch.unknown / 1_000_000,
+        }
+        yield from (f"{name}/index.html says {k} {sheet[k]}, the ledger {v}" for k, v in says.items() if sheet[k] != v)
+        cards = {card["k"]: card for card in sheet["items"]}
+        items = [item for item in seen.items if item.ref.batch == name]
+        if len(cards) != len(sheet["items"]) or cards.keys() != {item.ref.item for item in items}:
+            yield f"{name}/index.html shows {len(sheet['items'])} videos of {len(items)}"
+        for item in items:
+            card = cards.get(item.ref.item, {})
+            if card and sheet["states"][card["s"]] != item.state:
+                yield f"{name}/index.html shows {item.ref} as {sheet['states'][card['s']]}: {_life(seen, item)}"
+            if card and item.state is State.ARCHIVED:
+                for file in (card.get("f", f"{item.ref.item}.mp4"), card.get("i")):
+                    if file and f"{name}/{file}" not in seen.files:
+                        yield f"{name}/index.html links {file}, which is not there"
+
+
+def people_are_told_how_it_ended(seen: Evidence) -> Iterator[str]:
+    """The last word on each batch is that it ended, as it did. What is not told yet `no_key_is_leaked` finds."""
+    for batch in seen.batches:
+        words = [notice for notice in seen.heard if notice["data"].get("batch") == batch.name]
+        ends = [notice["data"] for notice in words if notice["type"] == "batch.ended"]
+        if not ends:
+            yield f"nobody was told that {batch.name} ended, of {len(words)} notices about it"
+            continue
+        last = max(ends, key=lambda data: data["ended_at"])["items"]
+        counts = {str(state): batch.counts[state] for state in State} | {"total": batch.total}
+        if last != counts:
+            yield f"the last that was told of {batch.name} is {last}, and it has {_counts(batch)}"
+    ids = Counter(notice["id"] for notice in seen.heard)
+    for name, times in ids.items():
+        if times > 3:  # once more for each worker that died right after it was told
+            yield f"{name} was told {times} times"
+
+
 def no_worker_breaks(seen: Evidence) -> Iterator[str]:
     """Workers end only when they are killed or asked to, or cannot reach Redis at their start; and meet no surprise."""
     for code in seen.exits:
@@ -216,6 +262,8 @@ CHECKS: Sequence[Check] = (
     no_file_is_left_half_written,
     slots_are_within_the_limit,
     the_report_agrees_with_the_ledger,
+    the_contact_sheet_agrees_with_the_ledger,
+    people_are_told_how_it_ended,
     no_worker_breaks,
 )
 

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from orchestrator.lifecycle import Action, Chosen, Word, ask
+from tests.chaos.ear import MOODS
 from tests.chaos.night import BATCHES
 from tests.chaos.proxy import Proxy
 from tests.chaos.stage import CLAIM_S, Stage
@@ -167,6 +168,17 @@ def bad_answers(dice: random.Random, among: Sequence[dict[str, Any]] = ()) -> Dr
     return f"the provider's {fault['on']}: {fault['do']} {more}", deed
 
 
+def bad_ear(dice: random.Random) -> Drawn:
+    """Of whom is told how the night goes."""
+    mood, seconds = dice.choice(list(MOODS)), dice.uniform(1, 8)
+
+    async def deed(stage: Stage) -> None:
+        with stage.ear.feeling(mood):
+            await asyncio.sleep(seconds)
+
+    return f"the webhook is {mood} for {seconds:.1f} s", deed
+
+
 def person(dice: random.Random) -> Drawn:
     """Pauses a batch for a while, takes back some of its rows, or submits it again."""
     batch, what = dice.choice(BATCHES), dice.choice(["pauses", "cancels rows of", "discards rows of", "submits"])
@@ -263,6 +275,7 @@ KINDS: dict[str, Callable[[random.Random], Drawn]] = {
         bad_line,
         bad_answers,
         person,
+        bad_ear,
     )
 }
 WEIGHTS = {"kill_worker": 3, "stop_worker": 2, "bad_line": 4, "bad_answers": 9}

@@ -21,6 +21,7 @@ class Night:
     older   Redis comes back once as it was some seconds before
     emptied Redis loses everything once; like the one before only where the provider tells all that was ordered there,
             and by us, since that is made good with nobody's help but a second submit
+    parted  one worker archives and does nothing else, which the others do not
     """
 
     count: int
@@ -31,16 +32,17 @@ class Night:
     cleared: bool = False
     older: bool = False
     emptied: bool = False
+    parted: bool = False
 
     @classmethod
     def drawn(cls, seed: int, count: int) -> Night:
         """As the seed has it; most nights are plain."""
         dice = random.Random(f"the night of {seed}")
-        hidden, takes, remixes, shared, cleared, older, emptied = (
-            dice.random() < chance for chance in (0.2, 0.3, 0.3, 0.15, 0.2, 0.4, 0.4)
+        hidden, takes, remixes, shared, cleared, older, emptied, parted = (
+            dice.random() < chance for chance in (0.2, 0.3, 0.3, 0.15, 0.2, 0.4, 0.4, 0.4)
         )
         told = not (hidden or shared)
-        return cls(count, hidden, takes, remixes, shared, cleared, older and told, emptied and told)
+        return cls(count, hidden, takes, remixes, shared, cleared, older and told, emptied and told, parted)
 
     def __str__(self) -> str:
         told = [field.name for field in fields(self) if getattr(self, field.name) is True]

@@ -23,6 +23,7 @@ from arq.connections import ArqRedis
 
 from orchestrator.redis_connection import connect
 from orchestrator.store import Store
+from tests.chaos.ear import Ear
 from tests.chaos.night import Night
 from tests.chaos.proxy import Proxy
 from tests.main_job.night import Witness, config, deployment, environment
@@ -247,7 +248,8 @@ class Stage:
         times = ("--queue-s", "0.1", "--render-s", render_s, "--retention-s", "3600")
         self.sandbox = SandboxUnit(folder, seed, *served, *times)
         self.to_redis, self.to_sandbox = Proxy(self.redis.port), Proxy(self.sandbox.port)
-        self.crew = Crew(self.worker, workers)
+        self.ear = Ear()
+        self.crew = Crew(self.member, workers)
         self._more, self._stack = {"shared": self.night.shared} | (more or {}), AsyncExitStack()
         #: Held by whoever takes Redis or the sandbox away: one at a time.
         self.turn = asyncio.Lock()
@@ -255,6 +257,7 @@ class Stage:
     async def __aenter__(self) -> Stage:
         await self._stack.enter_async_context(self.to_redis)
         await self._stack.enter_async_context(self.to_sandbox)
+        await self._stack.enter_async_context(self.ear)
         self._stack.push_async_callback(self.redis.stop)
         self._stack.push_async_callback(self.sandbox.kill)
         self._stack.push_async_callback(self.crew.kill)
@@ -278,6 +281,12 @@ class Stage:
     def worker(self, number: int, *options: str) -> Program:
         log = self.folder / f"worker-{number}.log"
         return Program(log, "-m", "tests.chaos.worker", str(self.config), *options, **self.secrets())
+
+    def member(self, number: int) -> Program:
+        """One of the crew; in some nights the first of three archives, and the others do all else."""
+        if not self.night.parted:
+            return self.worker(number)
+        return self.worker(number, "--only", "create,poll,reconcile" if number % 3 else "archive")
 
     async def start(self, *options: str) -> Program:
         """One more worker, which nobody starts again."""
@@ -305,7 +314,8 @@ class Stage:
         raise AssertionError(f"nothing could be submitted: {log.read_text(errors='replace')[-2000:]}")
 
     def secrets(self) -> dict[str, str]:
-        return {"BLOBS": self.container.connection_string} if self.container else {}
+        hook = {"EAR": f"http://127.0.0.1:{self.ear.port}/"}
+        return hook | ({"BLOBS": self.container.connection_string} if self.container else {})
 
     def wake(self) -> None:
         """Whoever was stopped goes on."""
@@ -321,6 +331,7 @@ class Stage:
         for proxy in (self.to_redis, self.to_sandbox):
             proxy.calm()
             proxy.reset()
+        self.ear.calm()
         await self.sandbox.calm()
 
     def _configured(self) -> Path:
@@ -334,6 +345,7 @@ class Stage:
             namespace=NAMESPACE,
             archive=archive,
             claim_s=self._claim_s,
+            notify=[{"name": "ear", "url_env": "EAR", "allow": ["127.0.0.1"]}],
             deployments=[
                 deployment(
                     name,

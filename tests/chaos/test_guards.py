@@ -17,7 +17,7 @@ import pytest
 from manifests import Item
 from orchestrator import views
 from orchestrator.states import BatchState, State
-from tests.chaos.driver import evidence_of
+from tests.chaos.driver import QUIET_S, evidence_of, quiet
 from tests.chaos.invariants import breaches, told
 from tests.chaos.mischief import EMPTY_LIST
 from tests.chaos.stage import START_S, Program, Stage, until
@@ -190,6 +190,17 @@ async def answer_is_told_after_the_report(stage: Stage, off: Sequence[str]) -> N
     await becomes(stage, "k", State.ARCHIVED)
 
 
+async def nobody_listens_when_it_ends(stage: Stage, off: Sequence[str]) -> None:
+    """The webhook fails until the batch is reported and somebody tried to say so."""
+    with stage.ear.feeling("failing"):
+        await known_job(stage, off)
+
+        async def tried() -> bool:
+            return any(each.document["type"] == "batch.ended" for each in stage.ear.heard)
+
+        assert await until(tried, START_S)
+
+
 async def plain_night(stage: Stage, off: Sequence[str]) -> None:
     await known_job(stage, off)
 
@@ -212,6 +223,8 @@ CASES = (
     Case("unknown_money", nobody_can_tell_whose_a_job_is, "the_bill_is_within_what_the_ledger_says"),
     Case("leftovers", killed_in_mid_download, "no_file_is_left_half_written"),
     Case("reports", answer_is_told_after_the_report, "the_report_agrees_with_the_ledger"),
+    Case("last_page", plain_night, "the_contact_sheet_agrees_with_the_ledger"),
+    Case("telling_again", nobody_listens_when_it_ends, "people_are_told_how_it_ended"),
     Case("fetched", plain_night, "no_slot_is_leaked"),
     Case("one_account", plain_night, "the_ledger_adds_up"),
     Case("arq_results", plain_night, "no_key_is_leaked"),
@@ -233,6 +246,7 @@ async def play(folder: Path, scene: Scene, off: Sequence[str]) -> dict[str, list
         await scene(stage, off)
         # Without its guard it may never come to an end.
         await until(lambda: settled(stage), 6 if off else START_S)
+        await until(lambda: quiet(stage), 2 if off else QUIET_S)
         return breaches(await evidence_of(stage))
 
 

@@ -1,4 +1,5 @@
-"""One worker process of a chaos run: `python -m tests.chaos.worker CONFIG [--without GUARD] [--asleep-before POINT]`;
+"""One worker process of a chaos run: `python -m tests.chaos.worker CONFIG [--without GUARD] [--asleep-before POINT]
+[--only STEPS]`;
 with `--submit MANIFEST…` it submits in place of working.
 
 It is `dailies worker`, in haste. `--asleep-before` stops the process (SIGSTOP) the first time that it comes to a point:
@@ -65,6 +66,7 @@ def main() -> None:
     options.add_argument("config")
     options.add_argument("--without", choices=GUARDS)
     options.add_argument("--asleep-before", choices=POINTS)
+    options.add_argument("--only", metavar="STEPS")
     options.add_argument("--submit", nargs="+", metavar="MANIFEST")
     told = options.parse_args()
     hasten()
@@ -73,6 +75,7 @@ def main() -> None:
     if told.asleep_before:
         sleep_before(told.asleep_before)
     words = ["submit", "--yes", *told.submit] if told.submit else ["worker"]
+    words += ["--only", told.only] if told.only else []
     sys.argv = ["dailies", "--log-level", "info", words[0], "--config", told.config, *words[1:]]
     entry()
 

@@ -31,14 +31,16 @@ def config(
     archive: dict[str, Any],
     deployments: list[dict[str, Any]],
     claim_s: float = 2.0,
+    **more: Any,
 ) -> Path:
-    """Write a dailies.yaml whose times are scaled to seconds."""
+    """Write a dailies.yaml whose times are scaled to seconds. `more`: other sections."""
     document = {
         "redis": {"namespace": namespace} | ({"url": redis_url} if redis_url else {}),
         "state_dir": str(path.parent / "state"),
         "claim_s": claim_s,
         "archive": archive,
         "deployments": deployments,
+        **more,
     }
     path.write_text(yaml.safe_dump(document))
     return path
