@@ -127,7 +127,7 @@ def last_page() -> None:
     """The report leaves the contact sheet to whoever wrote it while the batch was running."""
     write = workers.report._write
 
-    async def tables_alone(station: Any, batch: Any, version: int) -> None:
+    async def tables_alone(station: Any, *args: Any) -> None:
         pages = station.sink.save
 
         async def save(name: str, *args: Any, **more: Any) -> Any:
@@ -135,7 +135,7 @@ def last_page() -> None:
 
         station.sink.save = save
         try:
-            await write(station, batch, version)
+            await write(station, *args)
         finally:
             del station.sink.save
 
