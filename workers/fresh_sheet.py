@@ -16,7 +16,7 @@ from orchestrator import sheet_claim, views
 from orchestrator.contact_sheet import contact_sheet
 from orchestrator.records import Batch, Claim
 from workers.renewal import ClaimLost, kept
-from workers.sinks import ArchiveError, Sink
+from workers.sinks import Accept, ArchiveError, Sink
 from workers.station import Station
 
 log = structlog.get_logger("workers.fresh_sheet")
@@ -35,9 +35,9 @@ async def fresh_sheet(station: Station, claim: Claim) -> None:
     if batch is None:
         return
     try:
-        async with kept(partial(sheet_claim.renew, store, name, version), station.claim_s):
+        async with kept(partial(sheet_claim.renew, store, name, version), station.claim_s) as still_held:
             if not station.sink.keeps:  # there each page would stay for good: the report writes the one
-                await write_sheet(station, batch, claim=f"{name}:sheet:{version}")
+                await write_sheet(station, batch, claim=f"{name}:sheet:{version}", accept=still_held)
     except ArchiveError as error:
         log.warning("sheet.was_not_written", batch=name, error=str(error))
     except ClaimLost:
@@ -48,11 +48,18 @@ async def fresh_sheet(station: Station, claim: Claim) -> None:
     log.debug("sheet.was_written", batch=name, took_s=round(took_s, 3))
 
 
-async def write_sheet(station: Station, batch: Batch, *, claim: str) -> None:
-    """Write a batch's contact sheet as the ledger has it now. Raises ArchiveError."""
+async def write_sheet(station: Station, batch: Batch, *, claim: str, accept: Accept) -> None:
+    """Write a batch's contact sheet as the ledger has it now. `accept` is asked right before it takes the place of the
+    last one. Raises ArchiveError."""
     pages = contact_sheet(batch, views.items(station.store, batch.name), now=station.clock())
     await station.sink.save(
-        f"{batch.name}/{SHEET}", _encoded(pages), content_type=CONTENT_TYPE, metadata={}, claim=claim, replace=True
+        f"{batch.name}/{SHEET}",
+        _encoded(pages),
+        content_type=CONTENT_TYPE,
+        metadata={},
+        claim=claim,
+        replace=True,
+        accept=accept,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
@@ -17,6 +18,8 @@ PART = 1 / 3
 HAND_BACK_S = 5.0
 
 Renew = Callable[[float], Awaitable[bool]]
+#: It goes on while this process is stopped (SIGSTOP, a machine that sleeps for a moment).
+clock = time.monotonic
 
 
 class ClaimLost(Exception):
@@ -24,13 +27,17 @@ class ClaimLost(Exception):
 
 
 @asynccontextmanager
-async def kept(renew: Renew, claim_s: float, *, cuts: bool = True) -> AsyncIterator[None]:
+async def kept(renew: Renew, claim_s: float, *, cuts: bool = True) -> AsyncIterator[Callable[[object], None]]:
     """Renew a claim when the block begins and while it runs; a block that is cancelled hands it back, due at once.
 
     `renew` prolongs the claim by so many seconds, or says that it is lost. Then the block is cancelled, unless
     `cuts` is False, and ClaimLost raised; a block whose claim is lost already does not begin. What the block decides
     ends the claim too, so it has another part of the allowance to get the answer to that and to end by itself.
+
+    What the block is given raises ClaimLost where the claim may have ended by itself: it asks nobody, and is for what
+    cannot be taken back.
     """
+    held_since = clock()
     if not await renew(claim_s):
         raise ClaimLost
     block = asyncio.current_task()
@@ -45,11 +52,17 @@ async def kept(renew: Renew, claim_s: float, *, cuts: bool = True) -> AsyncItera
                 await ended.wait()
         return ended.is_set()
 
+    def still_held(_: object = None) -> None:
+        if clock() - held_since >= claim_s:
+            raise ClaimLost
+
     async def keep() -> None:
-        nonlocal lost
+        nonlocal lost, held_since
         while not await has_ended():
+            asked_at = clock()
             try:
                 if await renew(claim_s):
+                    held_since = asked_at
                     continue
             except (RedisError, OSError) as error:
                 log.warning("claim.was_not_renewed", error=str(error))
@@ -64,7 +77,7 @@ async def kept(renew: Renew, claim_s: float, *, cuts: bool = True) -> AsyncItera
     renewal = asyncio.create_task(keep())
     try:
         try:
-            yield
+            yield still_held
         finally:
             ended.set()
             for _ in range(lost):

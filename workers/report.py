@@ -15,6 +15,7 @@ from orchestrator.keys import Ref
 from orchestrator.records import Batch
 from orchestrator.results import as_csv, as_jsonl
 from workers.renewal import kept
+from workers.sinks import Accept
 from workers.station import Station
 
 #: Until a batch that could not be forgotten is tried again (seconds).
@@ -33,13 +34,13 @@ async def report(station: Station, name: str, version: int) -> None:
     batch = await views.batch(store, name)
     if batch is None:
         return
-    async with kept(partial(store.renew, Ref(name, ""), version), station.claim_s):
+    async with kept(partial(store.renew, Ref(name, ""), version), station.claim_s) as still_held:
         kept_long = batch.reported_at is not None and station.clock() >= batch.reported_at + station.keep_s
         if kept_long or "forgetting" in batch.fields:  # begun by a person, it is ended: half of it is gone
             if not await forget(store, name):  # it is submitted just now, or its orphans are still of use
                 await store.renew(Ref(name, ""), version, FORGET_AGAIN_S)
             return
-        await _write(station, batch, version)
+        await _write(station, batch, version, still_held)
         await station.sink.tidy(name)
         if station.herald is not None:
             await station.herald.lookout.ended(batch)
@@ -47,7 +48,7 @@ async def report(station: Station, name: str, version: int) -> None:
         log.info("batch.reported", batch=name, archive=f"{station.sink.url}{name}/")
 
 
-async def _write(station: Station, batch: Batch, version: int) -> None:
+async def _write(station: Station, batch: Batch, version: int, still_held: Accept) -> None:
     store, name = station.store, batch.name
     documents = {
         "results.csv": ("text/csv; charset=utf-8", as_csv(views.items(store, name), batch.columns)),
@@ -62,6 +63,7 @@ async def _write(station: Station, batch: Batch, version: int) -> None:
             metadata={},
             claim=f"{name}:report:{version}",
             replace=True,
+            accept=still_held,  # a worker that wakes late must not put older rows in the place of newer ones
         )
 
 

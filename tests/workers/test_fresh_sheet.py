@@ -20,6 +20,7 @@ from tests.ledger import accept, admit, batch_of, deployment, intend, item, subm
 from workers import fresh_sheet as step
 from workers.fresh_sheet import fresh_sheet
 from workers.renewal import ClaimLost
+from workers.report import report
 from workers.sinks import ArchiveUnavailable
 from workers.sinks.directory import DirectorySink
 from workers.station import Station
@@ -115,6 +116,30 @@ async def test_a_worker_that_dies_leaves_it_to_the_next(store: Store, tmp_path: 
     assert not (tmp_path / "spring/index.html").exists()
     await fresh_sheet(station(store, tmp_path), claim)
     assert (tmp_path / "spring/index.html").exists()
+
+
+@pytest.mark.parametrize("which", ["sheet", "report"])
+async def test_a_worker_that_wakes_late_puts_no_older_page_in_the_place_of_a_newer_one(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, which: str
+) -> None:
+    """Its claim has ended while it slept, though nobody could tell it yet."""
+    asleep = [0.0]
+    monkeypatch.setattr("workers.renewal.clock", lambda: asleep[0])
+
+    class Sleepy(DirectorySink):
+        async def save(self, name: str, chunks: Any, **more: Any) -> Any:
+            asleep[0] += 31
+            return await super().save(name, chunks, **more)
+
+    (a,) = await started(store, "a")
+    if which == "report":
+        await finish(store, a)
+    await let_pass(store)
+    (claim,) = await claimed(store, BOTH)
+    at = station(store, tmp_path, sink=Sleepy(tmp_path))
+    with pytest.raises(ClaimLost):
+        await (fresh_sheet(at, claim) if which == "sheet" else report(at, "spring", claim.version))
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 async def test_the_report_waits_for_whoever_writes_the_page(store: Store, tmp_path: Path) -> None:
