@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
 import structlog
 from redis.exceptions import RedisError
+
+from workers.video_api import boot_clock
 
 log = structlog.get_logger("workers.renewal")
 
@@ -18,8 +19,8 @@ PART = 1 / 3
 HAND_BACK_S = 5.0
 
 Renew = Callable[[float], Awaitable[bool]]
-#: It goes on while this process is stopped (SIGSTOP, a machine that sleeps for a moment).
-clock = time.monotonic
+#: It goes on while this process is stopped (SIGSTOP), and while the machine sleeps.
+clock = boot_clock
 
 
 class ClaimLost(Exception):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 from redis.exceptions import ConnectionError  # noqa: A004
@@ -46,6 +47,19 @@ async def test_a_claim_is_renewed_when_its_step_begins_and_while_it_runs() -> No
         assert claim.asked == [CLAIM_S]
         await claim.renewed(5)
     assert set(claim.asked) == {CLAIM_S}
+
+
+@pytest.mark.skipif(not hasattr(time, "CLOCK_BOOTTIME"), reason="only Linux stops its monotonic clock for this one")
+async def test_a_claim_that_ended_while_the_machine_slept_is_not_believed_any_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In a suspend time.monotonic stands still, and the ledger's clock does not."""
+    async with kept(Claim().renew, 60) as still_held:
+        still_held(None)
+        read, slept = time.clock_gettime, {time.CLOCK_BOOTTIME: 3600.0}
+        monkeypatch.setattr(time, "clock_gettime", lambda clock: read(clock) + slept.get(clock, 0.0))
+        with pytest.raises(ClaimLost):
+            still_held(None)
 
 
 async def test_a_step_whose_claim_is_lost_already_does_not_begin() -> None:
