@@ -29,7 +29,8 @@ def crew(session: Session, *, steps: Sequence[str] = STEPS, batches: Sequence[st
         budgets=settings.budgets,
         delete_remote=settings.archive.delete_remote,
         keep_s=settings.keep_days * DAY_S,
-        herald=_herald(session, batches) if "archive" in steps else None,
+        # On every worker: that nobody archives is just what has to be told.
+        herald=_herald(session, batches),
     )
 
 

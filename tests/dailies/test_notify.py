@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from tests.dailies.typing_it import Place, dailies
+from tests.main_job.night import running, until
 from tests.workers.wire_server import WireServer, answer
 
 SECRET_PATH = "services/T0123456/B0123456/a-long-secret-of-the-test"
@@ -60,6 +61,24 @@ async def test_a_run_that_stops_says_what_it_needs(place: Place) -> None:
 
 
 @pytest.mark.timeout(120)
+async def test_a_worker_that_does_not_archive_tells_too(place: Place) -> None:
+    _, path = place
+    command = prepared(path, MANIFEST | {"budget_usd": 0.1}, ops="generic")
+    code, _, said = await dailies("submit", *command[1:])
+    assert code == 0, said
+    async with (
+        WireServer([answer(204)]) as ops,
+        running("-m", "dailies", "worker", "--only", "poll", "--config", str(path), HOOK_OPS=ops.url),
+    ):
+
+        async def told() -> bool:
+            return bool(ops.requests)
+
+        await until(told)
+        (notice,) = [request.json() for request in ops.requests]
+    assert (notice["type"], notice["data"]["stopped"]["reason"]) == ("batch.stopped", "budget")
+
+
 async def test_a_webhook_that_is_down_costs_a_run_nothing(place: Place) -> None:
     _, path = place
     command = prepared(path, MANIFEST, ops="slack")
