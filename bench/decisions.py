@@ -27,8 +27,8 @@ from manifests.window import EVERY_DAY, Window
 from orchestrator import logs
 from orchestrator.admission import Admission
 from orchestrator.decision import Decision
-from orchestrator.embedded_redis import EmbeddedRedis
-from orchestrator.redis_connection import connect
+from orchestrator.redis.connection import connect
+from orchestrator.redis.embedded import EmbeddedRedis
 from orchestrator.settings import Auth, Deployment, Quota
 from orchestrator.states import Event
 from orchestrator.store import Store

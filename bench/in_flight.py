@@ -27,13 +27,13 @@ from bench.main_job import sandbox
 from bench.orders import items
 from orchestrator import logs
 from orchestrator.admission import Admission
-from orchestrator.embedded_redis import EmbeddedRedis
 from orchestrator.records import Claim, Item
-from orchestrator.redis_connection import connect
+from orchestrator.redis.connection import connect
+from orchestrator.redis.embedded import EmbeddedRedis
 from orchestrator.settings import ArchiveSettings, Auth, Deployment, Poll, Quota
 from orchestrator.store import Store
 from orchestrator.submission import Submission
-from workers.credentials import ApiKey
+from workers.identity.credentials import ApiKey
 from workers.look import decide
 from workers.renewal import kept
 from workers.sinks import open_sink

@@ -24,14 +24,14 @@ from bench.main_job import sandbox
 from bench.orders import items
 from manifests.window import EVERY_DAY, Window
 from orchestrator import logs, views
-from orchestrator.embedded_redis import EmbeddedRedis
 from orchestrator.planning import Forecast, Workload, forecast
-from orchestrator.redis_connection import connect
+from orchestrator.redis.connection import connect
+from orchestrator.redis.embedded import EmbeddedRedis
 from orchestrator.settings import ArchiveSettings, Auth, Deployment, Poll, Quota
 from orchestrator.store import Store
 from orchestrator.submission import Submission
 from orchestrator.timings import LEAST, timings
-from workers.credentials import ApiKey
+from workers.identity.credentials import ApiKey
 from workers.sinks import open_sink
 from workers.station import Line
 from workers.video_api import connect as connect_api

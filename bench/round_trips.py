@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bench.main_job import night, sandbox
-from orchestrator.embedded_redis import EmbeddedRedis
-from orchestrator.redis_connection import connect
+from orchestrator.redis.connection import connect
+from orchestrator.redis.embedded import EmbeddedRedis
 from orchestrator.settings import Poll, Quota
 from orchestrator.store import Store
 

@@ -25,9 +25,9 @@ from dailies.options import Choices
 from dailies.surveying import survey
 from manifests import Manifest, load
 from orchestrator import logs
-from orchestrator.embedded_redis import EmbeddedRedis
 from orchestrator.keys import Ref
-from orchestrator.redis_connection import connect
+from orchestrator.redis.connection import connect
+from orchestrator.redis.embedded import EmbeddedRedis
 from orchestrator.settings import Auth, Deployment, Quota, Settings
 from orchestrator.store import Store
 from orchestrator.submission import CHUNK, Submission

@@ -9,7 +9,7 @@ from typing import Any
 from dailies.exits import counted
 from orchestrator.clock import rfc3339
 from orchestrator.prices import usd
-from workers.audit import Place, Stray
+from workers.reconciliation.audit import Place, Stray
 
 #: So much of a prompt is shown.
 PROMPT_CHARS = 60

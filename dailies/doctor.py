@@ -15,8 +15,8 @@ from azure.core.exceptions import AzureError
 from dailies.deployment_words import quota_text
 from dailies.exits import Unusable, UsageError
 from dailies.session import credential_of, open_store
-from orchestrator.embedded_redis import EmbeddedRedisError
 from orchestrator.redaction import redact
+from orchestrator.redis.embedded import EmbeddedRedisError
 from orchestrator.settings import Deployment, Settings, SettingsError
 from orchestrator.settings.entra import Entra
 from workers.checkup import (
@@ -34,9 +34,9 @@ from workers.checkup import (
     webhooks,
 )
 from workers.checkup import video_api as apis
-from workers.credentials import OPENAI_SCOPE, EntraToken
-from workers.identity import Identities
-from workers.redis_token import REDIS_SCOPE
+from workers.identity.credentials import OPENAI_SCOPE, EntraToken
+from workers.identity.entra import Identities
+from workers.identity.redis_token import REDIS_SCOPE
 from workers.sinks import ArchiveError
 from workers.sinks.opening import open_service
 from workers.video_api import connect

@@ -12,7 +12,7 @@ from orchestrator.requests import Request, cancel_of, pause_of
 from orchestrator.results import row
 from orchestrator.states import MOVING, BatchState, State
 from orchestrator.stoppage import Stoppage
-from workers.candidates import named
+from workers.reconciliation.candidates import named
 
 
 def batch_document(batch: Batch, stoppage: Stoppage | None, archive: str | None) -> dict[str, Any]:

@@ -12,11 +12,11 @@ from typing import Any
 from redis.exceptions import OutOfMemoryError, RedisError
 
 from manifests import ManifestError, Problem
-from orchestrator.embedded_redis import EmbeddedRedisError
 from orchestrator.harmless import harmless
 from orchestrator.ledger_version import TooNew
 from orchestrator.memory import WillNotFit
 from orchestrator.redaction import redact
+from orchestrator.redis.embedded import EmbeddedRedisError
 from orchestrator.settings import Settings, SettingsError
 from orchestrator.submission import AlreadySubmitting, CancelledMeanwhile, UnknownPrice
 from workers.inputs import InputUnusable

@@ -14,21 +14,21 @@ from redis.exceptions import AuthenticationError, BusyLoadingError, NoPermission
 
 from dailies.exits import Unusable
 from orchestrator import ledger_version, recovery
-from orchestrator.durability import replicas
-from orchestrator.embedded_redis import EmbeddedRedis, EmbeddedRedisError
 from orchestrator.keys import Keys
 from orchestrator.redaction import redact
-from orchestrator.redis_connection import Access, connect
-from orchestrator.redis_credentials import Password
-from orchestrator.redis_rights import RightsMissing, check_rights
+from orchestrator.redis.connection import Access, connect
+from orchestrator.redis.credentials import Password
+from orchestrator.redis.durability import replicas
+from orchestrator.redis.embedded import EmbeddedRedis, EmbeddedRedisError
+from orchestrator.redis.rights import RightsMissing, check_rights
 from orchestrator.settings import Settings
 from orchestrator.settings.redis import RedisSettings, SentinelAuth
 from orchestrator.settings.secret_file import SecretFile
 from orchestrator.settings.section import read_secret
 from orchestrator.store import Store
 from workers.cancelling import end
-from workers.identity import Identities
-from workers.redis_token import RedisToken
+from workers.identity.entra import Identities
+from workers.identity.redis_token import RedisToken
 
 log = structlog.get_logger("dailies.ledger")
 

@@ -20,8 +20,8 @@ from dailies.session import Session, open_deployments
 from orchestrator.clock import rfc3339
 from orchestrator.records import Item
 from orchestrator.settings import Settings
-from workers.audit import audit
-from workers.candidates import named
+from workers.reconciliation.audit import audit
+from workers.reconciliation.candidates import named
 
 
 def reconcile(

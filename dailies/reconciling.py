@@ -16,11 +16,11 @@ from orchestrator.keys import Ref
 from orchestrator.records import Item
 from orchestrator.states import State
 from orchestrator.store import Store
-from workers import adoption
-from workers.candidates import named
-from workers.evidence import LookAgain
 from workers.places import is_out, now_of
-from workers.reconcile import reconcile
+from workers.reconciliation import adoption
+from workers.reconciliation.candidates import named
+from workers.reconciliation.evidence import LookAgain
+from workers.reconciliation.reconcile import reconcile
 from workers.station import Station
 
 #: How often progress is told (seconds).

@@ -15,12 +15,12 @@ from dailies.exits import Unusable, UsageError
 from dailies.ledger import open_ledger
 from orchestrator import ledger_version
 from orchestrator.admission import scope
-from orchestrator.durability import check_durability
 from orchestrator.metrics import Metrics
+from orchestrator.redis.durability import check_durability
 from orchestrator.settings import Deployment, Settings
 from orchestrator.store import Store
-from workers.credentials import ApiKey, Bearer, Credential, entra_token
-from workers.identity import Identities
+from workers.identity.credentials import ApiKey, Bearer, Credential, entra_token
+from workers.identity.entra import Identities
 from workers.sinks import Sink, open_sink
 from workers.station import Line
 from workers.video_api import connect as connect_api

@@ -14,7 +14,7 @@ from rich.status import Status
 
 from dailies.exits import UsageError, counted
 from orchestrator.settings import Settings
-from workers.identity import Identities
+from workers.identity.entra import Identities
 from workers.sinks import open_sink
 from workers.verification import Verification
 

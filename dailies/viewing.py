@@ -19,7 +19,7 @@ from dailies.printing import tell
 from dailies.screening import Screening
 from orchestrator.settings import Settings
 from workers.fresh_sheet import SHEET
-from workers.identity import Identities
+from workers.identity.entra import Identities
 from workers.sinks import Sink, open_sink
 
 HOST = "127.0.0.1"

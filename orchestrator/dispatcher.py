@@ -19,7 +19,7 @@ from redis.exceptions import OutOfMemoryError, RedisError
 from orchestrator.admission import Admission, Answer
 from orchestrator.attendance import STEPS
 from orchestrator.records import Claim
-from orchestrator.redis_connection import AWAY
+from orchestrator.redis.connection import AWAY
 from orchestrator.store import Store
 
 log = structlog.get_logger("orchestrator.dispatcher")

@@ -14,10 +14,10 @@ import structlog
 from arq.connections import ArqRedis
 
 from orchestrator.decision import Decision
-from orchestrator.durability import replicated
 from orchestrator.keys import Keys, Ref
 from orchestrator.metrics import Metrics
 from orchestrator.records import Claim, Item, decode
+from orchestrator.redis.durability import replicated
 from orchestrator.scripts import Scripts
 from orchestrator.states import TABLE, Event
 

@@ -16,7 +16,7 @@ from arq.connections import ArqRedis
 from azure.storage.blob import BlobServiceClient
 from redis import Redis
 
-from orchestrator.redis_connection import connect
+from orchestrator.redis.connection import connect
 from tests.servers import AZURITE_API_VERSION, Azurite, Container, RedisServer, azurite_process, redis_process
 
 

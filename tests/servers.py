@@ -18,7 +18,7 @@ import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
-from orchestrator.redis_server import server_binaries
+from orchestrator.redis.server import server_binaries
 
 ROOT = Path(__file__).resolve().parents[1]
 AZURITE = ROOT / ".tools/azurite/node_modules/azurite/dist/src/blob/main.js"

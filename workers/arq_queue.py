@@ -24,7 +24,7 @@ from arq.worker import Function, Retry, func
 from redis.exceptions import OutOfMemoryError, RedisError
 
 from orchestrator.records import Claim
-from orchestrator.redis_connection import AWAY, TEN_YEARS_MS, job_to_json
+from orchestrator.redis.connection import AWAY, TEN_YEARS_MS, job_to_json
 from orchestrator.store import Store
 from workers.cancelling import end
 

@@ -19,7 +19,7 @@ from orchestrator.records import Item
 from orchestrator.settings import Deployment
 from orchestrator.states import Event, State
 from workers.inputs import InputUnusable, stored_image
-from workers.orphans import take_own
+from workers.reconciliation.orphans import take_own
 from workers.sinks import ArchiveError, ArchiveUnavailable
 from workers.station import Station
 from workers.verdict import decide, not_sent

@@ -9,7 +9,7 @@ import structlog
 
 from orchestrator import attendance
 from orchestrator.expiry import watch
-from orchestrator.redis_connection import AWAY
+from orchestrator.redis.connection import AWAY
 from orchestrator.store import Store
 
 log = structlog.get_logger("workers.expiry_guard")

@@ -16,7 +16,7 @@ import structlog
 from orchestrator.failures import Tries
 from orchestrator.lookout import Lookout, Subscribers
 from orchestrator.notices import GIVE_UP_S, Notice, claim, outstanding, settle
-from orchestrator.redis_connection import AWAY
+from orchestrator.redis.connection import AWAY
 from orchestrator.settings import Notify
 from orchestrator.store import Store
 from workers.webhook import Undelivered, Webhook

@@ -11,8 +11,8 @@ from orchestrator.records import Attempt, Item
 from orchestrator.settings import Deployment
 from orchestrator.states import State
 from orchestrator.store import Store
-from workers.evidence import ROUNDING_S, STEP_S, Listing, Reading, may_matter
-from workers.likeness import same_prompt
+from workers.reconciliation.evidence import ROUNDING_S, STEP_S, Listing, Reading, may_matter
+from workers.reconciliation.likeness import same_prompt
 from workers.station import Line, Station
 from workers.video_api import ApiError, RemoteJob, Repeats
 

@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 from orchestrator import looks
 from orchestrator.looks import Observed
 from orchestrator.records import Claim, Item
-from orchestrator.redis_connection import AWAY
+from orchestrator.redis.connection import AWAY
 from orchestrator.states import Event, State
 from workers.look import decide, decide_error
 from workers.renewal import PART

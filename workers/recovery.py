@@ -18,15 +18,15 @@ from orchestrator.prices import micro
 from orchestrator.recovery import Doubt
 from orchestrator.settings import Deployment
 from orchestrator.store import Store
-from workers.evidence import ROUNDING_S
 from workers.places import chunks, now_of, tells_no_list
 from workers.probe import ask
+from workers.reconciliation.evidence import ROUNDING_S
+from workers.reconciliation.strays import Match, Matches, match, oldest, told
 from workers.renewal import kept
 from workers.restoration import take_receipts
 from workers.sheet import Sheet, is_deleted, one_for_each_key
 from workers.sinks import ArchiveError
 from workers.station import Line, Station
-from workers.strays import Match, Matches, match, oldest, told
 from workers.video_api import ApiError, Denied, RefusalKind, RemoteJob, RemoteStatus
 
 log = structlog.get_logger("workers.recovery")

@@ -32,7 +32,7 @@ from workers.harness import Harness
 from workers.herald import Herald
 from workers.poller import Poller
 from workers.probe import probe
-from workers.reconcile import reconcile
+from workers.reconciliation.reconcile import reconcile
 from workers.recoverer import Recoverer
 from workers.report import report
 from workers.sinks import Sink

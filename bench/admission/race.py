@@ -22,7 +22,7 @@ from bench.admission.neighbour import PROMPT
 from bench.admission.plan import make_plan
 from bench.admission.scenarios import Scenario
 from bench.main_job import sandbox
-from orchestrator.embedded_redis import EmbeddedRedis
+from orchestrator.redis.embedded import EmbeddedRedis
 
 #: Nobody is waited for longer than so many times the seconds that the quota needs on average, and a little.
 PATIENCE, GRACE_S = 2.5, 15.0

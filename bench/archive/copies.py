@@ -14,9 +14,9 @@ from orchestrator.keys import Ref
 from orchestrator.records import Attempt, Item, Spec
 from orchestrator.settings.archive import ArchiveAuth, ArchiveSettings
 from orchestrator.states import State
-from workers.credentials import ApiKey
 from workers.delivery import deliver
 from workers.filing import filed
+from workers.identity.credentials import ApiKey
 from workers.receipt import receipt
 from workers.sinks import open_sink
 from workers.sinks.blob_upload import BLOCK

@@ -12,7 +12,7 @@ local key = item_key(batch, id)
 local i = redis.call('HMGET', key, 'state', 'v', 'attempt', 'deployment', 'paused')
 local from = i[1]
 -- A reply that was lost makes the client ask again: the same intent is answered alike. It is written again, since WAIT
--- speaks of the writes of its own connection, and this may be a new one (`replicated` in orchestrator/durability.py).
+-- speaks of the writes of its own connection, and this may be a new one (`replicated` in orchestrator/redis/durability.py).
 if from == 'creating' and tonumber(i[2]) == tonumber(ARGV[4]) + 1
     and redis.call('HGET', attempt_key(batch, id, i[3]), 'token') == request.attempt.token then
   redis.call('HSET', attempt_key(batch, id, i[3]), 'token', request.attempt.token)

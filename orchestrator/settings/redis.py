@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from orchestrator.redaction import remember
-from orchestrator.redis_address import RedisAddress
+from orchestrator.redis.address import RedisAddress
 from orchestrator.settings.entra import OwnApiEntra
 from orchestrator.settings.secret_file import file_path
 from orchestrator.settings.section import Section, variable_name, wrong

@@ -15,9 +15,9 @@ import orchestrator.store
 import workers.arq_queue
 import workers.create
 import workers.delivery
-import workers.evidence
 import workers.herald
 import workers.proof
+import workers.reconciliation.evidence
 import workers.report
 import workers.sinks.part_file
 import workers.worker
@@ -46,7 +46,7 @@ def versions() -> None:
 
 def listing() -> None:
     """A list that does not show the job proves that there is none, whatever else it does not show."""
-    workers.evidence._gap = lambda _: None  # type: ignore[attr-defined]
+    workers.reconciliation.evidence._gap = lambda _: None  # type: ignore[attr-defined]
 
 
 def owners() -> None:

@@ -21,7 +21,7 @@ from typing import Any
 import httpx
 from arq.connections import ArqRedis
 
-from orchestrator.redis_connection import connect
+from orchestrator.redis.connection import connect
 from orchestrator.store import Store
 from tests.chaos.ear import Ear
 from tests.chaos.night import Night

@@ -18,7 +18,7 @@ from dailies.exits import Unusable
 from dailies.session import open_all
 from orchestrator.decision import Decision
 from orchestrator.keys import Keys, Ref
-from orchestrator.redis_connection import connect
+from orchestrator.redis.connection import connect
 from orchestrator.settings import load_settings
 from orchestrator.states import Event
 from orchestrator.store import Store

@@ -26,11 +26,11 @@ from orchestrator.states import Event, State
 from tests.dailies.typing_it import dailies
 from tests.ledger import admit, intend, item, submit
 from tests.main_job.night import Witness, config, deployment, worker
-from workers.audit import Place, audit
-from workers.candidates import named
 from workers.create import create
-from workers.evidence import Hold
-from workers.reconcile import held
+from workers.reconciliation.audit import Place, audit
+from workers.reconciliation.candidates import named
+from workers.reconciliation.evidence import Hold
+from workers.reconciliation.reconcile import held
 from workers.station import Station
 from workers.video_api import RemoteStatus
 

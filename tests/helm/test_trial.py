@@ -11,7 +11,7 @@ import pytest
 from redis import Redis
 from redis.exceptions import AuthenticationError, RedisError
 
-from orchestrator.redis_server import server_binaries
+from orchestrator.redis.server import server_binaries
 from tests.helm.chart import Document, one, render, values_of
 from tests.servers import free_port, running
 

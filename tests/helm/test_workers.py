@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.redis_connection import connect
+from orchestrator.redis.connection import connect
 from orchestrator.settings import Settings, load_settings
 from orchestrator.store import Store
 from tests.helm.chart import (
@@ -24,7 +24,7 @@ from tests.helm.chart import (
     values_of,
     worker,
 )
-from workers.credentials import ApiKey
+from workers.identity.credentials import ApiKey
 from workers.sinks.directory import DirectorySink
 from workers.station import Line
 from workers.video_api import connect as connect_api

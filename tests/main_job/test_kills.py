@@ -152,7 +152,7 @@ async def test_a_worker_asked_to_stop_lets_its_create_end(store: Store, night: t
 async def test_workers_wait_for_a_redis_that_restarts_and_go_on(
     sandbox: Sandbox, namespace: str, tmp_path: Path
 ) -> None:
-    from orchestrator.redis_connection import connect
+    from orchestrator.redis.connection import connect
 
     server = await sandbox(queue_s=0, render_s=(0.3, 0.5))
     witness = Witness(server.url)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.redis_connection import connect
+from orchestrator.redis.connection import connect
 from orchestrator.states import State
 from orchestrator.store import Store
 from tests.dailies.typing_it import dailies

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from orchestrator.redis_connection import connect
+from orchestrator.redis.connection import connect
 from orchestrator.states import State
 from orchestrator.store import Store
 from tests.ledger import batch_of, item, submit

@@ -17,7 +17,7 @@ from orchestrator.admission import Admission
 from orchestrator.decision import Decision
 from orchestrator.periods import DAY_S, limits
 from orchestrator.records import Claim
-from orchestrator.redis_connection import connect
+from orchestrator.redis.connection import connect
 from orchestrator.settings import Budgets
 from orchestrator.states import Event, State
 from orchestrator.stoppage import Stoppage, stoppage

@@ -10,8 +10,8 @@ from arq.connections import ArqRedis
 from redis.exceptions import ConnectionError, NoPermissionError  # noqa: A004
 
 from orchestrator import ledger_version
-from orchestrator.durability import check_durability, replicas
-from orchestrator.redis_connection import connect
+from orchestrator.redis.connection import connect
+from orchestrator.redis.durability import check_durability, replicas
 from orchestrator.store import Store
 from tests.servers import free_port, redis_process
 

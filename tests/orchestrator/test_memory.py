@@ -8,7 +8,7 @@ import pytest
 from arq.connections import ArqRedis
 
 from orchestrator.memory import WillNotFit, bytes_of, check_room
-from orchestrator.redis_connection import connect
+from orchestrator.redis.connection import connect
 from orchestrator.store import Store
 from tests.ledger import accept, admit, deployment, intend, item, submit
 from tests.servers import redis_process

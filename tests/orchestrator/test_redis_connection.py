@@ -10,8 +10,8 @@ from arq.connections import ArqRedis
 from arq.constants import job_key_prefix
 from redis.asyncio import SSLConnection
 
-from orchestrator.embedded_redis import EmbeddedRedis
-from orchestrator.redis_connection import TEN_YEARS_MS, connect, job_to_json
+from orchestrator.redis.connection import TEN_YEARS_MS, connect, job_to_json
+from orchestrator.redis.embedded import EmbeddedRedis
 from tests.servers import free_port, redis_process
 
 

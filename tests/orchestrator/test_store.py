@@ -16,7 +16,7 @@ from orchestrator.batch_lock import forget
 from orchestrator.decision import Decision
 from orchestrator.dispatcher import POOLS
 from orchestrator.records import Claim
-from orchestrator.redis_connection import connect
+from orchestrator.redis.connection import connect
 from orchestrator.states import MOVING, OPEN, TABLE, BatchState, Event, State, mermaid
 from orchestrator.store import Store
 from tests.ledger import HOUSE, accept, admit, batch_of, deployment, intend, item, state, submit
@@ -298,7 +298,7 @@ async def test_an_intent_that_no_replica_confirms_is_not_sent(
     namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A failover could forget it: promise 1."""
-    monkeypatch.setattr("orchestrator.durability.REPLICA_WAIT_MS", 20_000)  # however slow this machine is
+    monkeypatch.setattr("orchestrator.redis.durability.REPLICA_WAIT_MS", 20_000)  # however slow this machine is
     with redis_process(tmp_path / "main", None, "--repl-diskless-sync-delay", "0") as main:
         port = main.url.rsplit(":", 1)[1].split("/")[0]
         with redis_process(tmp_path / "replica", None, "--replicaof", "127.0.0.1", port) as replica:

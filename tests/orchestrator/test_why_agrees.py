@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from manifests.window import EVERY_DAY, Window
 from orchestrator.admission import Admission
 from orchestrator.keys import Ref
-from orchestrator.redis_connection import connect
+from orchestrator.redis.connection import connect
 from orchestrator.settings import Budgets
 from orchestrator.why import why
 from tests.ledger import admit, deployment, item, submit

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from orchestrator.admission import Admission
 from orchestrator.keys import Ref
-from orchestrator.redis_connection import connect
+from orchestrator.redis.connection import connect
 from orchestrator.settings import Deployment
 from orchestrator.states import State
 from orchestrator.store import Store

@@ -14,8 +14,8 @@ from redis.exceptions import AuthenticationError
 
 from dailies.exits import Unusable
 from dailies.session import open_store
-from orchestrator.redis_connection import Access, connect
-from orchestrator.redis_credentials import Password
+from orchestrator.redis.connection import Access, connect
+from orchestrator.redis.credentials import Password
 from orchestrator.settings import load_settings
 from orchestrator.settings.secret_file import SecretFile
 from tests.dailies.typing_it import dailies

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from arq.constants import default_queue_name, result_key_prefix
 
-from orchestrator.redis_connection import connect
+from orchestrator.redis.connection import connect
 from tests.main_job.night import Witness, running, until
 from tests.redis.neighbour import JOBS
 from tests.redis.test_access import ROWS, Sandbox, configured

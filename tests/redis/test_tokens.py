@@ -15,15 +15,15 @@ import pytest
 from azure.core.credentials import AccessToken
 
 from orchestrator.redaction import redact
-from orchestrator.redis_connection import Access, connect
-from orchestrator.redis_pool import Credentials
+from orchestrator.redis.connection import Access, connect
+from orchestrator.redis.pool import Credentials
 from tests.identity.authority import CLIENT, TENANT, Authority
 from tests.identity.https import Https, tls_of
 from tests.main_job.night import Witness, running, until
 from tests.redis.locked import Locked, documented_acl, locked_redis
 from tests.redis.test_access import ROWS, Sandbox, configured
-from workers.identity import Identity
-from workers.redis_token import RedisToken
+from workers.identity.entra import Identity
+from workers.identity.redis_token import RedisToken
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(120)]
 

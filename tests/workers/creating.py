@@ -19,8 +19,8 @@ from sandbox.server import SandboxServer
 from tests.ledger import admit, deployment, item, submit
 from tests.main_job.night import Witness
 from workers.create import create
-from workers.credentials import ApiKey
-from workers.reconcile import reconcile
+from workers.identity.credentials import ApiKey
+from workers.reconciliation.reconcile import reconcile
 from workers.sinks import Sink
 from workers.station import Line, Station
 from workers.video_api import VideoApi, connect

@@ -14,7 +14,7 @@ from arq.connections import ArqRedis
 from azure.core.credentials import AzureSasCredential
 from azure.storage.blob.aio import BlobServiceClient
 
-from orchestrator.redis_connection import connect as connect_redis
+from orchestrator.redis.connection import connect as connect_redis
 from orchestrator.settings import Deployment, Notify
 from orchestrator.settings.archive import ArchiveAuth, ArchiveSettings
 from tests.servers import AZURITE_API_VERSION, Container, redis_process
@@ -32,7 +32,7 @@ from workers.checkup import (
     video_api,
     webhooks,
 )
-from workers.credentials import ApiKey
+from workers.identity.credentials import ApiKey
 from workers.sinks.blob_address import BlobAddress
 from workers.sinks.opening import client_options
 from workers.video_api import connect

@@ -16,7 +16,7 @@ from orchestrator.store import Store
 from tests.ledger import admit, batch_of, deployment, item, submit
 from tests.main_job.night import Witness, until
 from workers.create import create
-from workers.credentials import ApiKey
+from workers.identity.credentials import ApiKey
 from workers.sinks.directory import DirectorySink
 from workers.station import Line, Station
 from workers.video_api import connect

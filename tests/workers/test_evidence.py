@@ -12,8 +12,8 @@ from orchestrator.keys import Ref
 from orchestrator.records import Attempt, Item, Spec
 from orchestrator.states import State
 from tests.ledger import deployment
-from workers.candidates import named
-from workers.evidence import (
+from workers.reconciliation.candidates import named
+from workers.reconciliation.evidence import (
     Adopt,
     Finding,
     Hold,
@@ -25,7 +25,7 @@ from workers.evidence import (
     may_matter,
     without_list,
 )
-from workers.reconcile import held
+from workers.reconciliation.reconcile import held
 from workers.video_api import RemoteJob, RemoteStatus
 
 INTENT = 1_790_000_000.0

@@ -17,8 +17,8 @@ from orchestrator.states import State
 from orchestrator.store import Store
 from tests.ledger import batch_of, deployment, item, submit
 from tests.main_job.night import Witness, until
-from workers.credentials import ApiKey
 from workers.expiry_guard import guard
+from workers.identity.credentials import ApiKey
 from workers.sinks.directory import DirectorySink
 from workers.station import Line
 from workers.video_api import connect

@@ -12,14 +12,14 @@ import pytest
 from arq.connections import ArqRedis
 from redis.exceptions import OutOfMemoryError, ResponseError
 
-from orchestrator.redis_connection import connect
+from orchestrator.redis.connection import connect
 from orchestrator.settings import Poll
 from orchestrator.states import State
 from orchestrator.store import Store
 from tests.ledger import accept, admit, batch_of, deployment, intend, item, state, submit
 from tests.main_job.night import Witness, until
 from tests.servers import redis_process
-from workers.credentials import ApiKey
+from workers.identity.credentials import ApiKey
 from workers.sinks.directory import DirectorySink
 from workers.station import Line
 from workers.video_api import connect as connect_api

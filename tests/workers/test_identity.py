@@ -10,9 +10,9 @@ from azure.core.credentials import AccessToken
 from azure.core.exceptions import AzureError, ClientAuthenticationError, ServiceRequestError
 
 from orchestrator.settings.entra import ApiEntra, Entra
-from workers.credentials import OPENAI_SCOPE, entra_token
-from workers.identity import Identities, Identity
-from workers.identity_words import NoIdentity
+from workers.identity.credentials import OPENAI_SCOPE, entra_token
+from workers.identity.entra import Identities, Identity
+from workers.identity.words import NoIdentity
 
 SCOPE = "https://cognitiveservices.azure.com/.default"
 HOUR = 3600

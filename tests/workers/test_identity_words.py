@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from workers.identity_words import NoIdentity, in_short
+from workers.identity.words import NoIdentity, in_short
 
 CHAIN = """DefaultAzureCredential failed to retrieve a token from the included credentials.
 Attempted credentials:

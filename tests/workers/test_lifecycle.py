@@ -18,8 +18,8 @@ from tests.ledger import batch_of, deployment, item, state, submit
 from tests.main_job.night import Witness, until
 from tests.workers.creating import Desk
 from workers.create import create
-from workers.credentials import ApiKey
-from workers.reconcile import reconcile
+from workers.identity.credentials import ApiKey
+from workers.reconciliation.reconcile import reconcile
 from workers.sinks.directory import DirectorySink
 from workers.station import Line
 from workers.video_api import RefusalKind, Refused, connect

@@ -15,11 +15,11 @@ from orchestrator.records import Item
 from orchestrator.states import Event, State
 from orchestrator.store import Store
 from tests.workers.creating import Desk, desk_at
-from workers.candidates import named
 from workers.create import create
-from workers.evidence import Hold
-from workers.reconcile import held as held_for
-from workers.reconcile import reconcile
+from workers.reconciliation.candidates import named
+from workers.reconciliation.evidence import Hold
+from workers.reconciliation.reconcile import held as held_for
+from workers.reconciliation.reconcile import reconcile
 from workers.watch import watch
 
 #: 2 * create_timeout_s + settle_s of the desk's deployment.

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from orchestrator.metrics import GAUGES, Metrics
-from orchestrator.redis_connection import connect
+from orchestrator.redis.connection import connect
 from orchestrator.settings import NO_BUDGETS
 from orchestrator.settings.monitor import MonitorSettings
 from orchestrator.states import Event

@@ -20,7 +20,7 @@ from orchestrator.states import Event, State
 from tests.ledger import deployment
 from workers import poster as posters
 from workers.archive import _decide
-from workers.credentials import ApiKey
+from workers.identity.credentials import ApiKey
 from workers.poster import POSTER_LIMIT, NotAPicture, kind_of, poster
 from workers.reuse import reuse
 from workers.sinks.directory import DirectorySink

@@ -27,8 +27,8 @@ from tests.ledger import ALLOWANCE_S, batch_of, item, submit
 from tests.workers.creating import Desk, desk_at
 from tests.workers.test_restoration import receipt
 from workers.create import create
-from workers.evidence import Hold
-from workers.reconcile import held
+from workers.reconciliation.evidence import Hold
+from workers.reconciliation.reconcile import held
 from workers.recovery import Looked, recover
 from workers.sinks.directory import DirectorySink
 from workers.video_api import Order, RemoteJob

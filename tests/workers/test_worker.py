@@ -25,7 +25,7 @@ from tests.ledger import admit, batch_of, deployment, intend, item, submit
 from tests.main_job.night import Witness, until
 from tests.workers.creating import Tampered
 from workers.arq_queue import ArqQueue
-from workers.credentials import ApiKey
+from workers.identity.credentials import ApiKey
 from workers.sinks.directory import DirectorySink
 from workers.station import Line, Station
 from workers.video_api import VideoApi, connect

@@ -10,7 +10,7 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError, RedisError, TimeoutError  # noqa: A004
 
-from orchestrator.durability import check_durability
+from orchestrator.redis.durability import check_durability
 from workers.checkup.finding import Finding, failed, fine, warning
 
 _PART = "redis"

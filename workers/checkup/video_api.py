@@ -14,8 +14,8 @@ from orchestrator.settings import Deployment
 from workers.checkup import grants
 from workers.checkup.claims import Claims
 from workers.checkup.finding import Finding, Status, failed, fine, warning
-from workers.credentials import Credential
-from workers.identity_words import NoIdentity
+from workers.identity.credentials import Credential
+from workers.identity.words import NoIdentity
 from workers.video_api import ApiError, BadAnswer, Denied, Missing, Throttled, Unreachable, VideoApi
 from workers.video_api.answer import PAGE_LIMIT
 from workers.video_api.client import base_of

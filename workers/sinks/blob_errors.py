@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, contextmanager
 
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
 
-from workers.identity_words import NoIdentity
+from workers.identity.words import NoIdentity
 from workers.sinks.errors import ArchiveError, ArchiveFull, ArchiveUnavailable, Immutable, NoContainer, WriteRefused
 
 _BUSY = "Wait: it is tried again by itself."

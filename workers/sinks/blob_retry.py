@@ -8,7 +8,7 @@ from azure.core.exceptions import AzureError
 from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.storage.blob.aio import LinearRetry
 
-from workers.identity_words import NoIdentity
+from workers.identity.words import NoIdentity
 from workers.sinks.blob_errors import seconds_asked
 
 #: The longest that a call waits because the store asks it to (seconds); for longer, the step that made it is put off.

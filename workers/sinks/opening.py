@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from orchestrator.settings.archive import ArchiveSettings
 from orchestrator.settings.entra import Entra
 from orchestrator.settings.secret_file import SecretFile
-from workers.identity import Identities
+from workers.identity.entra import Identities
 from workers.sinks.blob import BlobSink
 from workers.sinks.blob_address import BlobAddress, address_of
 from workers.sinks.blob_retry import PatientRetry

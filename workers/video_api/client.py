@@ -8,7 +8,7 @@ from typing import Literal, Protocol, Self
 
 import httpx
 
-from workers.credentials import Credential
+from workers.identity.credentials import Credential
 from workers.video_api.content import Content
 from workers.video_api.counting import Seen, unseen
 from workers.video_api.download import DOWNLOAD_TIMEOUT_S, VIDEO_LIMIT

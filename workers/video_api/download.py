@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import httpx
 import structlog
 
-from workers.credentials import Proof
+from workers.identity.credentials import Proof
 from workers.video_api.answer import Answer, head_of, read_answer
 from workers.video_api.decoding import UndecodableBody, decoded
 from workers.video_api.errors import ApiError, BadAnswer, Unreachable

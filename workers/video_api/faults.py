@@ -7,7 +7,7 @@ import time
 import httpx
 from azure.core.exceptions import AzureError, ClientAuthenticationError
 
-from workers.credentials import Credential
+from workers.identity.credentials import Credential
 from workers.reach import Forbidden
 from workers.video_api.answer import CODE_LIMIT, Answer, OversizedBody, brief
 from workers.video_api.decoding import UndecodableBody

@@ -15,7 +15,7 @@ from http.cookiejar import DefaultCookiePolicy
 import httpx
 from azure.core.exceptions import ClientAuthenticationError
 
-from workers.credentials import Credential, Proof
+from workers.identity.credentials import Credential, Proof
 from workers.video_api.answer import BODY_LIMIT, Answer, head_of, read_answer
 from workers.video_api.counting import CountedClient, Seen, unseen
 from workers.video_api.departure import Departure, SendByPassedError

@@ -18,7 +18,7 @@ from orchestrator.admission import Admission, pace
 from orchestrator.decision import Decision
 from orchestrator.dispatcher import POOLS
 from orchestrator.records import Claim, Item
-from orchestrator.redis_connection import connect
+from orchestrator.redis.connection import connect
 from orchestrator.states import Event
 from orchestrator.store import Store
 from orchestrator.sweeping import sweep

@@ -31,7 +31,7 @@ from orchestrator.planning.book import Admitted, Book
 from orchestrator.planning.bucket import take_token
 from orchestrator.planning.desk import NOTHING, Desk, Gate, Meter, desks
 from orchestrator.records import Claim
-from orchestrator.redis_connection import connect
+from orchestrator.redis.connection import connect
 from orchestrator.settings import Budgets, Deployment
 from orchestrator.states import Event
 from tests.ledger import accept, deployment, item

@@ -10,7 +10,7 @@ import pytest
 from orchestrator.settings.archive import ArchiveAuth, ArchiveSettings
 from tests.servers import Container
 from tests.workers.wire_server import Script, WireServer
-from workers.credentials import ApiKey
+from workers.identity.credentials import ApiKey
 from workers.sinks import Sink, open_sink
 from workers.sinks.blob_retry import PatientRetry
 from workers.video_api import connect, download

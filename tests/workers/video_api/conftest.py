@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.workers.wire_server import WireServer
-from workers.credentials import ApiKey
+from workers.identity.credentials import ApiKey
 from workers.video_api import VideoApi, connect
 
 KEY = "k-3c1f-top-secret"

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from sandbox.config import SandboxDeployment
-from workers.credentials import ApiKey, Bearer
+from workers.identity.credentials import ApiKey, Bearer
 from workers.mp4 import BoxWalker, Mp4
 from workers.video_api import (
     Accepted,

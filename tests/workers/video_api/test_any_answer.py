@@ -19,7 +19,7 @@ from tests.ledger import deployment
 from tests.workers.test_poller import NOW, rendering
 from tests.workers.video_api.conftest import KEY
 from tests.workers.video_api.test_questions import TASK, VIDEO
-from workers.credentials import ApiKey
+from workers.identity.credentials import ApiKey
 from workers.look import decide
 from workers.video_api import (
     Accepted,

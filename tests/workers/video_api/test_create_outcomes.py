@@ -14,8 +14,8 @@ from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
 
 from tests.workers.video_api.conftest import KEY
 from tests.workers.wire_server import WireServer, answer, drop, hang, then_hang
-from workers.credentials import EntraToken
-from workers.identity import Identity
+from workers.identity.credentials import EntraToken
+from workers.identity.entra import Identity
 from workers.video_api import Accepted, NotSent, Order, RefusalKind, Refused, RemoteStatus, Unknown, boot_clock
 
 ORDER = Order(prompt="A paper boat", model="my-sora2", size="1280x720", seconds=8)

@@ -12,7 +12,7 @@ from orchestrator.settings.secret_file import SecretFile
 from orchestrator.states import Event
 from tests.ledger import deployment
 from tests.workers.wire_server import answer
-from workers.credentials import ApiKey, Bearer
+from workers.identity.credentials import ApiKey, Bearer
 from workers.verdict import decide
 from workers.video_api import Denied, Order, RefusalKind, Refused, boot_clock
 

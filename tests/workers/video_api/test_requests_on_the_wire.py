@@ -10,7 +10,7 @@ import pytest
 
 from tests.workers.video_api.conftest import KEY
 from tests.workers.wire_server import answer
-from workers.credentials import ApiKey, Bearer
+from workers.identity.credentials import ApiKey, Bearer
 from workers.video_api import Image, Order
 from workers.video_api.client import base_of
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.workers.video_api.conftest import KEY
 from tests.workers.wire_server import answer, drop
-from workers.credentials import ApiKey, Bearer, EntraToken
+from workers.identity.credentials import ApiKey, Bearer, EntraToken
 from workers.video_api import ApiError, Order
 
 ORDER = Order(prompt="x", model="m", size="480x480", seconds=4)

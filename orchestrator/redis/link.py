@@ -13,10 +13,10 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError, ReadOnlyError, ResponseError, TimeoutError  # noqa: A004
 
-from orchestrator.redis_address import Node
+from orchestrator.redis.address import Node
 
 if TYPE_CHECKING:
-    from orchestrator.redis_pool import Pool
+    from orchestrator.redis.pool import Pool
 
 #: A refusal that passes by itself, or with the next primary: https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/.
 #: redis-py tells all of these as plain ResponseErrors, but for READONLY. Redis 6 puts a script's own words before.

@@ -17,8 +17,8 @@ from orchestrator.records import Item
 from orchestrator.remote_ids import Orphan
 from orchestrator.settings import Deployment
 from orchestrator.store import Store
-from workers.likeness import same_prompt, same_shape
 from workers.places import CHUNK, chunks, now_of
+from workers.reconciliation.likeness import same_prompt, same_shape
 from workers.station import Line
 from workers.video_api import ApiError, Missing, RemoteJob, RemoteStatus
 

@@ -19,10 +19,10 @@ from azure.core.exceptions import AzureError
 from redis.exceptions import AuthenticationError
 
 from orchestrator.redaction import forget, remember
-from orchestrator.redis_pool import Credentials
-from workers.identity import Identity
+from orchestrator.redis.pool import Credentials
+from workers.identity.entra import Identity
 
-log = structlog.get_logger("workers.redis_token")
+log = structlog.get_logger("workers.identity.redis_token")
 
 REDIS_SCOPE = "https://redis.azure.com/.default"
 #: How often the identity is asked whether it has another token (seconds); of one that lives shortly, more often.

@@ -6,10 +6,10 @@ import structlog
 
 from orchestrator import remote_ids
 from orchestrator.records import Item
-from workers.evidence import Adopt
+from workers.reconciliation.evidence import Adopt
 from workers.station import Station
 
-log = structlog.get_logger("workers.orphans")
+log = structlog.get_logger("workers.reconciliation.orphans")
 
 
 async def take_own(station: Station, item: Item) -> Adopt | None:

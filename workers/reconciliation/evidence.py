@@ -14,7 +14,7 @@ from orchestrator.in_hand import Rival
 from orchestrator.records import Item
 from orchestrator.settings import Deployment
 from orchestrator.store import How
-from workers.likeness import same_prompt, same_shape
+from workers.reconciliation.likeness import same_prompt, same_shape
 from workers.video_api import RemoteJob
 
 #: Times of creation and Date headers are whole seconds (seconds).

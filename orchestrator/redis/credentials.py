@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import SecretStr
 
-from orchestrator.redis_pool import Credentials
+from orchestrator.redis.pool import Credentials
 from orchestrator.settings.secret_file import SecretFile
 
 

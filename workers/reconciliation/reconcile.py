@@ -11,15 +11,15 @@ from orchestrator.failures import OUTCOME_UNKNOWN
 from orchestrator.records import Attempt, Item
 from orchestrator.settings import Deployment
 from orchestrator.states import Event, State
-from workers.candidates import shown
-from workers.evidence import Adopt, Finding, Hold, Listing, LookAgain, Resend, decide, without_list
-from workers.orphans import take_own
 from workers.places import listing, tells_no_list
 from workers.places import now_of as now_of
+from workers.reconciliation.candidates import shown
+from workers.reconciliation.evidence import Adopt, Finding, Hold, Listing, LookAgain, Resend, decide, without_list
+from workers.reconciliation.orphans import take_own
 from workers.station import Station
 from workers.video_api import ApiError
 
-log = structlog.get_logger("workers.reconcile")
+log = structlog.get_logger("workers.reconciliation.reconcile")
 
 #: What a look came to, as it is counted; without a finding nothing was listed.
 _OUTCOMES = {Adopt: "adopted", Resend: "resent", Hold: "held", LookAgain: "not_yet", type(None): "unlisted"}

@@ -14,9 +14,9 @@ from pydantic import SecretStr
 
 from orchestrator.settings.entra import ApiEntra
 from orchestrator.settings.secret_file import SecretFile
-from workers.identity import Identities, Identity, found_here
+from workers.identity.entra import Identities, Identity, found_here
 
-log = structlog.get_logger("workers.credentials")
+log = structlog.get_logger("workers.identity.credentials")
 
 OPENAI_SCOPE = "https://cognitiveservices.azure.com/.default"
 """Entra ID scope of Azure OpenAI. Newer Foundry pages name https://ai.azure.com/.default, but this one is taken by all

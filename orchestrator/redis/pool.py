@@ -13,9 +13,9 @@ from redis.asyncio import ConnectionPool
 from redis.credentials import CredentialProvider
 from redis.exceptions import RedisError
 
-from orchestrator.redis_address import is_address
-from orchestrator.redis_link import TcpConnection
-from orchestrator.redis_nodes import NamedNodes, Nodes
+from orchestrator.redis.address import is_address
+from orchestrator.redis.link import TcpConnection
+from orchestrator.redis.nodes import NamedNodes, Nodes
 
 
 class Credentials(CredentialProvider):

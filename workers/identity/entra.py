@@ -20,9 +20,9 @@ from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import AzureError, ClientAuthenticationError, ServiceRequestError
 
 from orchestrator.settings.entra import Entra
-from workers.identity_words import NoIdentity, in_short
+from workers.identity.words import NoIdentity, in_short
 
-log = structlog.get_logger("workers.identity")
+log = structlog.get_logger("workers.identity.entra")
 logging.getLogger("azure.identity").setLevel(logging.CRITICAL)  # a page of text for what `in_short` says in a line
 
 #: How long before its end a token is renewed (seconds); of one that lives shortly, half its life.

@@ -15,8 +15,8 @@ from orchestrator.settings import Deployment
 from orchestrator.states import State
 from orchestrator.store import Store
 from workers.archived import ArchivedRows
-from workers.evidence import ROUNDING_S, STEP_S
-from workers.likeness import plain, same_shape
+from workers.reconciliation.evidence import ROUNDING_S, STEP_S
+from workers.reconciliation.likeness import plain, same_shape
 from workers.sinks import Sink
 from workers.video_api import RemoteJob, RemoteStatus
 

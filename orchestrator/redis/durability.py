@@ -8,7 +8,7 @@ from redis._parsers.helpers import parse_info
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError, RedisError, ResponseError, TimeoutError  # noqa: A004
 
-from orchestrator.redis_nodes import Nodes
+from orchestrator.redis.nodes import Nodes
 
 #: How long a replica may take to confirm an intent (milliseconds).
 REPLICA_WAIT_MS = 900

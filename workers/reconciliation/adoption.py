@@ -13,8 +13,8 @@ from orchestrator.records import Item
 from orchestrator.settings import Deployment
 from orchestrator.states import TABLE, Event, State
 from orchestrator.store import Store
-from workers.likeness import unlike
 from workers.places import is_out, now_of
+from workers.reconciliation.likeness import unlike
 from workers.station import Line
 from workers.video_api import ApiError, Missing, RemoteJob, RemoteStatus
 

@@ -1,0 +1,1 @@
+"""The connection to Redis, wherever its primary is, and what the server must keep."""

@@ -1,0 +1,1 @@
+"""Who this process is: keys, tokens of Entra ID, and their renewal."""
