@@ -25,14 +25,14 @@ from bench.orders import items
 from bench.round_trips import a_video
 from manifests.window import EVERY_DAY, Window
 from orchestrator import logs
-from orchestrator.admission import Admission
-from orchestrator.decision import Decision
+from orchestrator.admission.controller import Admission
+from orchestrator.batches.submission import Submission
+from orchestrator.items.decision import Decision
+from orchestrator.items.states import Event
+from orchestrator.ledger.store import Store
 from orchestrator.redis.connection import connect
 from orchestrator.redis.embedded import EmbeddedRedis
 from orchestrator.settings import Auth, Deployment, Quota
-from orchestrator.states import Event
-from orchestrator.store import Store
-from orchestrator.submission import Submission
 
 ROUND = 48  # decisions in a row
 ROUNDS = 15

@@ -26,15 +26,15 @@ from typing import Any
 from bench.main_job import sandbox
 from bench.orders import items
 from orchestrator import logs
-from orchestrator.admission import Admission
-from orchestrator.records import Claim, Item
+from orchestrator.admission.controller import Admission
+from orchestrator.batches.submission import Submission
+from orchestrator.ledger.records import Claim, Item
+from orchestrator.ledger.store import Store
 from orchestrator.redis.connection import connect
 from orchestrator.redis.embedded import EmbeddedRedis
 from orchestrator.settings import ArchiveSettings, Auth, Deployment, Poll, Quota
-from orchestrator.store import Store
-from orchestrator.submission import Submission
 from workers.identity.credentials import ApiKey
-from workers.look import decide
+from workers.rendering.look import decide
 from workers.renewal import kept
 from workers.sinks import open_sink
 from workers.station import Line, Station

@@ -21,12 +21,13 @@ from typing import Any
 import httpx
 
 from bench.orders import items
-from orchestrator import logs, views
+from orchestrator import logs
+from orchestrator.batches.submission import Submission
+from orchestrator.ledger import views
+from orchestrator.ledger.store import Store
 from orchestrator.redis.connection import connect
 from orchestrator.redis.embedded import EmbeddedRedis
 from orchestrator.settings import ArchiveSettings, Auth, Deployment, Poll, Quota
-from orchestrator.store import Store
-from orchestrator.submission import Submission
 from workers.identity.credentials import ApiKey
 from workers.sinks import open_sink
 from workers.station import Line

@@ -23,14 +23,15 @@ import httpx
 from bench.main_job import sandbox
 from bench.orders import items
 from manifests.window import EVERY_DAY, Window
-from orchestrator import logs, views
+from orchestrator import logs
+from orchestrator.admission.timings import LEAST, timings
+from orchestrator.batches.submission import Submission
+from orchestrator.ledger import views
+from orchestrator.ledger.store import Store
 from orchestrator.planning import Forecast, Workload, forecast
 from orchestrator.redis.connection import connect
 from orchestrator.redis.embedded import EmbeddedRedis
 from orchestrator.settings import ArchiveSettings, Auth, Deployment, Poll, Quota
-from orchestrator.store import Store
-from orchestrator.submission import Submission
-from orchestrator.timings import LEAST, timings
 from workers.identity.credentials import ApiKey
 from workers.sinks import open_sink
 from workers.station import Line

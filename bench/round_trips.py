@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bench.main_job import night, sandbox
+from orchestrator.ledger.store import Store
 from orchestrator.redis.connection import connect
 from orchestrator.redis.embedded import EmbeddedRedis
 from orchestrator.settings import Poll, Quota
-from orchestrator.store import Store
 
 VIDEOS = 60
 

@@ -18,9 +18,9 @@ from pathlib import Path
 
 from playwright.async_api import Browser, async_playwright
 
-from orchestrator.contact_sheet import contact_sheet
-from orchestrator.records import Item
-from orchestrator.states import State
+from orchestrator.items.states import State
+from orchestrator.ledger.records import Item
+from orchestrator.reports.contact_sheet import contact_sheet
 from tests.browser.conftest import FLAGS
 from tests.browser.showing import WRITTEN_AT, batch, item, poster
 

@@ -22,15 +22,15 @@ from arq.connections import ArqRedis
 
 from bench.orders import items
 from dailies.options import Choices
-from dailies.surveying import survey
+from dailies.ordering.surveying import survey
 from manifests import Manifest, load
 from orchestrator import logs
-from orchestrator.keys import Ref
+from orchestrator.batches.submission import CHUNK, Submission
+from orchestrator.ledger.keys import Ref
+from orchestrator.ledger.store import Store
 from orchestrator.redis.connection import connect
 from orchestrator.redis.embedded import EmbeddedRedis
 from orchestrator.settings import Auth, Deployment, Quota, Settings
-from orchestrator.store import Store
-from orchestrator.submission import CHUNK, Submission
 
 ROUNDS = 3
 

@@ -8,21 +8,22 @@ from typing import Annotated
 
 import typer
 
-from dailies import deployment_commands, working
-from dailies.archive_commands import verify, view
-from dailies.batch_commands import results, set_batch, show, status
-from dailies.doctor_commands import doctor
-from dailies.exits import Exit, say
-from dailies.lifecycle_commands import cancel, pause, resume
-from dailies.manifest_commands import plan, run, submit, validate
+from dailies.commands import deployment_commands
+from dailies.commands.archive_commands import verify, view
+from dailies.commands.batch_commands import results, set_batch, show, status
+from dailies.commands.doctor_commands import doctor
+from dailies.commands.lifecycle_commands import cancel, pause, resume
+from dailies.commands.manifest_commands import plan, run, submit, validate
+from dailies.commands.reconcile_commands import reconcile
+from dailies.commands.recovery_commands import forget, recover
+from dailies.commands.retry_commands import retry
 from dailies.options import Config
-from dailies.printing import end, read_settings
-from dailies.reconcile_commands import reconcile
-from dailies.recovery_commands import forget, recover
-from dailies.retry_commands import retry
-from dailies.spending import spend
+from dailies.reading.spending import spend
+from dailies.rendering import working
+from dailies.terminal.exits import Exit, say
+from dailies.terminal.printing import end, read_settings
 from orchestrator import logs
-from orchestrator.attendance import STEPS
+from orchestrator.admission.attendance import STEPS
 from orchestrator.settings.environment import ONLY_VARIABLE
 
 app = typer.Typer(

@@ -12,20 +12,20 @@ from typing import Any
 import structlog
 from redis.exceptions import AuthenticationError, BusyLoadingError, NoPermissionError, RedisError
 
-from dailies.exits import Unusable
-from orchestrator import ledger_version, recovery
-from orchestrator.keys import Keys
-from orchestrator.redaction import redact
+from dailies.terminal.exits import Unusable
+from orchestrator.ledger import ledger_version, recovery
+from orchestrator.ledger.keys import Keys
+from orchestrator.ledger.rights import RightsMissing, check_rights
+from orchestrator.ledger.store import Store
+from orchestrator.logs.redaction import redact
 from orchestrator.redis.connection import Access, connect
 from orchestrator.redis.credentials import Password
 from orchestrator.redis.durability import replicas
 from orchestrator.redis.embedded import EmbeddedRedis, EmbeddedRedisError
-from orchestrator.redis.rights import RightsMissing, check_rights
 from orchestrator.settings import Settings
 from orchestrator.settings.redis import RedisSettings, SentinelAuth
 from orchestrator.settings.secret_file import SecretFile
 from orchestrator.settings.section import read_secret
-from orchestrator.store import Store
 from workers.cancelling import end
 from workers.identity.entra import Identities
 from workers.identity.redis_token import RedisToken

@@ -11,14 +11,14 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from dailies.exits import Unusable, UsageError
 from dailies.ledger import open_ledger
-from orchestrator import ledger_version
-from orchestrator.admission import scope
+from dailies.terminal.exits import Unusable, UsageError
+from orchestrator.admission.controller import scope
+from orchestrator.ledger import ledger_version
+from orchestrator.ledger.store import Store
 from orchestrator.metrics import Metrics
 from orchestrator.redis.durability import check_durability
 from orchestrator.settings import Deployment, Settings
-from orchestrator.store import Store
 from workers.identity.credentials import ApiKey, Bearer, Credential, entra_token
 from workers.identity.entra import Identities
 from workers.sinks import Sink, open_sink

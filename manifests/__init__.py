@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from manifests.adjustments import Adjustments
 from manifests.item import Item
 from manifests.manifest import Manifest, load
 from manifests.problem import ManifestError, Problem
-from manifests.rules import KNOWN, ModelRule, rule_for
+from manifests.selecting.adjustments import Adjustments
+from manifests.vocabulary.rules import KNOWN, ModelRule, rule_for
 
 __all__ = ["KNOWN", "Adjustments", "Item", "Manifest", "ManifestError", "ModelRule", "Problem", "load", "rule_for"]

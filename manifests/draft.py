@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from manifests.fields import SCALARS
 from manifests.problem import Spot
-from manifests.row import Row
+from manifests.readers.row import Row
+from manifests.vocabulary.fields import SCALARS
 
 # The fields in which placeholders are filled: texts of the user's own, and names that are built as keys are.
 TEMPLATES = ("prompt", "key", "remix_of", "input_reference")

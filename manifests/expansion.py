@@ -7,13 +7,13 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
-from manifests.amount import whole_of
 from manifests.draft import TEMPLATES, Draft
-from manifests.fields import SCALARS, nearest
 from manifests.problem import Problems, Spot, excerpt
-from manifests.row import Row
-from manifests.spelling import field_name
+from manifests.readers.row import Row
 from manifests.template import BadTemplate, Missing, fill, placeholders
+from manifests.vocabulary.amount import whole_of
+from manifests.vocabulary.fields import SCALARS, nearest
+from manifests.vocabulary.spelling import field_name
 
 MOST_VARIANTS = 1_000
 MOST_COMBINATIONS = 100_000

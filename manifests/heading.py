@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
-from manifests.amount import usd_of
-from manifests.fields import HEADER, unknown_header
-from manifests.input_file import ROW_FILES, YAML, too_large, unreadable
 from manifests.key import BATCH_NAME_RULE, better_batch_name, is_batch_name, name_from_file
-from manifests.node import NodePlaces, row_of
-from manifests.row import Reading, Row
+from manifests.readers.input_file import ROW_FILES, YAML, too_large, unreadable
+from manifests.readers.node import NodePlaces, row_of
+from manifests.readers.row import Reading, Row
+from manifests.readers.yaml_reader import Header, read_header
+from manifests.vocabulary.amount import usd_of
+from manifests.vocabulary.fields import HEADER, unknown_header
 from manifests.window import FIELDS as WINDOW_FIELDS
 from manifests.window import BadWindow, Window, read_window
-from manifests.yaml_reader import Header, read_header
 
 VERSION = "1"
 

@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from manifests.adjustments import NOTHING, Adjustments, check, forced_row
+from manifests.checking.register import Register
 from manifests.heading import read_heading
-from manifests.input_file import unusable
 from manifests.item import Item
 from manifests.problem import Problems, Spot
-from manifests.register import Register
-from manifests.row import Reading
-from manifests.rules import ModelRule, Served
-from manifests.sample import Sample
+from manifests.readers.input_file import unusable
+from manifests.readers.row import Reading
+from manifests.readers.standard_input import STDIN
+from manifests.selecting.adjustments import NOTHING, Adjustments, check, forced_row
+from manifests.selecting.sample import Sample
 from manifests.source import Source, Stamp
-from manifests.standard_input import STDIN
+from manifests.vocabulary.rules import ModelRule, Served
 from manifests.window import Window
 
 #: Model, size and seconds, and the deployment where only one may make it.

@@ -17,8 +17,8 @@ import yaml
 
 from manifests.draft import TEMPLATES
 from manifests.key import safe
+from manifests.readers.table import column_problem
 from manifests.results_sheet import guarded
-from manifests.table import column_problem
 from manifests.window import DAYS, EVERY_DAY, Window
 
 #: Fields as they are written, in this order.

@@ -11,14 +11,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from manifests.amount import SHAPES
+from manifests.checking.kind import DEFAULT_MODEL
+from manifests.checking.validation import HIGHEST_PRIORITY
 from manifests.expansion import MOST_VARIANTS
-from manifests.fields import FIELDS, HEADER
-from manifests.glossary import OF_BATCHES, OF_ITEMS, OF_WINDOWS, Meaning
-from manifests.input_file import ROW_FILES
-from manifests.kind import DEFAULT_MODEL
-from manifests.rules import KNOWN
-from manifests.validation import HIGHEST_PRIORITY
+from manifests.readers.input_file import ROW_FILES
+from manifests.vocabulary.amount import SHAPES
+from manifests.vocabulary.fields import FIELDS, HEADER
+from manifests.vocabulary.glossary import OF_BATCHES, OF_ITEMS, OF_WINDOWS, Meaning
+from manifests.vocabulary.rules import KNOWN
 from manifests.window import DAYS
 from manifests.window import FIELDS as WINDOW_FIELDS
 

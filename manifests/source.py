@@ -10,19 +10,19 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from manifests import csv_reader, jsonl_reader, xlsx_reader, yaml_reader
-from manifests.adjustments import Adjustments
+from manifests.checking.order import Order
+from manifests.checking.pin import Pins
+from manifests.checking.validation import Validation
 from manifests.draft import Draft
 from manifests.expansion import expand
 from manifests.heading import Heading
-from manifests.order import Order
-from manifests.pin import Pins
 from manifests.problem import Problems
-from manifests.renaming import Renaming
-from manifests.row import Reading, Row
-from manifests.rules import ModelRule, Served
-from manifests.selection import Selection
-from manifests.validation import Validation
+from manifests.readers import csv_reader, jsonl_reader, xlsx_reader, yaml_reader
+from manifests.readers.renaming import Renaming
+from manifests.readers.row import Reading, Row
+from manifests.selecting.adjustments import Adjustments
+from manifests.selecting.selection import Selection
+from manifests.vocabulary.rules import ModelRule, Served
 
 _READERS: Mapping[str, Callable[[Path, Reading], Iterator[Row]]] = {
     ".yaml": yaml_reader.read_items,

@@ -12,7 +12,7 @@ from functools import cache
 from typing import NoReturn
 from zoneinfo import ZoneInfo, available_timezones
 
-from manifests.spelling import tidy
+from manifests.vocabulary.spelling import tidy
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 EVERY_DAY = frozenset(range(7))

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import structlog
 
 from orchestrator import expiry
-from orchestrator.admission import ADMIT_MARGIN, interval_s
-from orchestrator.periods import next_hours
-from orchestrator.records import Fields
+from orchestrator.admission.controller import ADMIT_MARGIN, interval_s
+from orchestrator.ledger.periods import next_hours
+from orchestrator.ledger.records import Fields
+from orchestrator.ledger.store import Store
+from orchestrator.ledger.views import DeploymentView, recovery_of
 from orchestrator.settings import Deployment
 from orchestrator.settings.quota import AUTO_START
-from orchestrator.store import Store
-from orchestrator.views import DeploymentView, recovery_of
 
 log = structlog.get_logger("orchestrator.deployments")
 

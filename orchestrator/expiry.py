@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import structlog
 
-from orchestrator.keys import Ref
-from orchestrator.store import Store
+from orchestrator.ledger.keys import Ref
+from orchestrator.ledger.store import Store
 
 log = structlog.get_logger("orchestrator.expiry")
 

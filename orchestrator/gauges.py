@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from orchestrator.admission import facts
+from orchestrator.admission.controller import facts
+from orchestrator.items.states import BatchState, State
+from orchestrator.ledger.periods import limits
+from orchestrator.ledger.store import Store
 from orchestrator.metrics import Sample
-from orchestrator.periods import limits
-from orchestrator.prices import usd
 from orchestrator.settings import NO_BUDGETS, Budgets, Deployment
-from orchestrator.states import BatchState, State
-from orchestrator.store import Store
+from orchestrator.video_models.prices import usd
 
 #: What is told where Redis does not answer.
 DOWN = (Sample("dailies_ledger_up", (), 0),)

@@ -16,8 +16,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 
-from orchestrator.failures import TABLE
-from orchestrator.states import Event
+from orchestrator.items.failures import TABLE
+from orchestrator.items.states import Event
 
 #: Of the ledger, which all workers share, so that each tells the same: name → labels and meaning.
 GAUGES: dict[str, tuple[tuple[str, ...], str]] = {

@@ -10,10 +10,10 @@ from starlette.types import ASGIApp
 
 from sandbox.control import Control
 from sandbox.gate import Gate
-from sandbox.jobs_api import JobsApi
+from sandbox.jobs.api import JobsApi
 from sandbox.refusals import ApiError, no_such_route
 from sandbox.service import Service
-from sandbox.videos_api import VideosApi
+from sandbox.videos.api import VideosApi
 
 _PREFIXES = ("/openai/v1", "/v1")
 """Azure's paths, and OpenAI's for the same API."""

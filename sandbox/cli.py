@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from sandbox.config import SandboxConfig, SandboxDeployment
-from sandbox.faults import DO, ON
+from sandbox.mischief.faults import DO, ON
 from sandbox.server import serve
 
 _ABOUT = """\

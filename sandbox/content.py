@@ -9,9 +9,9 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from sandbox.faults import Fault
 from sandbox.films.film import Film
-from sandbox.wreck import Hang, hang_up
+from sandbox.mischief.faults import Fault
+from sandbox.mischief.wreck import Hang, hang_up
 
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 

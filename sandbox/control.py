@@ -8,9 +8,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from sandbox.faults import read_fault
 from sandbox.gate import OWN_PREFIX
 from sandbox.job import Job
+from sandbox.mischief.faults import read_fault
 from sandbox.service import Service
 
 

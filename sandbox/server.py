@@ -15,8 +15,8 @@ import uvicorn
 
 from sandbox.app import build_app
 from sandbox.config import SandboxConfig
+from sandbox.mischief.wreck import FragileProtocol
 from sandbox.service import Service
-from sandbox.wreck import FragileProtocol
 
 
 class _Uvicorn(uvicorn.Server):

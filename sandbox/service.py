@@ -9,12 +9,12 @@ import uuid
 from collections.abc import Callable
 
 from sandbox.config import Api, SandboxConfig, SandboxDeployment
-from sandbox.faults import Faults
 from sandbox.films.film import Film
 from sandbox.films.studio import Studio
 from sandbox.job import Failure, Job, Order, Phase
 from sandbox.journal import Journal
 from sandbox.ledger import Ledger
+from sandbox.mischief.faults import Faults
 from sandbox.quota import Quota
 from sandbox.refusals import missing_deployment
 

@@ -87,7 +87,7 @@ async def sandbox() -> AsyncIterator[Callable[..., Awaitable[Any]]]:
 @pytest.fixture(autouse=True)
 def no_secrets_from_before(monkeypatch: pytest.MonkeyPatch) -> None:
     """What one test calls a secret is an ordinary word in the next."""
-    monkeypatch.setattr("orchestrator.redaction._secrets", set())
+    monkeypatch.setattr("orchestrator.logs.redaction._secrets", set())
 
 
 @pytest.fixture(autouse=True)

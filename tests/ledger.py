@@ -9,14 +9,14 @@ from typing import Any, Literal
 
 from manifests import Item
 from manifests.window import Window
-from orchestrator import views
-from orchestrator.admission import Admission, Answer
-from orchestrator.keys import Ref
-from orchestrator.records import Batch, Claim
+from orchestrator.admission.controller import Admission, Answer
+from orchestrator.batches.submission import Submission, Submitted
+from orchestrator.items.states import State
+from orchestrator.ledger import views
+from orchestrator.ledger.keys import Ref
+from orchestrator.ledger.records import Batch, Claim
+from orchestrator.ledger.store import Store
 from orchestrator.settings import NO_BUDGETS, Auth, Budgets, Deployment, Quota
-from orchestrator.states import State
-from orchestrator.store import Store
-from orchestrator.submission import Submission, Submitted
 
 ALLOWANCE_S = 30.0
 

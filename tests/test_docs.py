@@ -12,11 +12,11 @@ import pytest
 from pydantic_core import PydanticUndefined
 
 from manifests import KNOWN, Item, load
-from manifests.fields import FIELDS, HEADER
-from orchestrator.prices import PER_SECOND_USD
+from manifests.vocabulary.fields import FIELDS, HEADER
 from orchestrator.settings import Settings, load_settings
 from orchestrator.settings.quota import QUOTAS
 from orchestrator.settings.schema import known_locations, model_at, path_text
+from orchestrator.video_models.prices import PER_SECOND_USD
 from tests.manifests.telling import adjustments
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("manifests", "orchestrator", "workers", "dailies", "sandbox")
 LONGEST_FILE = 220
+#: More rooms than a folder's listing can be taken in at a glance.
+FULLEST_FOLDER = 20
 NAMELESS = re.compile(r"utils?|helpers?|common|manager|managers|misc|shared")
 #: Python without the ending that tells it.
 SCRIPTS = ("scripts/draw-chart", "scripts/try-image", "scripts/try-readme")
@@ -51,6 +54,17 @@ def test_lint_is_clean() -> None:
 
 def test_each_layer_imports_only_what_lies_below_it() -> None:
     run("lint-imports")
+
+
+def test_folders_stay_small_and_each_is_on_the_plan_of_the_house() -> None:
+    """A newcomer finds a room from the listing, and the plan says what is in it in the room's own words."""
+    folders = {path.parent.relative_to(ROOT) for path in sources(*PACKAGES)}
+    counts = {str(folder): len(list((ROOT / folder).glob("*.py"))) for folder in folders}
+    assert not {folder: count for folder, count in counts.items() if count > FULLEST_FOLDER + 1}
+    plan = (ROOT / "docs/architecture.md").read_text()
+    rooms = {str(folder) for folder in folders if len(folder.parts) > 1}
+    said = {room: (ast.get_docstring(ast.parse((ROOT / room / "__init__.py").read_text())) or "") for room in rooms}
+    assert [room for room in sorted(rooms) if f"| `{room}/` | {said[room].splitlines()[0]} |" not in plan] == []
 
 
 def test_files_stay_small() -> None:

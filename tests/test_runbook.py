@@ -78,7 +78,7 @@ def test_a_worker_that_is_started_in_a_pod_needs_no_port_that_the_pods_own_has()
 
 
 def test_each_reason_for_which_a_batch_stops_is_named() -> None:
-    sources = (ROOT / "orchestrator").glob("*.py")
+    sources = (ROOT / "orchestrator").rglob("*.py")
     reasons = {found for each in sources for found in re.findall(r'Stoppage\(\s*"(\w+)"', each.read_text())}
     assert {"budget", "paused"} < reasons
     assert not {reason for reason in reasons if f"`{reason}`" not in SECTIONS["DailiesBatchStopped"]}

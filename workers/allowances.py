@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from orchestrator.dispatcher import Allowances
-from orchestrator.looks import ceiling
+from orchestrator.admission.dispatcher import Allowances
+from orchestrator.admission.looks import ceiling
 from orchestrator.settings import Deployment
 
 #: No pause of a step is longer (seconds).

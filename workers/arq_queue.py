@@ -23,9 +23,9 @@ from arq.typing import WorkerCoroutine
 from arq.worker import Function, Retry, func
 from redis.exceptions import OutOfMemoryError, RedisError
 
-from orchestrator.records import Claim
+from orchestrator.ledger.records import Claim
+from orchestrator.ledger.store import Store
 from orchestrator.redis.connection import AWAY, TEN_YEARS_MS, job_to_json
-from orchestrator.store import Store
 from workers.cancelling import end
 
 log = structlog.get_logger("workers.arq_queue")

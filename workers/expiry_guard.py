@@ -7,10 +7,10 @@ import asyncio
 
 import structlog
 
-from orchestrator import attendance
+from orchestrator.admission import attendance
 from orchestrator.expiry import watch
+from orchestrator.ledger.store import Store
 from orchestrator.redis.connection import AWAY
-from orchestrator.store import Store
 
 log = structlog.get_logger("workers.expiry_guard")
 

@@ -1,7 +1,7 @@
 """The sheet step: the contact sheet of a batch that still runs, so that its videos can be watched as they come in.
 
-One worker writes it at a time, and the batch's report waits for it (`orchestrator/sheet_claim.py`): an older page never
-takes the place of a newer one.
+One worker writes it at a time, and the batch's report waits for it (`orchestrator/reports/sheet_claim.py`): an older
+page never takes the place of a newer one.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from functools import partial
 
 import structlog
 
-from orchestrator import sheet_claim, views
-from orchestrator.contact_sheet import contact_sheet
-from orchestrator.records import Batch, Claim
+from orchestrator.ledger import views
+from orchestrator.ledger.records import Batch, Claim
+from orchestrator.reports import sheet_claim
+from orchestrator.reports.contact_sheet import contact_sheet
 from workers.renewal import ClaimLost, kept
 from workers.sinks import Accept, ArchiveError, Sink
 from workers.station import Station

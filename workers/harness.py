@@ -9,7 +9,7 @@ from functools import partial
 
 import structlog
 
-from orchestrator.records import Claim, Item
+from orchestrator.ledger.records import Claim, Item
 from orchestrator.redis.connection import AWAY
 from workers.arq_queue import Elsewhere, Step
 from workers.renewal import ClaimLost, kept

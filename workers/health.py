@@ -10,10 +10,10 @@ import structlog
 from redis.exceptions import RedisError
 
 from orchestrator.gauges import DOWN, Gauges
+from orchestrator.ledger.store import Store
 from orchestrator.metrics import Metrics, Sample
+from orchestrator.reasons.stoppage import stopped_batches
 from orchestrator.settings import NO_BUDGETS, Budgets, Deployment
-from orchestrator.stoppage import stopped_batches
-from orchestrator.store import Store
 from workers.worker import Worker
 
 log = structlog.get_logger("workers.health")

@@ -8,12 +8,12 @@ from functools import partial
 
 import structlog
 
-from orchestrator import views
-from orchestrator.batch_lock import forget
-from orchestrator.contact_sheet import contact_sheet
-from orchestrator.keys import Ref
-from orchestrator.records import Batch
-from orchestrator.results import as_csv, as_jsonl
+from orchestrator.batches.batch_lock import forget
+from orchestrator.ledger import views
+from orchestrator.ledger.keys import Ref
+from orchestrator.ledger.records import Batch
+from orchestrator.reports.contact_sheet import contact_sheet
+from orchestrator.reports.results import as_csv, as_jsonl
 from workers.renewal import kept
 from workers.sinks import Accept
 from workers.station import Station

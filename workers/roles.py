@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
-from orchestrator.attendance import STEPS
+from orchestrator.admission.attendance import STEPS
 
 
 class NoSuchSteps(ValueError):

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from orchestrator.records import Item
+from orchestrator.admission.timings import RenderTimes
+from orchestrator.ledger.records import Item
+from orchestrator.ledger.store import Store
 from orchestrator.settings import Deployment
-from orchestrator.store import Store
-from orchestrator.timings import RenderTimes
-from workers.herald import Herald
 from workers.sinks import Sink
+from workers.telling.herald import Herald
 from workers.video_api import VideoApi
 
 

@@ -14,30 +14,30 @@ from functools import partial
 
 import structlog
 
-from orchestrator.admission import Admission
-from orchestrator.attendance import STEPS as STEPS
-from orchestrator.dispatcher import ARCHIVE_SLOTS, STEP_SLOTS, Dispatcher
-from orchestrator.records import Claim
+from orchestrator.admission.attendance import STEPS as STEPS
+from orchestrator.admission.controller import Admission
+from orchestrator.admission.dispatcher import ARCHIVE_SLOTS, STEP_SLOTS, Dispatcher
+from orchestrator.batches.sweeping import sweep
+from orchestrator.ledger.records import Claim
+from orchestrator.ledger.store import Store
 from orchestrator.settings import NO_BUDGETS, Budgets
-from orchestrator.store import Store
-from orchestrator.sweeping import sweep
 from workers.allowances import allowances
-from workers.archive import archive
+from workers.archiving.archive import archive
 from workers.arq_queue import HAND_BACK_S, ArqQueue, Elsewhere, Step
 from workers.cancelling import end
-from workers.create import create
 from workers.expiry_guard import guard
 from workers.fresh_sheet import fresh_sheet
 from workers.harness import Harness
-from workers.herald import Herald
-from workers.poller import Poller
-from workers.probe import probe
 from workers.reconciliation.reconcile import reconcile
-from workers.recoverer import Recoverer
+from workers.recovering.recoverer import Recoverer
+from workers.rendering.create import create
+from workers.rendering.poller import Poller
+from workers.rendering.probe import probe
+from workers.rendering.watch import watch
 from workers.report import report
 from workers.sinks import Sink
 from workers.station import Line, Station
-from workers.watch import watch
+from workers.telling.herald import Herald
 
 log = structlog.get_logger("workers.worker")
 

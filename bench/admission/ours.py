@@ -16,12 +16,12 @@ from typing import Any
 from bench.admission.scenarios import SCALE
 from bench.orders import items
 from orchestrator import logs
-from orchestrator.admission import scope
-from orchestrator.recovery import trust_by_hand
+from orchestrator.admission.controller import scope
+from orchestrator.batches.submission import Submission
+from orchestrator.ledger.recovery import trust_by_hand
+from orchestrator.ledger.store import Store
 from orchestrator.redis.connection import connect
 from orchestrator.settings import ArchiveSettings, Auth, Deployment, Poll, Quota
-from orchestrator.store import Store
-from orchestrator.submission import Submission
 from workers.identity.credentials import ApiKey
 from workers.sinks import open_sink
 from workers.station import Line

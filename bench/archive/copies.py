@@ -10,14 +10,14 @@ from typing import Any
 import httpx
 from azure.storage.blob.aio import BlobServiceClient
 
-from orchestrator.keys import Ref
-from orchestrator.records import Attempt, Item, Spec
+from orchestrator.items.states import State
+from orchestrator.ledger.keys import Ref
+from orchestrator.ledger.records import Attempt, Item, Spec
 from orchestrator.settings.archive import ArchiveAuth, ArchiveSettings
-from orchestrator.states import State
-from workers.delivery import deliver
-from workers.filing import filed
+from workers.archiving.delivery import deliver
+from workers.archiving.filing import filed
+from workers.archiving.receipt import receipt
 from workers.identity.credentials import ApiKey
-from workers.receipt import receipt
 from workers.sinks import open_sink
 from workers.sinks.blob_upload import BLOCK
 from workers.video_api import connect

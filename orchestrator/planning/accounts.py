@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from orchestrator.periods import limits, year_of_hours
+from orchestrator.ledger.periods import limits, year_of_hours
 from orchestrator.planning.hours import Hours
 from orchestrator.planning.workload import Workload
-from orchestrator.prices import dearest, micro
 from orchestrator.settings import Budgets, Deployment
+from orchestrator.video_models.prices import dearest, micro
 
 
 class Periods:

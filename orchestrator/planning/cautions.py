@@ -5,14 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Mapping
 
-from orchestrator import model_table
+from orchestrator.admission.timings import Timing
 from orchestrator.clock import local
 from orchestrator.planning.desk import Desk
 from orchestrator.planning.hours import Hours
 from orchestrator.planning.simulation import Simulation
-from orchestrator.prices import usd
 from orchestrator.settings import AUTO_START
-from orchestrator.timings import Timing
+from orchestrator.video_models import model_table
+from orchestrator.video_models.prices import usd
 
 
 def cautions(

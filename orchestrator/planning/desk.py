@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from orchestrator.admission import ADMIT_MARGIN, admit_slack_ms, interval_s
+from orchestrator.admission.controller import ADMIT_MARGIN, admit_slack_ms, interval_s
 from orchestrator.planning.bucket import pulled_in, take_token
 from orchestrator.planning.hours import Hours
-from orchestrator.prices import micro
 from orchestrator.settings import AUTO_START, Deployment
+from orchestrator.video_models.prices import micro
 
 
 class Learned(NamedTuple):

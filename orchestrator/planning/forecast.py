@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from orchestrator.admission.timings import Timing
 from orchestrator.planning.cautions import cautions
 from orchestrator.planning.desk import Learned
 from orchestrator.planning.shares import Share, shares
 from orchestrator.planning.simulation import Progress, Simulation
 from orchestrator.planning.tally import BatchTally
 from orchestrator.planning.workload import Workload
-from orchestrator.prices import usd
 from orchestrator.settings import NO_BUDGETS, Budgets, Deployment
-from orchestrator.timings import Timing
+from orchestrator.video_models.prices import usd
 
 HOUR_S = 3600
 
@@ -104,9 +104,10 @@ def forecast(
 ) -> tuple[Forecast, ...]:
     """What comes of each of some batches that start together at `now` (Unix seconds), with nothing else going on.
 
-    `timings` as `orchestrator.timings.timings` answers for the kinds in `works`; `spent`, of the budgets of days and
-    months, as `orchestrator.views.spent` does; `learned`, by the deployment's name, what its refusals taught so far;
-    `progress` is told how many of all items are done, now and then. A million items take some ten seconds.
+    `timings` as `orchestrator.admission.timings.timings` answers for the kinds in `works`; `spent`, of the budgets of
+    days and months, as `orchestrator.ledger.views.spent` does; `learned`, by the deployment's name, what its refusals
+    taught so far; `progress` is told how many of all items are done, now and then. A million items take some ten
+    seconds.
     """
     simulation = Simulation(
         works,

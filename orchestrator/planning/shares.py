@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.planning.simulation import Simulation
-from orchestrator.prices import usd
+from orchestrator.video_models.prices import usd
 
 
 @dataclass(frozen=True, slots=True)

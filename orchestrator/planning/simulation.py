@@ -7,14 +7,14 @@ from heapq import heappop, heappush
 from types import MappingProxyType
 from typing import NamedTuple
 
-from orchestrator.dispatcher import ARCHIVE_SLOTS, STEP_SLOTS
+from orchestrator.admission.dispatcher import ARCHIVE_SLOTS, STEP_SLOTS
+from orchestrator.admission.polling import noticed_after
+from orchestrator.admission.timings import Timing
 from orchestrator.planning.book import Admitted, Book
 from orchestrator.planning.desk import Gate, Learned, desks
 from orchestrator.planning.tally import BatchTally, Holds
 from orchestrator.planning.workload import Workload
-from orchestrator.polling import noticed_after
 from orchestrator.settings import NO_BUDGETS, Budgets, Deployment
-from orchestrator.timings import Timing
 
 #: What is told of the progress of a simulation: done and all items.
 Progress = Callable[[int, int], None]

@@ -20,10 +20,10 @@ from redis.exceptions import (
     WatchError,
 )
 
-from orchestrator.redis.address import RedisAddress, is_address
 from orchestrator.redis.link import TcpConnection, TlsConnection, UnixConnection
 from orchestrator.redis.nodes import NamedNodes, Nodes, SentinelNodes
 from orchestrator.redis.pool import Credentials, Pool
+from orchestrator.settings.redis_address import RedisAddress, is_address
 
 # arq drops a job's body that long after it was due, without a word.
 TEN_YEARS_MS = 10 * 365 * 24 * 3600 * 1000

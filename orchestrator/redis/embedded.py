@@ -23,7 +23,7 @@ from typing import Self
 from redis import Redis
 from redis.exceptions import RedisError
 
-from orchestrator.redaction import remember
+from orchestrator.logs.redaction import remember
 from orchestrator.redis.server import answers, choose_url, server_binaries, spawn, wait_until
 
 START_S = 120.0  # a large append-only file takes its time to load

@@ -13,7 +13,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError, ReadOnlyError, ResponseError, TimeoutError  # noqa: A004
 
-from orchestrator.redis.address import Node
+from orchestrator.settings.redis_address import Node
 
 if TYPE_CHECKING:
     from orchestrator.redis.pool import Pool

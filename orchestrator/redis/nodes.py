@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from redis.asyncio.sentinel import MasterNotFoundError, Sentinel
 
-from orchestrator.redis.address import Node
+from orchestrator.settings.redis_address import Node
 
 #: How long one Sentinel may take to answer before the next is asked (seconds).
 SENTINEL_S = 1.0

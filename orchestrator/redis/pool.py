@@ -13,9 +13,9 @@ from redis.asyncio import ConnectionPool
 from redis.credentials import CredentialProvider
 from redis.exceptions import RedisError
 
-from orchestrator.redis.address import is_address
 from orchestrator.redis.link import TcpConnection
 from orchestrator.redis.nodes import NamedNodes, Nodes
+from orchestrator.settings.redis_address import is_address
 
 
 class Credentials(CredentialProvider):

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, SecretStr, model_validator
 
-from manifests.rules import ModelRule, rule_for
+from manifests.vocabulary.rules import ModelRule, rule_for
 from manifests.window import Window
 from orchestrator.settings.entra import OwnApiEntra
 from orchestrator.settings.quota import Quota, own_or_named, with_defaults

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from manifests.problem import Problem
-from orchestrator.redaction import remember
+from orchestrator.logs.redaction import remember
 from orchestrator.settings.inputs import allowed_place
 from orchestrator.settings.problems import SettingsError
 from orchestrator.settings.section import Section, read_secret, variable_name, wrong

@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from orchestrator.redaction import remember
-from orchestrator.redis.address import RedisAddress
+from orchestrator.logs.redaction import remember
 from orchestrator.settings.entra import OwnApiEntra
+from orchestrator.settings.redis_address import RedisAddress
 from orchestrator.settings.secret_file import file_path
 from orchestrator.settings.section import Section, variable_name, wrong
 

@@ -9,7 +9,7 @@ import structlog
 from pydantic import SecretStr
 
 from manifests.problem import Problem
-from orchestrator.redaction import remember
+from orchestrator.logs.redaction import remember
 from orchestrator.settings.problems import SettingsError
 from orchestrator.settings.section import wrong
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 from pydantic_core import PydanticCustomError
 
 from manifests.problem import Problem
-from orchestrator.redaction import remember
+from orchestrator.logs.redaction import remember
 from orchestrator.settings.problems import SettingsError
 from orchestrator.settings.tree import ENVIRONMENT
 

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from manifests.rules import ModelRule
+from manifests.vocabulary.rules import ModelRule
 from orchestrator.settings.archive import ArchiveSettings
 from orchestrator.settings.budgets import NO_BUDGETS, Budgets
 from orchestrator.settings.deployment import Auth, Deployment, Poll

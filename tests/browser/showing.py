@@ -9,10 +9,10 @@ from typing import Any
 
 from PIL import Image, ImageDraw
 
-from orchestrator.contact_sheet import contact_sheet
-from orchestrator.keys import Ref
-from orchestrator.records import Attempt, Batch, Item, Spec
-from orchestrator.states import State
+from orchestrator.items.states import State
+from orchestrator.ledger.keys import Ref
+from orchestrator.ledger.records import Attempt, Batch, Item, Spec
+from orchestrator.reports.contact_sheet import contact_sheet
 from sandbox.films.encoder import FilmSpec, encode
 
 WRITTEN_AT = 1_790_000_000.0

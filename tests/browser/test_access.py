@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.states import State
+from orchestrator.items.states import State
 from tests.browser.showing import item, lay_out
 from tests.browser.test_contact_sheet import Opens
 

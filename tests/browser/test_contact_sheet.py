@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import expect
 
-from orchestrator.states import State
+from orchestrator.items.states import State
 from tests.browser.conftest import Visit
 from tests.browser.showing import film, item, lay_out, page
 from tests.orchestrator.test_contact_sheet import HOSTILE

@@ -11,9 +11,9 @@ import httpx
 import pytest
 from playwright.async_api import expect
 
-from dailies.exits import UsageError
-from dailies.screening import Screening, range_of
-from dailies.viewing import view
+from dailies.archive.screening import Screening, range_of
+from dailies.archive.viewing import view
+from dailies.terminal.exits import UsageError
 from orchestrator.settings import ArchiveSettings, Settings
 from tests.browser.showing import film, item, lay_out, page
 from tests.browser.test_contact_sheet import PLAYS, Opens, card, until

@@ -14,11 +14,11 @@ from typing import Any
 
 from arq.constants import in_progress_key_prefix
 
-from orchestrator import views
 from orchestrator.deployments import resume
-from orchestrator.records import Item
-from orchestrator.states import MOVING, BatchState
-from orchestrator.store import Store
+from orchestrator.items.states import MOVING, BatchState
+from orchestrator.ledger import views
+from orchestrator.ledger.records import Item
+from orchestrator.ledger.store import Store
 from tests.chaos.evidence import Evidence, gather
 from tests.chaos.invariants import breaches, told
 from tests.chaos.mischief import plan

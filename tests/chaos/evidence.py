@@ -15,8 +15,8 @@ from typing import Any
 import httpx
 from azure.storage.blob import ContainerClient
 
-from orchestrator import views
-from orchestrator.records import Attempt, Batch, Item
+from orchestrator.ledger import views
+from orchestrator.ledger.records import Attempt, Batch, Item
 from tests.chaos.stage import Stage
 from tests.main_job.night import running
 from tests.servers import AZURITE_API_VERSION, Container

@@ -10,16 +10,16 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-import orchestrator.remote_ids
-import orchestrator.store
+import orchestrator.ledger.remote_ids
+import orchestrator.ledger.store
+import workers.archiving.delivery
+import workers.archiving.proof
 import workers.arq_queue
-import workers.create
-import workers.delivery
-import workers.herald
-import workers.proof
 import workers.reconciliation.evidence
+import workers.rendering.create
 import workers.report
 import workers.sinks.part_file
+import workers.telling.herald
 import workers.worker
 from tests.chaos.haste import edit
 
@@ -30,12 +30,12 @@ def intent() -> None:
     async def intend(_: Any, ref: Any, version: int, *args: Any, **more: Any) -> tuple[str, int, float]:
         return "intended", version, 0.0
 
-    orchestrator.store.Store.intend = intend  # type: ignore[method-assign]
+    orchestrator.ledger.store.Store.intend = intend  # type: ignore[method-assign]
 
 
 def send_by() -> None:
     """A worker that slept sends all the same."""
-    workers.create.boot_clock = lambda: float("inf")
+    workers.rendering.create.boot_clock = lambda: float("inf")
 
 
 def versions() -> None:
@@ -55,7 +55,7 @@ def owners() -> None:
     async def nobody(*_: Any) -> dict[str, str]:
         return {}
 
-    orchestrator.remote_ids.owners = nobody
+    orchestrator.ledger.remote_ids.owners = nobody
     edit("accept", "elseif owner and owner ~= me and not take_back(owner) then", "elseif false then")
 
 
@@ -95,15 +95,15 @@ def proof() -> None:
     """Whatever arrived is the video."""
 
     def believed(content: Any, arrived: Any, video: Any) -> Any:
-        return workers.proof.VideoFacts(video.duration_s, video.width, video.height, video.has_audio, "mp4")
+        return workers.archiving.proof.VideoFacts(video.duration_s, video.width, video.height, video.has_audio, "mp4")
 
     async def all_of_it(content: Any, walker: Any) -> AsyncIterator[bytes]:
         async for chunk in content.chunks:
             walker.feed(chunk)
             yield chunk
 
-    workers.delivery.proven = believed
-    workers.delivery._walked = all_of_it
+    workers.archiving.delivery.proven = believed
+    workers.archiving.delivery._walked = all_of_it
 
 
 def unknown_money() -> None:
@@ -144,12 +144,12 @@ def last_page() -> None:
 
 def telling_again() -> None:
     """What could not be told at once is not told again."""
-    settle = workers.herald.settle
+    settle = workers.telling.herald.settle
 
     async def over(store: Any, notice: Any, *, again_in_s: float | None, error: str = "") -> bool:
         return await settle(store, notice, again_in_s=None, error=error)
 
-    workers.herald.settle = over
+    workers.telling.herald.settle = over
 
 
 def fetched() -> None:

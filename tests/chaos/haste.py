@@ -12,27 +12,27 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import orchestrator.failures
-import orchestrator.scripts
+import orchestrator.items.failures
+import orchestrator.ledger.scripts
 
 #: Where → what it is in a run.
 PAUSES: dict[str, object] = {
-    "workers.archive.AGAIN_S": 1.0,
-    "workers.archive.CLOSED_S": 1.0,
-    "workers.look.AGAIN_S": 1.0,
-    "workers.missing.LOOK_OVER_S": 4.0,
-    "workers.recovery.AGAIN_S": 1.0,
+    "workers.archiving.archive.AGAIN_S": 1.0,
+    "workers.archiving.archive.CLOSED_S": 1.0,
+    "workers.rendering.look.AGAIN_S": 1.0,
+    "workers.rendering.missing.LOOK_OVER_S": 4.0,
+    "workers.recovering.recovery.AGAIN_S": 1.0,
     "workers.video_api.wire.CONNECT_TIMEOUT_S": 1.0,
     "dailies.session.READ_TIMEOUT_S": 1.0,
     "dailies.ledger.REDIS_TIMEOUT_S": 2.0,
-    "orchestrator.notices.CLAIM_S": 4.0,
-    "orchestrator.sheet_claim.REST_S": 1.0,
-    "orchestrator.sheet_claim.REST_TIMES": 2,
-    "workers.herald.AGAIN": orchestrator.failures.Tries(None, 0.2, 2.0),
-    "workers.herald.LOOK_S": 0.5,
-    "workers.herald.SEND_S": 0.5,
-    "workers.webhook.CONNECT_S": 1.0,
-    "workers.webhook.TOTAL_S": 1.5,
+    "orchestrator.reports.notices.CLAIM_S": 4.0,
+    "orchestrator.reports.sheet_claim.REST_S": 1.0,
+    "orchestrator.reports.sheet_claim.REST_TIMES": 2,
+    "workers.telling.herald.AGAIN": orchestrator.items.failures.Tries(None, 0.2, 2.0),
+    "workers.telling.herald.LOOK_S": 0.5,
+    "workers.telling.herald.SEND_S": 0.5,
+    "workers.telling.webhook.CONNECT_S": 1.0,
+    "workers.telling.webhook.TOTAL_S": 1.5,
 }
 #: The budgets of tries keep their numbers; their pauses shrink to these (seconds).
 TRIES_S = (0.2, 2.0)
@@ -53,8 +53,8 @@ def hasten() -> None:
     """Scale this process."""
     for where, value in PAUSES.items():
         replace(where, value)
-    for tries in vars(orchestrator.failures).values():
-        if isinstance(tries, orchestrator.failures.Tries):
+    for tries in vars(orchestrator.items.failures).values():
+        if isinstance(tries, orchestrator.items.failures.Tries):
             # In place: it is known by many names by now.
             object.__setattr__(tries, "first_s", min(tries.first_s, TRIES_S[0]))
             object.__setattr__(tries, "longest_s", min(tries.longest_s, TRIES_S[1]))
@@ -75,11 +75,11 @@ _EDITS: dict[str, list[tuple[str, str]]] = defaultdict(list)
 
 def edit(script: str, old: str, new: str) -> None:
     """Let this process load a script (without `.lua`) with one passage changed."""
-    text = (files("orchestrator") / "lua" / f"{script}.lua").read_text("utf-8")
+    text = (files("orchestrator.ledger") / "lua" / f"{script}.lua").read_text("utf-8")
     if text.count(old) != 1:
         raise LookupError(f"{script}.lua has {old!r} {text.count(old)} times")
     _EDITS[script].append((old, new))
-    orchestrator.scripts.files = lambda _: _Folder()  # type: ignore[assignment]
+    orchestrator.ledger.scripts.files = lambda _: _Folder()  # type: ignore[assignment]
 
 
 class _Folder:
@@ -94,7 +94,7 @@ class _Script:
         self._name = name
 
     def read_text(self, encoding: str) -> str:
-        text = (files("orchestrator") / "lua" / self._name).read_text(encoding)
+        text = (files("orchestrator.ledger") / "lua" / self._name).read_text(encoding)
         for old, new in _EDITS[Path(self._name).stem]:
             text = text.replace(old, new)
         return text

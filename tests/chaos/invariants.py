@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatch
 from typing import Any
 
-from orchestrator.keys import Keys
-from orchestrator.records import Attempt, Batch, Item
-from orchestrator.states import MOVING, BatchState, State
+from orchestrator.items.states import MOVING, BatchState, State
+from orchestrator.ledger.keys import Keys
+from orchestrator.ledger.records import Attempt, Batch, Item
 from tests.chaos.evidence import Evidence, Report
 from tests.chaos.stage import DEPLOYMENTS, NAMESPACE
 

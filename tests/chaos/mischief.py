@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from orchestrator.lifecycle import Action, Chosen, Word, ask
+from orchestrator.batches.lifecycle import Action, Chosen, Word, ask
 from tests.chaos.ear import MOODS
 from tests.chaos.night import BATCHES
 from tests.chaos.proxy import Proxy

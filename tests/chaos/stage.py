@@ -21,8 +21,8 @@ from typing import Any
 import httpx
 from arq.connections import ArqRedis
 
+from orchestrator.ledger.store import Store
 from orchestrator.redis.connection import connect
-from orchestrator.store import Store
 from tests.chaos.ear import Ear
 from tests.chaos.night import Night
 from tests.chaos.proxy import Proxy

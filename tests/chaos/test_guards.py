@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from manifests import Item
-from orchestrator import views
-from orchestrator.states import BatchState, State
+from orchestrator.items.states import BatchState, State
+from orchestrator.ledger import views
 from tests.chaos.driver import QUIET_S, evidence_of, quiet
 from tests.chaos.invariants import breaches, told
 from tests.chaos.mischief import EMPTY_LIST

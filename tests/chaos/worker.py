@@ -15,8 +15,8 @@ import signal
 import sys
 from typing import Any
 
-import orchestrator.store
-import workers.create
+import orchestrator.ledger.store
+import workers.rendering.create
 import workers.worker
 from dailies.cli import entry
 from tests.chaos.guards import GUARDS
@@ -43,22 +43,22 @@ def sleep_before(point: str) -> None:
 
         workers.worker.Worker.run = late_start  # type: ignore[method-assign]
     elif point == "sending":
-        send = workers.create._send
+        send = workers.rendering.create._send
 
         async def late(*args: Any) -> None:
             stop()
             await send(*args)
 
-        workers.create._send = late
+        workers.rendering.create._send = late
     else:
-        accept = orchestrator.store.Store.accept
+        accept = orchestrator.ledger.store.Store.accept
 
         async def late_word(self: Any, *args: Any, how: Any, **more: Any) -> Any:
             if how == "answer":
                 stop()
             return await accept(self, *args, how=how, **more)
 
-        orchestrator.store.Store.accept = late_word  # type: ignore[method-assign]
+        orchestrator.ledger.store.Store.accept = late_word  # type: ignore[method-assign]
 
 
 def main() -> None:

@@ -14,14 +14,14 @@ import yaml
 from typer.testing import CliRunner
 
 from dailies.cli import app
-from dailies.exits import Unusable
 from dailies.session import open_all
-from orchestrator.decision import Decision
-from orchestrator.keys import Keys, Ref
+from dailies.terminal.exits import Unusable
+from orchestrator.items.decision import Decision
+from orchestrator.items.states import Event
+from orchestrator.ledger.keys import Keys, Ref
+from orchestrator.ledger.store import Store
 from orchestrator.redis.connection import connect
 from orchestrator.settings import load_settings
-from orchestrator.states import Event
-from orchestrator.store import Store
 from tests.dailies.typing_it import Place, dailies
 from tests.ledger import accept, admit, intend, item, submit
 from tests.ledger import deployment as ledger_deployment

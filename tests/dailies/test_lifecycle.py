@@ -10,15 +10,16 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from dailies import asking, looking
-from dailies.exits import UsageError
-from dailies.lifecycle import Asked, carry_out
-from dailies.person import who
-from orchestrator.decision import Decision
-from orchestrator.lifecycle import Action, Chosen
+from dailies.changing.lifecycle import Asked, carry_out
+from dailies.reading import looking
+from dailies.terminal import asking
+from dailies.terminal.exits import UsageError
+from dailies.terminal.person import who
+from orchestrator.batches.lifecycle import Action, Chosen
+from orchestrator.items.decision import Decision
+from orchestrator.items.states import Event, State
+from orchestrator.ledger.store import Store
 from orchestrator.settings import RedisSettings, Settings
-from orchestrator.states import Event, State
-from orchestrator.store import Store
 from tests.dailies.typing_it import Place, dailies
 from tests.ledger import accept, admit, deployment, intend, item, submit
 

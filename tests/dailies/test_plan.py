@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from dailies.exits import UsageError
-from dailies.planning import instant_of
+from dailies.ordering.planning import instant_of
+from dailies.terminal.exits import UsageError
 from tests.dailies.typing_it import Place, dailies, here
 from tests.main_job.night import deployment
 

@@ -13,24 +13,24 @@ from typing import Any
 import httpx
 import pytest
 
-from dailies import audit_words, reconciling
-from dailies.exits import UsageError
-from dailies.reconciling import Progress
+from dailies.mending import audit_words, reconciling
+from dailies.mending.reconciling import Progress
 from dailies.session import Session, open_deployments
-from orchestrator import remote_ids
-from orchestrator.decision import Decision
-from orchestrator.keys import Ref
-from orchestrator.records import Claim, Item
+from dailies.terminal.exits import UsageError
+from orchestrator.items.decision import Decision
+from orchestrator.items.states import Event, State
+from orchestrator.ledger import remote_ids
+from orchestrator.ledger.keys import Ref
+from orchestrator.ledger.records import Claim, Item
 from orchestrator.settings import load_settings
-from orchestrator.states import Event, State
 from tests.dailies.typing_it import dailies
 from tests.ledger import admit, intend, item, submit
 from tests.main_job.night import Witness, config, deployment, worker
-from workers.create import create
 from workers.reconciliation.audit import Place, audit
 from workers.reconciliation.candidates import named
 from workers.reconciliation.evidence import Hold
 from workers.reconciliation.reconcile import held
+from workers.rendering.create import create
 from workers.station import Station
 from workers.video_api import RemoteStatus
 

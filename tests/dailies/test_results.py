@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from dailies.exits import UsageError
-from dailies.rows import print_manifest, print_results
+from dailies.reading.rows import print_manifest, print_results
+from dailies.terminal.exits import UsageError
 from manifests import load
-from orchestrator.decision import Decision
-from orchestrator.failures import MODERATION_REFUSED
+from orchestrator.items.decision import Decision
+from orchestrator.items.failures import MODERATION_REFUSED
+from orchestrator.items.states import Event, State
+from orchestrator.ledger.store import Store
 from orchestrator.settings import RedisSettings, Settings
-from orchestrator.states import Event, State
-from orchestrator.store import Store
 from tests.ledger import admit, deployment, intend, item, submit
 
 ROWS = [

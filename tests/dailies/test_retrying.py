@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from dailies import asking
-from dailies.exits import UsageError
-from dailies.retrying import carry_out
-from orchestrator.decision import Decision
-from orchestrator.failures import MODERATION, OUTCOME_UNKNOWN
-from orchestrator.lifecycle import Action, Chosen, Word, ask
-from orchestrator.retrying import Wish
+from dailies.changing.retrying import carry_out
+from dailies.terminal import asking
+from dailies.terminal.exits import UsageError
+from orchestrator.batches.lifecycle import Action, Chosen, Word, ask
+from orchestrator.batches.retrying import Wish
+from orchestrator.items.decision import Decision
+from orchestrator.items.failures import MODERATION, OUTCOME_UNKNOWN
+from orchestrator.items.states import Event, State
+from orchestrator.ledger.store import Store
 from orchestrator.settings import RedisSettings, Settings
-from orchestrator.states import Event, State
-from orchestrator.store import Store
 from tests.dailies.typing_it import Place, dailies
 from tests.ledger import accept, admit, deployment, intend, item, state, submit
 
@@ -81,7 +81,7 @@ async def test_on_a_terminal_it_asks(settings: Settings, store: Store, monkeypat
         asked.append(question)
         return False
 
-    monkeypatch.setattr("dailies.retrying.on_terminal", lambda: True)
+    monkeypatch.setattr("dailies.changing.retrying.on_terminal", lambda: True)
     monkeypatch.setattr(asking, "on_terminal", lambda: True)
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
     monkeypatch.setattr("typer.confirm", answer)

@@ -9,11 +9,11 @@ import pytest
 from pydantic import SecretStr
 from typer.testing import CliRunner
 
+from dailies.changing.setting import set_batch
 from dailies.cli import app
-from dailies.exits import UsageError
-from dailies.setting import set_batch
+from dailies.terminal.exits import UsageError
+from orchestrator.ledger.store import Store
 from orchestrator.settings import RedisSettings, Settings
-from orchestrator.store import Store
 from tests.ledger import batch_of, deployment, item, submit
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from dailies.exits import UsageError
-from dailies.spending import as_sheet, as_text, day_of, spend_document, told_by
+from dailies.reading.spending import as_sheet, as_text, day_of, spend_document, told_by
+from dailies.terminal.exits import UsageError
+from orchestrator.ledger.store import Store
 from orchestrator.settings import RedisSettings, Settings
-from orchestrator.store import Store
 from tests.dailies.typing_it import Place, dailies
 from tests.ledger import accept, admit, deployment, intend, item, submit
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 import dailies
-from dailies.exits import say
-from dailies.looking import print_item, print_items, print_status
-from dailies.printing import print_document, tell
-from dailies.why import print_why
+from dailies.reading.looking import print_item, print_items, print_status
+from dailies.reading.why import print_why
+from dailies.terminal.exits import say
+from dailies.terminal.printing import print_document, tell
 
 ORDERS = "\x1b]0;pwned\x07\x1b[2J\x9b31m\r\u202egnp.exe"
 ROW = dict.fromkeys(("key", "state", "reason", "deployment", "attempts", "cost_usd", "url", "asked"), ORDERS)
@@ -79,6 +79,6 @@ def test_an_empty_house_is_told_too(capsys: pytest.CaptureFixture[str]) -> None:
 def test_no_command_prints_past_the_guard() -> None:
     """Whatever is printed goes through `tell` or `say`; a table's cells are texts of our own or made harmless."""
     guarded = {"printing.py", "exits.py"}
-    for path in Path(dailies.__file__).parent.glob("*.py"):
+    for path in Path(dailies.__file__).parent.rglob("*.py"):
         if path.name not in guarded:
             assert not re.findall(r"(?<![\w.])print\(", path.read_text()), f"{path.name} prints by itself: use tell"

@@ -8,8 +8,8 @@ import time
 from types import SimpleNamespace
 from typing import Any, cast
 
-from dailies.running import _gates
-from orchestrator.admission import Answer
+from dailies.rendering.running import _gates
+from orchestrator.admission.controller import Answer
 from orchestrator.clock import local
 
 

@@ -10,11 +10,11 @@ import pytest
 from pydantic import SecretStr
 from rich.console import Console
 
-from dailies.exits import UsageError
-from dailies.watching import watch
-from orchestrator.lifecycle import Action, Chosen, Word, ask
+from dailies.reading.watching import watch
+from dailies.terminal.exits import UsageError
+from orchestrator.batches.lifecycle import Action, Chosen, Word, ask
+from orchestrator.ledger.store import Store
 from orchestrator.settings import RedisSettings, Settings
-from orchestrator.store import Store
 from tests.dailies.typing_it import Place, dailies
 from tests.ledger import deployment, item, submit
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from dailies.exits import UsageError
-from dailies.why import print_why, why
+from dailies.reading.why import print_why, why
+from dailies.terminal.exits import UsageError
+from orchestrator.ledger.store import Store
 from orchestrator.settings import RedisSettings, Settings
-from orchestrator.store import Store
 from tests.dailies.typing_it import Place, dailies
 from tests.ledger import admit, deployment, item, submit
 

@@ -10,10 +10,10 @@ import pytest
 import typer
 
 from dailies.cli import app
-from dailies.exits import Exit
+from dailies.terminal.exits import Exit
 from manifests import load
 from manifests.window_line import window_of
-from orchestrator.submission import batch_name
+from orchestrator.batches.submission import batch_name
 from tests.helm.chart import Document, one, render, values_of
 
 NIGHTLY, MONTHLY = "night-dailies-nightly", "night-dailies-month-end"

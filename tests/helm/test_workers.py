@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.ledger.store import Store
 from orchestrator.redis.connection import connect
 from orchestrator.settings import Settings, load_settings
-from orchestrator.store import Store
 from tests.helm.chart import (
     VALUES,
     Document,

@@ -17,12 +17,13 @@ from typing import Any
 
 import azure.storage.blob.aio
 
-from dailies import working
-from orchestrator import circuit, logs, looks
-from orchestrator.admission import Admission
+from dailies.rendering import working
+from orchestrator import logs
+from orchestrator.admission import circuit, looks
+from orchestrator.admission.controller import Admission
+from orchestrator.items.states import Event
+from orchestrator.ledger.store import Store
 from orchestrator.settings import load_settings
-from orchestrator.states import Event
-from orchestrator.store import Store
 from workers.arq_queue import ArqQueue
 from workers.sinks.directory import DirectorySink
 from workers.sinks.part_file import PartFile

@@ -9,15 +9,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import workers.create
-from dailies import working
+import workers.rendering.create
+from dailies.rendering import working
 from orchestrator import logs
 from orchestrator.settings import load_settings
 
 
 def main() -> None:
     logs.configure(json=True)
-    send = workers.create._send
+    send = workers.rendering.create._send
     stopped = []
 
     async def stop_then_send(*args: Any) -> None:
@@ -26,7 +26,7 @@ def main() -> None:
             os.kill(os.getpid(), signal.SIGSTOP)
         await send(*args)
 
-    workers.create._send = stop_then_send
+    workers.rendering.create._send = stop_then_send
     asyncio.run(working.work(load_settings(Path(sys.argv[1])), "create"))
 
 

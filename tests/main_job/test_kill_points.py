@@ -17,12 +17,12 @@ from typing import Any
 
 import pytest
 
-from dailies.crew import crew
-from dailies.probes import probe_stopped
+from dailies.rendering.crew import crew
+from dailies.rendering.probes import probe_stopped
 from dailies.session import open_all
+from orchestrator.items.states import State
+from orchestrator.ledger.store import Store
 from orchestrator.settings import load_settings
-from orchestrator.states import State
-from orchestrator.store import Store
 from tests.ledger import batch_of, item, submit
 from tests.main_job.killed_worker import work
 from tests.main_job.night import PATIENCE_S, Witness, config, deployment, until

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from orchestrator.items.states import State
+from orchestrator.ledger.store import Store
 from orchestrator.redis.connection import connect
-from orchestrator.states import State
-from orchestrator.store import Store
 from tests.dailies.typing_it import dailies
 from tests.ledger import batch_of, item, submit
 from tests.main_job.night import Witness, config, deployment, running, until, worker

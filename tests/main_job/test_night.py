@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 from azure.storage.blob import ContainerClient
 
-from orchestrator.keys import Keys
-from orchestrator.states import State
-from orchestrator.store import Store
+from orchestrator.items.states import State
+from orchestrator.ledger.keys import Keys
+from orchestrator.ledger.store import Store
 from sandbox.config import SandboxDeployment
 from tests.ledger import batch_of
 from tests.main_job.night import Witness, any_saw, config, deployment, running

@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from orchestrator.prices import usd
-from orchestrator.states import State
-from orchestrator.store import Store
+from orchestrator.items.states import State
+from orchestrator.ledger.store import Store
+from orchestrator.video_models.prices import usd
 from tests.ledger import batch_of, item, submit
 from tests.main_job.night import any_saw, config, deployment, until, worker
 from tests.servers import prometheus_process

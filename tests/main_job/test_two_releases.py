@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.states import State
-from orchestrator.store import Store
+from orchestrator.items.states import State
+from orchestrator.ledger.store import Store
 from tests.ledger import batch_of, item, submit
 from tests.main_job.night import Witness, any_saw, config, deployment, running, until, worker
 from tests.servers import ROOT

@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from manifests import Item, Problem
-from manifests.adjustments import Adjustments
+from manifests.selecting.adjustments import Adjustments
 
 
 def told(problem: Problem, folder: Path) -> str:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from openpyxl import Workbook
 
 from manifests import Item, ManifestError, load
-from manifests.adjustments import Adjustments
+from manifests.selecting.adjustments import Adjustments
 
 SHEET = "Shot text,Format,market\nA boat,9:16,SE\nA kite,16:9,DE\n"
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manifests import KNOWN, ManifestError, load, rule_for
-from manifests.amount import seconds_of, size_of, whole_of
+from manifests.vocabulary.amount import seconds_of, size_of, whole_of
 
 
 @pytest.mark.parametrize(

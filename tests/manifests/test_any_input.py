@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from manifests import Item, ManifestError, load
-from manifests.fields import FIELDS, HEADER
+from manifests.vocabulary.fields import FIELDS, HEADER
 
 KINDS = ("yaml", "csv", "jsonl", "xlsx")
 SUFFIXES = (*KINDS, "yml", "tsv", "ndjson")

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from manifests import KNOWN, Item, ManifestError, Problem, load
-from manifests.fields import likely_field, near_field
-from manifests.rules import Served
+from manifests.vocabulary.fields import likely_field, near_field
+from manifests.vocabulary.rules import Served
 
 SORA = KNOWN["sora-2"]
 SHORT = dataclasses.replace(SORA, seconds=(4, 20), sizes=("1024x576",), default_size="1024x576")

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manifests import ManifestError, load
+from manifests.checking.register import Register
 from manifests.draft import Draft
 from manifests.key_hashes import KeyHashes
 from manifests.problem import Problems, Spot
-from manifests.register import Register
-from manifests.row import Row
+from manifests.readers.row import Row
 
 
 class NoPlaces:

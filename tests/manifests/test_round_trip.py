@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from openpyxl import Workbook
 
 from manifests import Item
-from manifests.fields import SCALARS, near_field
 from manifests.key import safe
-from manifests.spelling import field_name, tidy
-from manifests.table import NO_RESULT
+from manifests.readers.table import NO_RESULT
+from manifests.vocabulary.fields import SCALARS, near_field
+from manifests.vocabulary.spelling import field_name, tidy
 from tests.manifests.test_any_input import loaded
 
 Row = dict[str, Any]

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from manifests import ManifestError, load
-from manifests.adjustments import Adjustments
+from manifests.selecting.adjustments import Adjustments
 
 
 def sampled(path: Path, size: int | None, where: tuple[tuple[str, str], ...] = ()) -> list[str]:

@@ -16,8 +16,8 @@ from jsonschema import Draft7Validator
 from jsonschema.exceptions import best_match
 
 from manifests import KNOWN, ManifestError, load
-from manifests.fields import FIELDS, HEADER
 from manifests.schema import SHIPPED, schema, text
+from manifests.vocabulary.fields import FIELDS, HEADER
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = Draft7Validator(json.loads(SHIPPED.read_text(encoding="utf-8")))

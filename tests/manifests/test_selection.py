@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from manifests import ManifestError, Problem, load
-from manifests.adjustments import Adjustments
+from manifests.selecting.adjustments import Adjustments
 
 
 def kept(path: Path, *where: tuple[str, str]) -> list[str]:

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from manifests import Item, ManifestError, load
-from manifests.delimiter import DELIMITERS, opening
-from manifests.spelling import field_name, tidy
+from manifests.readers.delimiter import DELIMITERS, opening
+from manifests.vocabulary.spelling import field_name, tidy
 
 TABLE = [
     ["Key", "PROMPT", "Input-Reference", "Seconds", "Client’s\xa0market"],

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from manifests import ManifestError, load
-from manifests.adjustments import Adjustments
-from manifests.input_file import LARGEST
-from manifests.standard_input import STDIN, spooled
+from manifests.readers.input_file import LARGEST
+from manifests.readers.standard_input import STDIN, spooled
+from manifests.selecting.adjustments import Adjustments
 
 
 @pytest.mark.parametrize("form", ["csv", ".CSV", " Csv "])
@@ -81,7 +81,7 @@ class Endless(io.RawIOBase):
 
 
 def test_more_than_a_manifest_can_be_is_refused_while_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("manifests.input_file.LARGEST", 5 << 20)
+    monkeypatch.setattr("manifests.readers.input_file.LARGEST", 5 << 20)
     endless = Endless()
     with pytest.raises(ManifestError, match=re.escape("is larger than")), spooled(endless, "csv"):  # type: ignore[arg-type]
         pass

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from dailies.cli import app
 from manifests import load
-from manifests.adjustments import Adjustments
+from manifests.selecting.adjustments import Adjustments
 from manifests.window import BadWindow
 from manifests.window_line import EXAMPLE, window_of
 

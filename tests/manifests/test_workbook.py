@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from openpyxl import Workbook
 
 from manifests import ManifestError, Problem, load
-from manifests.adjustments import Adjustments
-from manifests.workbook import UnusableWorkbook, read_sheet
-from manifests.xlsx_reader import cell_name
+from manifests.readers.workbook import UnusableWorkbook, read_sheet
+from manifests.readers.xlsx_reader import cell_name
+from manifests.selecting.adjustments import Adjustments
 from tests.manifests.test_any_input import loaded
 
 

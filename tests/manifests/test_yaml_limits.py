@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from manifests import ManifestError, Problem, load, yaml_events
+from manifests import ManifestError, Problem, load
+from manifests.readers import yaml_events
 
 
 def refused(folder: Path, text: str) -> list[Problem]:

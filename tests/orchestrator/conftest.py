@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from arq.connections import ArqRedis
 
-from orchestrator.store import Store
+from orchestrator.ledger.store import Store
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from math import inf
 
-from orchestrator.admission import ADMIT_MARGIN, SEND_MARGIN, SEND_SLACK_S, interval_s
+from orchestrator.admission.controller import ADMIT_MARGIN, SEND_MARGIN, SEND_SLACK_S, interval_s
 from orchestrator.planning.bucket import pulled_in, take_token
 from orchestrator.planning.desk import Desk, Gate
 from orchestrator.settings import AUTO_START, Deployment

@@ -10,14 +10,14 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import Any
 
-from orchestrator.admission import Admission, pace
-from orchestrator.decision import Decision
-from orchestrator.records import Claim
+from orchestrator.admission.controller import Admission, pace
+from orchestrator.items.decision import Decision
+from orchestrator.items.states import Event
+from orchestrator.ledger.records import Claim
+from orchestrator.ledger.store import Store
 from orchestrator.settings import Deployment
-from orchestrator.states import Event
-from orchestrator.store import Store
 from tests.orchestrator.virtual_clock import start_ms, tell
-from workers.verdict import decide
+from workers.rendering.verdict import decide
 from workers.video_api import RefusalKind, Refused
 
 

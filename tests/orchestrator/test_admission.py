@@ -6,12 +6,12 @@ import asyncio
 
 import pytest
 
-from orchestrator.admission import interval_s, scope
-from orchestrator.decision import Decision
-from orchestrator.keys import Ref
+from orchestrator.admission.controller import interval_s, scope
+from orchestrator.items.decision import Decision
+from orchestrator.items.states import Event, State
+from orchestrator.ledger.keys import Ref
+from orchestrator.ledger.store import Store
 from orchestrator.settings import Auth
-from orchestrator.states import Event, State
-from orchestrator.store import Store
 from tests.ledger import accept, admit, batch_of, deployment, intend, item, keys, state, submit
 
 pytestmark = pytest.mark.asyncio

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 import pytest
 
 from manifests import Item as Row
-from orchestrator import views
-from orchestrator.decision import Decision
-from orchestrator.lifecycle import Action, Chosen, Word, ask
-from orchestrator.records import Claim, Item, decode
-from orchestrator.states import MOVING, OPEN, BatchState, Event, State
-from orchestrator.store import Store
+from orchestrator.batches.lifecycle import Action, Chosen, Word, ask
+from orchestrator.items.decision import Decision
+from orchestrator.items.states import MOVING, OPEN, BatchState, Event, State
+from orchestrator.ledger import views
+from orchestrator.ledger.records import Claim, Item, decode
+from orchestrator.ledger.store import Store
 from tests.ledger import NO_PACE, accept, admit, batch_of, deployment, item, submit
 
 pytestmark = pytest.mark.asyncio

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from orchestrator import attendance
-from orchestrator.keys import Ref
-from orchestrator.store import Store
-from orchestrator.why import why
+from orchestrator.admission import attendance
+from orchestrator.ledger.keys import Ref
+from orchestrator.ledger.store import Store
+from orchestrator.reasons.why import why
 from tests.ledger import accept, admit, deployment, intend, item, submit
 from tests.orchestrator.virtual_clock import on_virtual_time, start_ms, tell
 

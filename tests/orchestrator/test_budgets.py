@@ -13,16 +13,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.admission import Admission
-from orchestrator.decision import Decision
-from orchestrator.periods import DAY_S, limits
-from orchestrator.records import Claim
+from orchestrator.admission.controller import Admission
+from orchestrator.batches.submission import UnknownPrice
+from orchestrator.items.decision import Decision
+from orchestrator.items.states import Event, State
+from orchestrator.ledger.periods import DAY_S, limits
+from orchestrator.ledger.records import Claim
+from orchestrator.ledger.store import Store
+from orchestrator.reasons.stoppage import Stoppage, stoppage
 from orchestrator.redis.connection import connect
 from orchestrator.settings import Budgets
-from orchestrator.states import Event, State
-from orchestrator.stoppage import Stoppage, stoppage
-from orchestrator.store import Store
-from orchestrator.submission import UnknownPrice
 from tests.ledger import ALLOWANCE_S, accept, admit, batch_of, deployment, intend, item, keys, submit
 
 pytestmark = pytest.mark.asyncio

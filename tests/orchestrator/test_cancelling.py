@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.comparison import Comparison
-from orchestrator.decision import Decision
-from orchestrator.keys import Ref
-from orchestrator.lifecycle import Action, Chosen, Done, Word, ask
-from orchestrator.records import Claim, Item
-from orchestrator.requests import cancel_of
-from orchestrator.states import BatchState, Event, State
-from orchestrator.stoppage import stoppage
-from orchestrator.store import Store
-from orchestrator.submission import Submission
+from orchestrator.batches.comparison import Comparison
+from orchestrator.batches.lifecycle import Action, Chosen, Done, Word, ask
+from orchestrator.batches.submission import Submission
+from orchestrator.items.decision import Decision
+from orchestrator.items.states import BatchState, Event, State
+from orchestrator.ledger.keys import Ref
+from orchestrator.ledger.records import Claim, Item
+from orchestrator.ledger.requests import cancel_of
+from orchestrator.ledger.store import Store
+from orchestrator.reasons.stoppage import stoppage
 from tests.ledger import NO_PACE, accept, admit, batch_of, deployment, intend, item, keys, state, submit
 
 pytestmark = pytest.mark.asyncio

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator import circuit, deployments, views
-from orchestrator.decision import Decision
-from orchestrator.records import Claim
-from orchestrator.states import Event, State
-from orchestrator.store import Store
+from orchestrator import deployments
+from orchestrator.admission import circuit
+from orchestrator.items.decision import Decision
+from orchestrator.items.states import Event, State
+from orchestrator.ledger import views
+from orchestrator.ledger.records import Claim
+from orchestrator.ledger.store import Store
 from tests.ledger import accept, admit, deployment, intend, item, keys, state, submit
 
 pytestmark = pytest.mark.asyncio

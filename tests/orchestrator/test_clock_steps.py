@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable
 import pytest
 from arq.connections import ArqRedis
 
-from orchestrator.admission import pace
-from orchestrator.looks import ceiling
-from orchestrator.store import Store
+from orchestrator.admission.controller import pace
+from orchestrator.admission.looks import ceiling
+from orchestrator.ledger.store import Store
 from tests.ledger import accept, admit, deployment, intend, item, submit
 from tests.orchestrator.virtual_clock import on_virtual_time, start_ms, tell
 

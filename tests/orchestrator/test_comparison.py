@@ -5,16 +5,16 @@ from __future__ import annotations
 import pytest
 
 from manifests import Item
-from orchestrator.batch_lock import forget
-from orchestrator.comparison import Comparison, Found, Standing, Verdict
-from orchestrator.decision import Decision
-from orchestrator.keys import Ref
-from orchestrator.records import Claim
-from orchestrator.states import BatchState, Event, State
-from orchestrator.stoppage import stoppage
-from orchestrator.store import Store
-from orchestrator.submission import Submission, Submitted
-from orchestrator.survey import Survey, same_rows
+from orchestrator.batches.batch_lock import forget
+from orchestrator.batches.comparison import Comparison, Found, Standing, Verdict
+from orchestrator.batches.submission import Submission, Submitted
+from orchestrator.batches.survey import Survey, same_rows
+from orchestrator.items.decision import Decision
+from orchestrator.items.states import BatchState, Event, State
+from orchestrator.ledger.keys import Ref
+from orchestrator.ledger.records import Claim
+from orchestrator.ledger.store import Store
+from orchestrator.reasons.stoppage import stoppage
 from tests.ledger import accept, admit, batch_of, deployment, intend, item, keys, state, submit
 
 pytestmark = pytest.mark.asyncio

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.contact_sheet import contact_sheet
-from orchestrator.keys import Ref
-from orchestrator.records import Attempt, Batch, Item, Spec
-from orchestrator.sheet_data import LEAST_TEXT, MOST_TEXT, sheet_data
-from orchestrator.states import State
+from orchestrator.items.states import State
+from orchestrator.ledger.keys import Ref
+from orchestrator.ledger.records import Attempt, Batch, Item, Spec
+from orchestrator.reports.contact_sheet import contact_sheet
+from orchestrator.reports.sheet_data import LEAST_TEXT, MOST_TEXT, sheet_data
 
 HOSTILE = [
     "<script>alert(1)</script>",

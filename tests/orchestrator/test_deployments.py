@@ -8,15 +8,16 @@ import time
 import pytest
 
 from manifests.window import Window
-from orchestrator import deployments, views
-from orchestrator.decision import Decision
+from orchestrator import deployments
 from orchestrator.deployments import Standing
-from orchestrator.keys import Ref
-from orchestrator.records import Claim
+from orchestrator.items.decision import Decision
+from orchestrator.items.states import Event, State
+from orchestrator.ledger import views
+from orchestrator.ledger.keys import Ref
+from orchestrator.ledger.records import Claim
+from orchestrator.ledger.store import Store
+from orchestrator.reasons.stoppage import Stoppage, stoppage
 from orchestrator.settings import Deployment, Settings
-from orchestrator.states import Event, State
-from orchestrator.stoppage import Stoppage, stoppage
-from orchestrator.store import Store
 from tests.ledger import NO_PACE, accept, admit, batch_of, deployment, intend, item, keys, state, submit
 
 pytestmark = pytest.mark.asyncio

@@ -15,12 +15,12 @@ import structlog
 from redis.exceptions import ConnectionError, ReadOnlyError, ResponseError, WatchError  # noqa: A004
 
 from manifests.window import EVERY_DAY, Window
-from orchestrator import dispatcher
-from orchestrator.admission import Admission, Answer
-from orchestrator.dispatcher import Allowances, Dispatcher
-from orchestrator.records import Claim
+from orchestrator.admission import dispatcher
+from orchestrator.admission.controller import Admission, Answer
+from orchestrator.admission.dispatcher import Allowances, Dispatcher
+from orchestrator.ledger.records import Claim
+from orchestrator.ledger.store import Store
 from orchestrator.settings import Budgets, Deployment
-from orchestrator.store import Store
 from tests.ledger import deployment, item, submit
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(60)]

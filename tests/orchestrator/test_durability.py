@@ -9,10 +9,10 @@ import pytest
 from arq.connections import ArqRedis
 from redis.exceptions import ConnectionError, NoPermissionError  # noqa: A004
 
-from orchestrator import ledger_version
+from orchestrator.ledger import ledger_version
+from orchestrator.ledger.store import Store
 from orchestrator.redis.connection import connect
 from orchestrator.redis.durability import check_durability, replicas
-from orchestrator.store import Store
 from tests.servers import free_port, redis_process
 
 

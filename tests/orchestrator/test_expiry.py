@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from orchestrator.admission import Admission, Answer
-from orchestrator.decision import Decision
-from orchestrator.dispatcher import ARCHIVE_SLOTS
+from orchestrator.admission.controller import Admission, Answer
+from orchestrator.admission.dispatcher import ARCHIVE_SLOTS
 from orchestrator.expiry import THRESHOLDS_S, standing, watch
-from orchestrator.keys import Ref
-from orchestrator.states import Event, State
-from orchestrator.store import Store
-from orchestrator.why import why
+from orchestrator.items.decision import Decision
+from orchestrator.items.states import Event, State
+from orchestrator.ledger.keys import Ref
+from orchestrator.ledger.store import Store
+from orchestrator.reasons.why import why
 from tests.ledger import HOUSE, NO_PACE, accept, admit, batch_of, deployment, intend, item, keys, state, submit
 from tests.orchestrator.virtual_clock import on_virtual_time, start_ms, tell
 
@@ -234,5 +234,5 @@ async def test_that_nobody_archives_is_told_while_somebody_creates(store: Store)
 
 
 def test_the_scripts_reckon_with_as_many_hands_as_a_worker_has() -> None:
-    text = (HOUSE / "orchestrator/lua/_expiry.lua").read_text(encoding="utf-8")
+    text = (HOUSE / "orchestrator/ledger/lua/_expiry.lua").read_text(encoding="utf-8")
     assert f"local HANDS = {ARCHIVE_SLOTS} " in text

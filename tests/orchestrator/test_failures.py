@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import failures
-from orchestrator.failure_page import page
-from orchestrator.failures import TABLE, Billed, Tries, of_render
-from orchestrator.states import MOVING, State
+from orchestrator.items import failures
+from orchestrator.items.failure_page import page
+from orchestrator.items.failures import TABLE, Billed, Tries, of_render
+from orchestrator.items.states import MOVING, State
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -31,7 +31,7 @@ def test_no_reason_is_made_up_elsewhere() -> None:
     assert not made_up
     written = {
         line.strip()
-        for path in (ROOT / "orchestrator/lua").glob("*.lua")
+        for path in (ROOT / "orchestrator/ledger/lua").glob("*.lua")
         for line in path.read_text(encoding="utf-8").splitlines()
         if re.search(r"'HSET'.*'reason', ", line) and "cool_reason" not in line and "paused_reason" not in line
     }

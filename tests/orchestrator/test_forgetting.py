@@ -8,12 +8,13 @@ from typing import Any, cast
 import pytest
 from arq.connections import ArqRedis
 
-from orchestrator import batch_lock, remote_ids, views
-from orchestrator.admission import scope
-from orchestrator.batch_lock import drop, forget
-from orchestrator.decision import Decision
-from orchestrator.states import Event
-from orchestrator.store import Store
+from orchestrator.admission.controller import scope
+from orchestrator.batches import batch_lock
+from orchestrator.batches.batch_lock import drop, forget
+from orchestrator.items.decision import Decision
+from orchestrator.items.states import Event
+from orchestrator.ledger import remote_ids, views
+from orchestrator.ledger.store import Store
 from tests.ledger import accept, admit, batch_of, deployment, intend, item, submit
 from workers.report import report
 from workers.sinks.directory import DirectorySink

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from orchestrator.admission import Admission
-from orchestrator.decision import Decision
+from orchestrator.admission.controller import Admission
 from orchestrator.gauges import Gauges
-from orchestrator.keys import Ref
+from orchestrator.items.decision import Decision
+from orchestrator.items.states import Event
+from orchestrator.ledger.keys import Ref
+from orchestrator.ledger.store import Store
 from orchestrator.metrics import GAUGES, Sample
 from orchestrator.settings import Deployment
-from orchestrator.states import Event
-from orchestrator.store import Store
 from tests.ledger import accept, admit, deployment, intend, item, submit
 from tests.orchestrator.virtual_clock import on_virtual_time, start_ms, tell
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.ledger.store import Store
 from orchestrator.redis.connection import connect
-from orchestrator.store import Store
 from tests.ledger import submit
 from tests.orchestrator.hammer import judgement
 from tests.orchestrator.hammer.fleet import BUDGETS, LIMITS, batches, fleet

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from orchestrator.redaction import redact
+from orchestrator.logs.redaction import redact
 from orchestrator.settings import Deployment, SettingsError, load_settings
 from orchestrator.settings.archive import ArchiveAuth, ArchiveSettings
 from orchestrator.settings.deployment import Auth

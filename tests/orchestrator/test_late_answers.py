@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from orchestrator import in_hand, remote_ids
-from orchestrator.decision import Decision
-from orchestrator.keys import Ref
-from orchestrator.records import Claim, Item
-from orchestrator.states import BatchState, Event, State
-from orchestrator.store import Store
+from orchestrator.items.decision import Decision
+from orchestrator.items.states import BatchState, Event, State
+from orchestrator.ledger import in_hand, remote_ids
+from orchestrator.ledger.keys import Ref
+from orchestrator.ledger.records import Claim, Item
+from orchestrator.ledger.store import Store
 from tests.ledger import NO_PACE, accept, admit, batch_of, deployment, intend, item, state, submit
 
 SCOPE = "sandbox-videos"

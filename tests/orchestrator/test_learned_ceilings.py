@@ -24,15 +24,15 @@ from hypothesis.stateful import (
 )
 
 from orchestrator import deployments as person
-from orchestrator.admission import Admission, pace
-from orchestrator.decision import Decision
+from orchestrator.admission.controller import Admission, pace
+from orchestrator.items.decision import Decision
+from orchestrator.items.states import Event
+from orchestrator.ledger.records import Claim, decode
+from orchestrator.ledger.store import Store
 from orchestrator.planning import Workload
 from orchestrator.planning.book import Admitted, Book
-from orchestrator.records import Claim, decode
 from orchestrator.redis.connection import connect
 from orchestrator.settings import Deployment
-from orchestrator.states import Event
-from orchestrator.store import Store
 from tests.ledger import accept, deployment, item, submit
 from tests.orchestrator import learned_quota as rules
 from tests.orchestrator.learned_quota import LearnedQuota, LearningDesk

@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 from arq.connections import ArqRedis
 
+from orchestrator.ledger.store import Store
 from orchestrator.settings import Deployment
-from orchestrator.store import Store
 from tests.ledger import accept, admit, deployment, intend, item, keys, submit
 from tests.orchestrator.strict_provider import Night, Provider, night
 from tests.orchestrator.virtual_clock import on_virtual_time, start_ms, tell
-from workers.verdict import decide
+from workers.rendering.verdict import decide
 from workers.video_api import RefusalKind, Refused
 
 #: Refusals are counted from here on: by then the first have taught what there is to learn.

@@ -8,17 +8,17 @@ from collections.abc import Mapping
 import pytest
 
 from manifests import Item
-from orchestrator import submission
-from orchestrator.batch_lock import forget
-from orchestrator.comparison import Comparison, Found
-from orchestrator.decision import Decision
-from orchestrator.keys import Ref
-from orchestrator.live_changes import change
-from orchestrator.records import Claim
-from orchestrator.records import Item as Recorded
-from orchestrator.states import Event, State
-from orchestrator.stoppage import stoppage
-from orchestrator.store import Store
+from orchestrator.batches import submission
+from orchestrator.batches.batch_lock import forget
+from orchestrator.batches.comparison import Comparison, Found
+from orchestrator.batches.live_changes import change
+from orchestrator.items.decision import Decision
+from orchestrator.items.states import Event, State
+from orchestrator.ledger.keys import Ref
+from orchestrator.ledger.records import Claim
+from orchestrator.ledger.records import Item as Recorded
+from orchestrator.ledger.store import Store
+from orchestrator.reasons.stoppage import stoppage
 from tests.ledger import accept, admit, batch_of, deployment, intend, item, keys, state, submit
 
 pytestmark = pytest.mark.asyncio

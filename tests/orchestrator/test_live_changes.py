@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from manifests.validation import HIGHEST_PRIORITY as HIGHEST_OF_ITEMS
-from orchestrator.live_changes import HIGHEST_PRIORITY, BadChange, change
-from orchestrator.states import BatchState
-from orchestrator.stoppage import stoppage
-from orchestrator.store import Store
+from manifests.checking.validation import HIGHEST_PRIORITY as HIGHEST_OF_ITEMS
+from orchestrator.batches.live_changes import HIGHEST_PRIORITY, BadChange, change
+from orchestrator.items.states import BatchState
+from orchestrator.ledger.store import Store
+from orchestrator.reasons.stoppage import stoppage
 from tests.ledger import admit, batch_of, deployment, item, keys, submit
 
 pytestmark = pytest.mark.asyncio

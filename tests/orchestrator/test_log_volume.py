@@ -13,10 +13,10 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.harmless import harmless, harmless_json
-from orchestrator.log_volume import ENTRY_LIMIT, MOST, TEXT_LIMIT, TRACE_LIMIT, WINDOW_S, Restraint
-from orchestrator.logs import configure
-from orchestrator.redaction import remember
+from orchestrator.logs.harmless import harmless, harmless_json
+from orchestrator.logs.log_volume import ENTRY_LIMIT, MOST, TEXT_LIMIT, TRACE_LIMIT, WINDOW_S, Restraint
+from orchestrator.logs.redaction import remember
+from orchestrator.logs.writer import configure
 
 ORDERS = "\x1b]0;pwned\x07\x1b[2J\x9b31m\r\nfake line\x00\u202egnp.exe\u2028"
 

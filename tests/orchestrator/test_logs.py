@@ -12,8 +12,8 @@ import pytest
 import structlog
 from pydantic import SecretStr
 
-from orchestrator.logs import configure
-from orchestrator.redaction import MASK, remember
+from orchestrator.logs.redaction import MASK, remember
+from orchestrator.logs.writer import configure
 
 SECRET = "hunter2-of-the-night"
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from arq.connections import ArqRedis
 
-from orchestrator.memory import WillNotFit, bytes_of, check_room
+from orchestrator.ledger.memory import WillNotFit, bytes_of, check_room
+from orchestrator.ledger.store import Store
 from orchestrator.redis.connection import connect
-from orchestrator.store import Store
 from tests.ledger import accept, admit, deployment, intend, item, submit
 from tests.servers import redis_process
 

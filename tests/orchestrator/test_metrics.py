@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from orchestrator.decision import Decision
-from orchestrator.failures import MODERATION, TABLE
+from orchestrator.items.decision import Decision
+from orchestrator.items.failures import MODERATION, TABLE
+from orchestrator.items.states import Event
+from orchestrator.ledger.store import Store
 from orchestrator.metrics import Metrics
-from orchestrator.states import Event
-from orchestrator.store import Store
 from tests.ledger import accept, admit, deployment, intend, item, submit
 
 

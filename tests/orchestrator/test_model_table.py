@@ -9,8 +9,8 @@ from fnmatch import fnmatch
 import pytest
 
 from manifests import KNOWN
-from orchestrator.model_table import base, known, provider, retirement, table
-from orchestrator.prices import price
+from orchestrator.video_models.model_table import base, known, provider, retirement, table
+from orchestrator.video_models.prices import price
 from tests.ledger import HOUSE
 
 AZURE = "https://studio.openai.azure.com"

@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from orchestrator import views
-from orchestrator.decision import Decision
-from orchestrator.failures import EXPIRED, INTERNAL_ERROR
-from orchestrator.keys import Ref
-from orchestrator.lifecycle import Action, Chosen, Word, ask
-from orchestrator.records import Claim
-from orchestrator.states import BatchState, Event, State
-from orchestrator.stoppage import stoppage
-from orchestrator.store import Store
-from orchestrator.why import why
+from orchestrator.batches.lifecycle import Action, Chosen, Word, ask
+from orchestrator.items.decision import Decision
+from orchestrator.items.failures import EXPIRED, INTERNAL_ERROR
+from orchestrator.items.states import BatchState, Event, State
+from orchestrator.ledger import views
+from orchestrator.ledger.keys import Ref
+from orchestrator.ledger.records import Claim
+from orchestrator.ledger.store import Store
+from orchestrator.reasons.stoppage import stoppage
+from orchestrator.reasons.why import why
 from tests.ledger import accept, admit, batch_of, deployment, intend, item, keys, state, submit
 from tests.orchestrator.virtual_clock import on_virtual_time, start_ms, tell
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from orchestrator.decision import Decision
-from orchestrator.lookout import Lookout
-from orchestrator.notices import CLAIM_S, GIVE_UP_S, Notice, announce, claim, outstanding, settle
-from orchestrator.states import Event
-from orchestrator.store import Store
+from orchestrator.items.decision import Decision
+from orchestrator.items.states import Event
+from orchestrator.ledger.store import Store
+from orchestrator.reports.lookout import Lookout
+from orchestrator.reports.notices import CLAIM_S, GIVE_UP_S, Notice, announce, claim, outstanding, settle
 from tests.ledger import admit, batch_of, deployment, intend, item, submit
 from tests.orchestrator.test_expiry import START, after, finished
 from tests.orchestrator.virtual_clock import on_virtual_time, tell

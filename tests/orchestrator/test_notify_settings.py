@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.redaction import redact
+from orchestrator.logs.redaction import redact
 from orchestrator.settings import Notify, SettingsError, load_settings
 
 URL = "https://hooks.example.com/services/T0123456/B0123456/abcdefgh"

@@ -6,13 +6,13 @@ from collections import Counter
 
 import pytest
 
-from orchestrator.decision import Decision
-from orchestrator.keys import Ref
-from orchestrator.lifecycle import Action, Chosen, Done, Word, ask
-from orchestrator.records import Item
-from orchestrator.states import BatchState, Event, State
-from orchestrator.stoppage import stoppage
-from orchestrator.store import Store
+from orchestrator.batches.lifecycle import Action, Chosen, Done, Word, ask
+from orchestrator.items.decision import Decision
+from orchestrator.items.states import BatchState, Event, State
+from orchestrator.ledger.keys import Ref
+from orchestrator.ledger.records import Item
+from orchestrator.ledger.store import Store
+from orchestrator.reasons.stoppage import stoppage
 from tests.ledger import NO_PACE, accept, admit, batch_of, deployment, intend, item, keys, state, submit
 
 pytestmark = pytest.mark.asyncio

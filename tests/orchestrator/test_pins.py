@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator import views
-from orchestrator.comparison import Comparison
-from orchestrator.decision import Decision
-from orchestrator.keys import Ref
-from orchestrator.lifecycle import Action, Chosen, Word, ask
-from orchestrator.records import Item
-from orchestrator.results import row
-from orchestrator.states import Event, State
-from orchestrator.stoppage import stoppage
-from orchestrator.store import Store
-from orchestrator.submission import Submission
+from orchestrator.batches.comparison import Comparison
+from orchestrator.batches.lifecycle import Action, Chosen, Word, ask
+from orchestrator.batches.submission import Submission
+from orchestrator.items.decision import Decision
+from orchestrator.items.states import Event, State
+from orchestrator.ledger import views
+from orchestrator.ledger.keys import Ref
+from orchestrator.ledger.records import Item
+from orchestrator.ledger.store import Store
+from orchestrator.reasons.stoppage import stoppage
+from orchestrator.reports.results import row
 from tests.ledger import accept, admit, batch_of, deployment, intend, item, keys, state, submit
 
 pytestmark = pytest.mark.asyncio

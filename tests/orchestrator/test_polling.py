@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from orchestrator.polling import LONGEST_S, UNSEEN, Sight, first_look, next_look, noticed_after, seen
+from orchestrator.admission.polling import LONGEST_S, UNSEEN, Sight, first_look, next_look, noticed_after, seen
 from orchestrator.settings import Poll
 
 POLL = Poll(first_s=20, every_s=10, min_s=2)

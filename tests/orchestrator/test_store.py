@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from orchestrator import remote_ids
-from orchestrator.admission import scope
-from orchestrator.batch_lock import forget
-from orchestrator.decision import Decision
-from orchestrator.dispatcher import POOLS
-from orchestrator.records import Claim
+from orchestrator.admission.controller import scope
+from orchestrator.admission.dispatcher import POOLS
+from orchestrator.batches.batch_lock import forget
+from orchestrator.items.decision import Decision
+from orchestrator.items.states import MOVING, OPEN, TABLE, BatchState, Event, State, mermaid
+from orchestrator.ledger import remote_ids
+from orchestrator.ledger.records import Claim
+from orchestrator.ledger.store import Store
 from orchestrator.redis.connection import connect
-from orchestrator.states import MOVING, OPEN, TABLE, BatchState, Event, State, mermaid
-from orchestrator.store import Store
 from tests.ledger import HOUSE, accept, admit, batch_of, deployment, intend, item, state, submit
 from tests.servers import redis_process
 

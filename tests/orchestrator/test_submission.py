@@ -7,13 +7,13 @@ import datetime as dt
 
 import pytest
 
-from orchestrator import views
-from orchestrator.batch_lock import alone, forget
-from orchestrator.decision import Decision
-from orchestrator.keys import Ref
-from orchestrator.states import BatchState, Event, State
-from orchestrator.store import Store
-from orchestrator.submission import AlreadySubmitting, UnknownPrice, batch_name
+from orchestrator.batches.batch_lock import alone, forget
+from orchestrator.batches.submission import AlreadySubmitting, UnknownPrice, batch_name
+from orchestrator.items.decision import Decision
+from orchestrator.items.states import BatchState, Event, State
+from orchestrator.ledger import views
+from orchestrator.ledger.keys import Ref
+from orchestrator.ledger.store import Store
 from tests.ledger import accept, admit, batch_of, deployment, intend, item, keys, submit
 
 pytestmark = pytest.mark.asyncio

@@ -8,12 +8,12 @@ import pytest
 from redis import Redis
 
 from manifests import Item
-from orchestrator.lifecycle import Action, Chosen, Word, ask
-from orchestrator.records import Claim
-from orchestrator.states import BatchState, State
-from orchestrator.store import Store
-from orchestrator.submission import CHUNK, CancelledMeanwhile
-from orchestrator.sweeping import sweep
+from orchestrator.batches.lifecycle import Action, Chosen, Word, ask
+from orchestrator.batches.submission import CHUNK, CancelledMeanwhile
+from orchestrator.batches.sweeping import sweep
+from orchestrator.items.states import BatchState, State
+from orchestrator.ledger.records import Claim
+from orchestrator.ledger.store import Store
 from tests.ledger import admit, batch_of, deployment, item, keys, submit
 
 pytestmark = pytest.mark.asyncio

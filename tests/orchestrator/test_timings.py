@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.decision import Decision
-from orchestrator.records import Claim
-from orchestrator.states import Event
-from orchestrator.store import Store
-from orchestrator.timings import (
+from orchestrator.admission.timings import (
     ARCHIVE_S,
     CREATE_S,
     FRESH_S,
@@ -20,6 +16,10 @@ from orchestrator.timings import (
     render_field,
     timings,
 )
+from orchestrator.items.decision import Decision
+from orchestrator.items.states import Event
+from orchestrator.ledger.records import Claim
+from orchestrator.ledger.store import Store
 from tests.ledger import ALLOWANCE_S, accept, admit, deployment, intend, item, submit
 
 CREATED = 1_790_000_000

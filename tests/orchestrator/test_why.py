@@ -10,16 +10,16 @@ import pytest
 from redis import Redis
 
 from manifests.window import EVERY_DAY, Window
-from orchestrator.comparison import Comparison
-from orchestrator.decision import Decision
-from orchestrator.keys import Ref
-from orchestrator.lifecycle import Action, Chosen, Word, ask
-from orchestrator.live_changes import change
+from orchestrator.batches.comparison import Comparison
+from orchestrator.batches.lifecycle import Action, Chosen, Word, ask
+from orchestrator.batches.live_changes import change
+from orchestrator.batches.submission import Submission
+from orchestrator.items.decision import Decision
+from orchestrator.items.states import Event
+from orchestrator.ledger.keys import Ref
+from orchestrator.ledger.store import Store
+from orchestrator.reasons.why import Why, why
 from orchestrator.settings import NO_BUDGETS, Budgets, Deployment
-from orchestrator.states import Event
-from orchestrator.store import Store
-from orchestrator.submission import Submission
-from orchestrator.why import Why, why
 from tests.ledger import accept, admit, deployment, intend, item, submit
 
 pytestmark = pytest.mark.asyncio

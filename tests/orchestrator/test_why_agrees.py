@@ -10,11 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from manifests.window import EVERY_DAY, Window
-from orchestrator.admission import Admission
-from orchestrator.keys import Ref
+from orchestrator.admission.controller import Admission
+from orchestrator.ledger.keys import Ref
+from orchestrator.reasons.why import why
 from orchestrator.redis.connection import connect
 from orchestrator.settings import Budgets
-from orchestrator.why import why
 from tests.ledger import admit, deployment, item, submit
 from tests.orchestrator.virtual_clock import on_virtual_time, start_ms, tell
 

@@ -8,13 +8,13 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestrator.admission import Admission
-from orchestrator.keys import Ref
+from orchestrator.admission.controller import Admission
+from orchestrator.items.states import State
+from orchestrator.ledger.keys import Ref
+from orchestrator.ledger.store import Store
+from orchestrator.reasons.why import Why, why
 from orchestrator.redis.connection import connect
 from orchestrator.settings import Deployment
-from orchestrator.states import State
-from orchestrator.store import Store
-from orchestrator.why import Why, why
 from tests.ledger import admit, deployment, item, state, submit
 from tests.orchestrator.test_pools import ask, rendered
 from tests.orchestrator.virtual_clock import on_virtual_time, start_ms, tell

@@ -8,14 +8,14 @@ import time
 import pytest
 
 from manifests.window import EVERY_DAY, Window
-from orchestrator.admission import Admission
-from orchestrator.batch_lock import forget
-from orchestrator.decision import Decision
-from orchestrator.periods import DAY_S, next_hours, year_of_hours
+from orchestrator.admission.controller import Admission
+from orchestrator.batches.batch_lock import forget
+from orchestrator.items.decision import Decision
+from orchestrator.items.states import Event, State
+from orchestrator.ledger.periods import DAY_S, next_hours, year_of_hours
+from orchestrator.ledger.store import Store
+from orchestrator.reasons.stoppage import stoppage
 from orchestrator.settings import Deployment
-from orchestrator.states import Event, State
-from orchestrator.stoppage import stoppage
-from orchestrator.store import Store
 from tests.ledger import (
     ALLOWANCE_S,
     NO_PACE,

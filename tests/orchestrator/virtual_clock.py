@@ -6,8 +6,8 @@ import time
 
 from arq.connections import ArqRedis
 
-from orchestrator.scripts import Scripts
-from orchestrator.store import Store
+from orchestrator.ledger.scripts import Scripts
+from orchestrator.ledger.store import Store
 
 
 class VirtualClock(Scripts):

@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
-from orchestrator import views
-from orchestrator.states import State
+from orchestrator.items.states import State
+from orchestrator.ledger import views
 from tests.chaos.driver import SETTLE_S, STOP_S, quiet, settled
 from tests.chaos.evidence import gather
 from tests.chaos.invariants import breaches, told

@@ -12,8 +12,8 @@ import pytest
 import yaml
 from redis.exceptions import AuthenticationError
 
-from dailies.exits import Unusable
 from dailies.session import open_store
+from dailies.terminal.exits import Unusable
 from orchestrator.redis.connection import Access, connect
 from orchestrator.redis.credentials import Password
 from orchestrator.settings import load_settings

@@ -14,9 +14,9 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError  # noqa: A004
 
-from orchestrator.redis.address import RedisAddress
 from orchestrator.redis.connection import connect
 from orchestrator.redis.durability import replicas, replicated
+from orchestrator.settings.redis_address import RedisAddress
 from tests.main_job.night import until
 from tests.redis.houses import REPLICATED, ask, port_of
 from tests.servers import RedisServer, free_port, redis_process

@@ -14,7 +14,7 @@ import jwt
 import pytest
 from azure.core.credentials import AccessToken
 
-from orchestrator.redaction import redact
+from orchestrator.logs.redaction import redact
 from orchestrator.redis.connection import Access, connect
 from orchestrator.redis.pool import Credentials
 from tests.identity.authority import CLIENT, TENANT, Authority

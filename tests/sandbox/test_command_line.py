@@ -16,7 +16,7 @@ import pytest
 
 from sandbox.cli import config_from, parser, run
 from sandbox.config import SandboxConfig, SandboxDeployment
-from sandbox.faults import DO
+from sandbox.mischief.faults import DO
 
 ROOT = Path(__file__).resolve().parents[2]
 ORDER = {"model": "tiny", "prompt": "A boat", "size": "64x64", "seconds": "1"}

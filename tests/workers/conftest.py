@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from arq.connections import ArqRedis
 
-from orchestrator.store import Store
+from orchestrator.ledger.store import Store
 from tests.workers.creating import Desk, desk_at
 
 

@@ -9,18 +9,18 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from orchestrator.keys import Ref
-from orchestrator.records import Item
+from orchestrator.items.states import State
+from orchestrator.ledger.keys import Ref
+from orchestrator.ledger.records import Item
+from orchestrator.ledger.store import Store
 from orchestrator.settings import Deployment
-from orchestrator.states import State
-from orchestrator.store import Store
 from sandbox.config import SandboxConfig
 from sandbox.server import SandboxServer
 from tests.ledger import admit, deployment, item, submit
 from tests.main_job.night import Witness
-from workers.create import create
 from workers.identity.credentials import ApiKey
 from workers.reconciliation.reconcile import reconcile
+from workers.rendering.create import create
 from workers.sinks import Sink
 from workers.station import Line, Station
 from workers.video_api import VideoApi, connect

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from orchestrator.keys import Ref
-from orchestrator.records import Attempt, Item, Spec
-from orchestrator.states import Event, State
-from orchestrator.store import Store
+from orchestrator.items.states import Event, State
+from orchestrator.ledger.keys import Ref
+from orchestrator.ledger.records import Attempt, Item, Spec
+from orchestrator.ledger.store import Store
 from tests.ledger import deployment
 from tests.workers.creating import desk_at
-from workers.archive import _decide, archive
-from workers.look import decide as look
+from workers.archiving.archive import _decide, archive
+from workers.rendering.look import decide as look
 from workers.sinks import ArchiveUnavailable
 from workers.sinks.directory import DirectorySink
 from workers.station import Line, Station

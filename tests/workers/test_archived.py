@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 from manifests import Item as ManifestItem
-from orchestrator.keys import Ref
-from orchestrator.records import Attempt, Item, Spec
-from orchestrator.states import Event, State
+from orchestrator.items.states import Event, State
+from orchestrator.ledger.keys import Ref
+from orchestrator.ledger.records import Attempt, Item, Spec
 from tests.ledger import deployment, item
-from workers.archived import ArchivedRows
-from workers.delivery import Delivery
-from workers.proof import VideoFacts
-from workers.receipt import receipt, receipt_name
-from workers.reuse import reuse
+from workers.archiving.archived import ArchivedRows
+from workers.archiving.delivery import Delivery
+from workers.archiving.proof import VideoFacts
+from workers.archiving.receipt import receipt, receipt_name
+from workers.archiving.reuse import reuse
 from workers.sinks.directory import DirectorySink
 
 pytestmark = pytest.mark.asyncio

@@ -13,9 +13,9 @@ import pytest
 import structlog
 from redis.exceptions import ConnectionError  # noqa: A004
 
-from orchestrator.keys import Ref
-from orchestrator.records import Claim
-from orchestrator.store import Store
+from orchestrator.ledger.keys import Ref
+from orchestrator.ledger.records import Claim
+from orchestrator.ledger.store import Store
 from tests.main_job.night import until
 from workers import arq_queue
 from workers.arq_queue import ArqQueue, Elsewhere

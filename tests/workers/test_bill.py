@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from orchestrator import views
-from orchestrator.results import row
+from orchestrator.items.states import State
+from orchestrator.ledger import views
+from orchestrator.ledger.store import Store
+from orchestrator.reports.results import row
+from orchestrator.reports.spending import Spent, spending, total
 from orchestrator.settings import Poll
-from orchestrator.spending import Spent, spending, total
-from orchestrator.states import State
-from orchestrator.store import Store
 from tests.ledger import batch_of, deployment, item, submit
 from tests.main_job.night import Witness, until
 from workers.identity.credentials import ApiKey
@@ -45,7 +45,7 @@ async def test_the_bill_lies_between_what_is_confirmed_and_what_may_be(
     east = deployment(
         "east", endpoint=server.url, create_timeout_s=1.0, settle_s=0.2, poll=Poll(first_s=0.1, every_s=0.1, min_s=0.1)
     )
-    monkeypatch.setattr("orchestrator.failures.Tries.pause_s", lambda *_: 0.1)
+    monkeypatch.setattr("orchestrator.items.failures.Tries.pause_s", lambda *_: 0.1)
     witness = Witness(server.url)
     for fault in FAULTS:
         await witness.fault(**fault)

@@ -9,14 +9,15 @@ from typing import Any
 
 import pytest
 
-from orchestrator import deployments, views
+from orchestrator import deployments
+from orchestrator.items.states import State
+from orchestrator.ledger import views
+from orchestrator.ledger.store import Store
 from orchestrator.settings import Poll
-from orchestrator.states import State
-from orchestrator.store import Store
 from tests.ledger import admit, batch_of, deployment, item, submit
 from tests.main_job.night import Witness, until
-from workers.create import create
 from workers.identity.credentials import ApiKey
+from workers.rendering.create import create
 from workers.sinks.directory import DirectorySink
 from workers.station import Line, Station
 from workers.video_api import connect

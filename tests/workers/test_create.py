@@ -12,14 +12,14 @@ import stamina
 import structlog
 from redis.exceptions import ConnectionError, TimeoutError  # noqa: A004
 
-import workers.create
-from orchestrator import remote_ids, views
-from orchestrator.keys import Ref
-from orchestrator.states import Event, State
+import workers.rendering.create
+from orchestrator.items.states import Event, State
+from orchestrator.ledger import remote_ids, views
+from orchestrator.ledger.keys import Ref
 from tests.ledger import deployment
 from tests.workers.creating import Desk
-from workers.create import create
-from workers.verdict import decide
+from workers.rendering.create import create
+from workers.rendering.verdict import decide
 from workers.video_api import Accepted, CreateOutcome, Image, NotSent, Order, RefusalKind, Refused, Unknown
 
 
@@ -181,7 +181,7 @@ async def test_an_order_leaves_within_its_time_limit_on_a_clock_that_goes_on_in_
         return NotSent("not today")
 
     desk.api.create = post
-    monkeypatch.setattr(workers.create, "boot_clock", lambda: 1000.0)
+    monkeypatch.setattr(workers.rendering.create, "boot_clock", lambda: 1000.0)
     await desk.created("a")
     assert seen == [1000.0 + desk.east.create_timeout_s]
 
@@ -199,7 +199,7 @@ async def test_a_slow_image_costs_the_claim_and_then_no_intent_is_written(
     async def intend(*_: Any, **__: Any) -> Any:
         raise AssertionError("an intent was asked for")
 
-    monkeypatch.setattr(workers.create, "stored_image", slow)
+    monkeypatch.setattr(workers.rendering.create, "stored_image", slow)
     monkeypatch.setattr(desk.store, "intend", intend)
     await create(desk.station, item)
     assert (await desk.item("a")).state is State.ADMITTED
@@ -217,7 +217,7 @@ async def test_a_claim_is_prolonged_after_its_image_is_read(desk: Desk, monkeypa
         assert await desk.due_in_s("a") > desk.station.claim_s / 2
         return "stale", 0, 0.0
 
-    monkeypatch.setattr(workers.create, "stored_image", slow)
+    monkeypatch.setattr(workers.rendering.create, "stored_image", slow)
     monkeypatch.setattr(desk.store, "intend", intend)
     await create(desk.station, item)
 

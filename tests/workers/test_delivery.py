@@ -15,13 +15,13 @@ import av
 import numpy as np
 import pytest
 
-from orchestrator.keys import Ref
-from orchestrator.records import Attempt, Item, Spec
-from orchestrator.states import State
+from orchestrator.items.states import State
+from orchestrator.ledger.keys import Ref
+from orchestrator.ledger.records import Attempt, Item, Spec
 from tests.workers.test_mp4 import credentials
-from workers.delivery import _as_dict, already_there, deliver
-from workers.proof import NotWhole
-from workers.receipt import receipt
+from workers.archiving.delivery import _as_dict, already_there, deliver
+from workers.archiving.proof import NotWhole
+from workers.archiving.receipt import receipt
 from workers.sinks import Stat
 from workers.sinks.blob_metadata import from_blob, to_blob
 from workers.sinks.directory import DirectorySink
@@ -108,7 +108,7 @@ async def test_a_video_with_which_a_newer_release_notes_more_is_known_as_ours(
     sink: DirectorySink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While workers are renewed one may die before its receipt, and the provider's video be gone for the other."""
-    monkeypatch.setattr("workers.delivery._as_dict", lambda video: {**_as_dict(video), "codec": "hvc1"})
+    monkeypatch.setattr("workers.archiving.delivery._as_dict", lambda video: {**_as_dict(video), "codec": "hvc1"})
     first = await deliver(sink, Provider(film()), finished())  # type: ignore[arg-type]
     assert await already_there(sink, finished()) == first
 

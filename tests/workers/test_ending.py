@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from orchestrator.failures import EXPIRED, INTERNAL_ERROR, MODERATION, TABLE
-from orchestrator.records import Attempt, Item
-from orchestrator.states import Event
+from orchestrator.items.failures import EXPIRED, INTERNAL_ERROR, MODERATION, TABLE
+from orchestrator.items.states import Event
+from orchestrator.ledger.records import Attempt, Item
 from tests.ledger import deployment
 from tests.workers.test_poller import DAY, NOW, job, rendering
-from workers.ending import ended
-from workers.look import decide, decide_error
+from workers.rendering.ending import ended
+from workers.rendering.look import decide, decide_error
 from workers.video_api import Missing, RemoteStatus
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from orchestrator.in_hand import Rival
-from orchestrator.keys import Ref
-from orchestrator.records import Attempt, Item, Spec
-from orchestrator.states import State
+from orchestrator.items.states import State
+from orchestrator.ledger.in_hand import Rival
+from orchestrator.ledger.keys import Ref
+from orchestrator.ledger.records import Attempt, Item, Spec
 from tests.ledger import deployment
 from workers.reconciliation.candidates import named
 from workers.reconciliation.evidence import (

@@ -12,9 +12,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from orchestrator.expiry import standing
+from orchestrator.items.states import State
+from orchestrator.ledger.store import Store
 from orchestrator.settings import Deployment, Poll
-from orchestrator.states import State
-from orchestrator.store import Store
 from tests.ledger import batch_of, deployment, item, submit
 from tests.main_job.night import Witness, until
 from workers.expiry_guard import guard
@@ -74,12 +74,12 @@ async def test_a_lost_video_is_made_again_once_where_the_operator_says_so(
     store: Store, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on_expired: str, attempts: int
 ) -> None:
     """No download succeeds before the provider deletes it, each time: so the second one is lost too, for good."""
-    monkeypatch.setattr("orchestrator.failures.Tries.pause_s", lambda *_: 0.1)
+    monkeypatch.setattr("orchestrator.items.failures.Tries.pause_s", lambda *_: 0.1)
     east = await at(sandbox, {"retention_s": 2.0}, on_expired=on_expired, retention_s=2.0)
     witness = Witness(east.endpoint)
     await witness.fault(on="content", do="status", status=503, times=None)
     await submit(store, [item("a")], deployments=[east])
-    monkeypatch.setattr("workers.missing.LOOK_OVER_S", 0.0)
+    monkeypatch.setattr("workers.rendering.missing.LOOK_OVER_S", 0.0)
     async with working(store, east, tmp_path):
         await until(lambda: reported(store))
     batch = await batch_of(store)

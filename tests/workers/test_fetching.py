@@ -16,8 +16,8 @@ from PIL import Image
 from tests.workers.resolver import Resolver
 from tests.workers.tls import certificate
 from tests.workers.wire_server import Script, WireServer, answer, hang
-from workers import fetching
-from workers.inputs import InputUnusable, image_hashes, store_images
+from workers.rendering import fetching
+from workers.rendering.inputs import InputUnusable, image_hashes, store_images
 from workers.sinks.directory import DirectorySink
 
 HERE = ("127.0.0.1/32",)

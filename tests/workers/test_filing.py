@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.keys import Ref
+from orchestrator.ledger.keys import Ref
 from tests.workers.test_delivery import Provider, film, finished
-from workers.delivery import deliver
-from workers.filing import filed
-from workers.receipt import Receipt, receipt
+from workers.archiving.delivery import deliver
+from workers.archiving.filing import filed
+from workers.archiving.receipt import Receipt, receipt
 from workers.sinks import Immutable
 from workers.sinks.directory import DirectorySink
 

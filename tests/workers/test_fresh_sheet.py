@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from orchestrator import sheet_claim
-from orchestrator.decision import Decision
-from orchestrator.keys import Ref
-from orchestrator.records import Claim
-from orchestrator.states import Event, State
-from orchestrator.store import Store
+from orchestrator.items.decision import Decision
+from orchestrator.items.states import Event, State
+from orchestrator.ledger.keys import Ref
+from orchestrator.ledger.records import Claim
+from orchestrator.ledger.store import Store
+from orchestrator.reports import sheet_claim
 from tests.ledger import accept, admit, batch_of, deployment, intend, item, submit
 from workers import fresh_sheet as step
 from workers.fresh_sheet import fresh_sheet

@@ -12,10 +12,10 @@ import pytest
 from arq.connections import ArqRedis
 from redis.exceptions import OutOfMemoryError, ResponseError
 
+from orchestrator.items.states import State
+from orchestrator.ledger.store import Store
 from orchestrator.redis.connection import connect
 from orchestrator.settings import Poll
-from orchestrator.states import State
-from orchestrator.store import Store
 from tests.ledger import accept, admit, batch_of, deployment, intend, item, state, submit
 from tests.main_job.night import Witness, until
 from tests.servers import redis_process

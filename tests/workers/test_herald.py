@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from orchestrator.lookout import Lookout
-from orchestrator.notices import CLAIM_S, GIVE_UP_S, announce, outstanding
-from orchestrator.store import Store
+from orchestrator.ledger.store import Store
+from orchestrator.reports.lookout import Lookout
+from orchestrator.reports.notices import CLAIM_S, GIVE_UP_S, announce, outstanding
 from tests.ledger import deployment, item, submit
 from tests.orchestrator.virtual_clock import on_virtual_time, start_ms, tell
 from tests.workers.test_webhook import hook
 from tests.workers.wire_server import Script, WireServer, answer, hang
-from workers.herald import AGAIN, Herald, subscribers
-from workers.notice_forms import FORMS
+from workers.telling.herald import AGAIN, Herald, subscribers
+from workers.telling.notice_forms import FORMS
 
 START = start_ms()
 

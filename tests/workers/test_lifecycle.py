@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 
-from orchestrator.lifecycle import Action, Chosen, Word, ask
+from orchestrator.batches.lifecycle import Action, Chosen, Word, ask
+from orchestrator.items.states import BatchState, State
+from orchestrator.ledger.store import Store
 from orchestrator.settings import Deployment, Poll
-from orchestrator.states import BatchState, State
-from orchestrator.store import Store
 from tests.ledger import batch_of, deployment, item, state, submit
 from tests.main_job.night import Witness, until
 from tests.workers.creating import Desk
-from workers.create import create
 from workers.identity.credentials import ApiKey
 from workers.reconciliation.reconcile import reconcile
+from workers.rendering.create import create
 from workers.sinks.directory import DirectorySink
 from workers.station import Line
 from workers.video_api import RefusalKind, Refused, connect

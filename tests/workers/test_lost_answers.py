@@ -9,18 +9,18 @@ from typing import Any
 
 import pytest
 
-from orchestrator import remote_ids
-from orchestrator.decision import Decision
-from orchestrator.records import Item
-from orchestrator.states import Event, State
-from orchestrator.store import Store
+from orchestrator.items.decision import Decision
+from orchestrator.items.states import Event, State
+from orchestrator.ledger import remote_ids
+from orchestrator.ledger.records import Item
+from orchestrator.ledger.store import Store
 from tests.workers.creating import Desk, desk_at
-from workers.create import create
 from workers.reconciliation.candidates import named
 from workers.reconciliation.evidence import Hold
 from workers.reconciliation.reconcile import held as held_for
 from workers.reconciliation.reconcile import reconcile
-from workers.watch import watch
+from workers.rendering.create import create
+from workers.rendering.watch import watch
 
 #: 2 * create_timeout_s + settle_s of the desk's deployment.
 PATIENCE = 2.5

@@ -13,12 +13,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+from orchestrator.items.states import Event
+from orchestrator.ledger.store import Store
 from orchestrator.metrics import GAUGES, Metrics
 from orchestrator.redis.connection import connect
 from orchestrator.settings import NO_BUDGETS
 from orchestrator.settings.monitor import MonitorSettings
-from orchestrator.states import Event
-from orchestrator.store import Store
 from tests.ledger import deployment, item, submit
 from tests.main_job.night import until
 from tests.servers import ROOT, redis_process

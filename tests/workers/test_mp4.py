@@ -14,8 +14,8 @@ import av
 import numpy as np
 import pytest
 
-from workers import mp4
-from workers.mp4 import BoxWalker, Mp4
+from workers.archiving import mp4
+from workers.archiving.mp4 import BoxWalker, Mp4
 
 FASTSTART = "faststart"
 FRAGMENTED = "frag_keyframe+empty_moov+default_base_moof"

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from orchestrator.keys import Ref
-from orchestrator.records import Attempt, Item, Spec
-from orchestrator.states import Event, State
+from orchestrator.items.states import Event, State
+from orchestrator.ledger.keys import Ref
+from orchestrator.ledger.records import Attempt, Item, Spec
 from tests.ledger import deployment
-from workers.look import decide, decide_error, expiry
+from workers.rendering.look import decide, decide_error, expiry
 from workers.video_api import Denied, Missing, RemoteJob, RemoteStatus, ServerFault
 
 NOW = 1_790_000_000.0

@@ -14,15 +14,15 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from orchestrator.keys import Ref
-from orchestrator.records import Attempt, Item, Spec
-from orchestrator.states import Event, State
+from orchestrator.items.states import Event, State
+from orchestrator.ledger.keys import Ref
+from orchestrator.ledger.records import Attempt, Item, Spec
 from tests.ledger import deployment
-from workers import poster as posters
-from workers.archive import _decide
+from workers.archiving import poster as posters
+from workers.archiving.archive import _decide
+from workers.archiving.poster import POSTER_LIMIT, NotAPicture, kind_of, poster
+from workers.archiving.reuse import reuse
 from workers.identity.credentials import ApiKey
-from workers.poster import POSTER_LIMIT, NotAPicture, kind_of, poster
-from workers.reuse import reuse
 from workers.sinks.directory import DirectorySink
 from workers.station import Line, Station
 from workers.video_api import Content, Missing, Order, RemoteStatus, connect

@@ -9,15 +9,16 @@ from typing import Any
 import pytest
 import structlog
 
-from orchestrator import circuit, views
-from orchestrator.keys import Ref
-from orchestrator.states import State
-from orchestrator.views import DeploymentView
+from orchestrator.admission import circuit
+from orchestrator.items.states import State
+from orchestrator.ledger import views
+from orchestrator.ledger.keys import Ref
+from orchestrator.ledger.views import DeploymentView
 from tests.ledger import admit, batch_of, item, submit
 from tests.main_job.night import until
 from tests.workers.creating import Desk
-from workers.create import create
-from workers.probe import probe, probe_at_once
+from workers.rendering.create import create
+from workers.rendering.probe import probe, probe_at_once
 from workers.renewal import ClaimLost
 from workers.sinks.directory import DirectorySink
 from workers.video_api import Unreachable

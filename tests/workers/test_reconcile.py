@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from orchestrator.states import State
+from orchestrator.items.states import State
 from tests.workers.creating import Desk
-from workers.create import create
+from workers.rendering.create import create
 from workers.video_api import CreateOutcome, Order, RemoteJob
 
 #: 2 * create_timeout_s + settle_s of the desk's deployment.

@@ -11,25 +11,26 @@ from typing import Any
 
 import pytest
 
-from orchestrator import circuit, recovery, remote_ids
-from orchestrator.admission import Admission, Answer, scope
-from orchestrator.batch_lock import forget
-from orchestrator.decision import Decision
-from orchestrator.keys import Ref
-from orchestrator.lifecycle import Word
-from orchestrator.records import Claim
-from orchestrator.retrying import Wish, retry, survey
-from orchestrator.states import Event, State
-from orchestrator.store import Store
-from orchestrator.submission import Submission
-from orchestrator.views import deployment as view_of
+from orchestrator.admission import circuit
+from orchestrator.admission.controller import Admission, Answer, scope
+from orchestrator.batches.batch_lock import forget
+from orchestrator.batches.lifecycle import Word
+from orchestrator.batches.retrying import Wish, retry, survey
+from orchestrator.batches.submission import Submission
+from orchestrator.items.decision import Decision
+from orchestrator.items.states import Event, State
+from orchestrator.ledger import recovery, remote_ids
+from orchestrator.ledger.keys import Ref
+from orchestrator.ledger.records import Claim
+from orchestrator.ledger.store import Store
+from orchestrator.ledger.views import deployment as view_of
 from tests.ledger import ALLOWANCE_S, batch_of, item, submit
 from tests.workers.creating import Desk, desk_at
 from tests.workers.test_restoration import receipt
-from workers.create import create
 from workers.reconciliation.evidence import Hold
 from workers.reconciliation.reconcile import held
-from workers.recovery import Looked, recover
+from workers.recovering.recovery import Looked, recover
+from workers.rendering.create import create
 from workers.sinks.directory import DirectorySink
 from workers.video_api import Order, RemoteJob
 

@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 from arq.connections import ArqRedis
 
-from orchestrator import remote_ids, views
-from orchestrator.admission import scope
-from orchestrator.decision import Decision
-from orchestrator.keys import Ref
-from orchestrator.lifecycle import Action, Chosen, Word, ask
-from orchestrator.records import Claim
-from orchestrator.states import BatchState, Event, State
-from orchestrator.store import Store
+from orchestrator.admission.controller import scope
+from orchestrator.batches.lifecycle import Action, Chosen, Word, ask
+from orchestrator.items.decision import Decision
+from orchestrator.items.states import BatchState, Event, State
+from orchestrator.ledger import remote_ids, views
+from orchestrator.ledger.keys import Ref
+from orchestrator.ledger.records import Claim
+from orchestrator.ledger.store import Store
 from tests.ledger import accept, admit, batch_of, deployment, intend, item, state, submit
-from workers.restoration import Restored, restore, take_receipts
+from workers.recovering.restoration import Restored, restore, take_receipts
 from workers.sinks.directory import DirectorySink
 from workers.station import Line, Station
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 from pathlib import Path
 
-from orchestrator.keys import QUEUE_VERSIONS
-from orchestrator.store import Store
+from orchestrator.ledger.keys import QUEUE_VERSIONS
+from orchestrator.ledger.store import Store
 from workers.sinks.directory import DirectorySink
 from workers.worker import Worker
 

@@ -12,16 +12,16 @@ import structlog
 from redis.asyncio.client import Pipeline
 from redis.exceptions import ConnectionError  # noqa: A004
 
-from orchestrator import looks
-from orchestrator.decision import Decision
-from orchestrator.keys import Ref
-from orchestrator.records import Claim, Item
+from orchestrator.admission import looks
+from orchestrator.items.decision import Decision
+from orchestrator.items.states import State
+from orchestrator.ledger.keys import Ref
+from orchestrator.ledger.records import Claim, Item
+from orchestrator.ledger.store import Store
 from orchestrator.settings import Deployment, Poll
-from orchestrator.states import State
-from orchestrator.store import Store
 from tests.ledger import accept, admit, deployment, intend, item, state, submit
-from workers.look import decide
-from workers.poller import Poller
+from workers.rendering.look import decide
+from workers.rendering.poller import Poller
 from workers.sinks import Sink
 from workers.station import Line, Station
 from workers.video_api import Denied, RemoteJob, RemoteStatus, VideoApi

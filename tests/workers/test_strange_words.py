@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from structlog.testing import capture_logs
 
-from dailies.documents import item_document
-from orchestrator.states import State
-from orchestrator.store import Store
+from dailies.reading.documents import item_document
+from orchestrator.items.states import State
+from orchestrator.ledger.store import Store
 from tests.ledger import deployment, state
 from tests.workers.test_rounds_of_looks import POLL, Rounds
-from workers.poller import STRANGE_MOST
+from workers.rendering.poller import STRANGE_MOST
 from workers.video_api import RemoteJob, RemoteStatus
 
 

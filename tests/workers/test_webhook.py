@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from orchestrator.notices import Notice
+from orchestrator.reports.notices import Notice
 from orchestrator.settings import Notify
 from tests.workers.wire_server import Script, WireServer, answer, drop
-from workers.notice_forms import slack, story, teams
-from workers.webhook import Undelivered, Webhook, key_of, signed
+from workers.telling.notice_forms import slack, story, teams
+from workers.telling.webhook import Undelivered, Webhook, key_of, signed
 
 NOW = 1_790_000_000.7
 FACTS: dict[str, Any] = {

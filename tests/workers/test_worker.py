@@ -11,16 +11,17 @@ from typing import Any, cast
 import pytest
 import structlog
 
-import workers.create
+import workers.rendering.create
 import workers.report
 import workers.worker
-from orchestrator import looks, recovery
-from orchestrator.contact_sheet import contact_sheet
-from orchestrator.keys import Ref
-from orchestrator.records import Claim, Item
+from orchestrator.admission import looks
+from orchestrator.items.states import State
+from orchestrator.ledger import recovery
+from orchestrator.ledger.keys import Ref
+from orchestrator.ledger.records import Claim, Item
+from orchestrator.ledger.store import Store
+from orchestrator.reports.contact_sheet import contact_sheet
 from orchestrator.settings import Poll
-from orchestrator.states import State
-from orchestrator.store import Store
 from tests.ledger import admit, batch_of, deployment, intend, item, submit
 from tests.main_job.night import Witness, until
 from tests.workers.creating import Tampered
@@ -280,7 +281,7 @@ async def test_a_step_that_raises_tells_where_once_a_time_and_is_due_again_after
     store: Store, east: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried: list[Ref] = []
-    create = workers.create.create
+    create = workers.rendering.create.create
 
     async def broken(station: Station, found: Item) -> None:
         tried.append(found.ref)

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from azure.core.exceptions import AzureError
 
-from orchestrator import model_table
 from orchestrator.settings import Deployment
+from orchestrator.video_models import model_table
 from workers.checkup import grants
 from workers.checkup.claims import Claims
 from workers.checkup.finding import Finding, Status, failed, fine, warning

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 
 import httpx
 
-from orchestrator.redaction import redact
+from orchestrator.logs.redaction import redact
 from orchestrator.settings import Notify, SettingsError
 from workers.checkup.finding import Finding, failed, fine, warning
 from workers.reach import Forbidden, Reach
-from workers.webhook import Webhook
+from workers.telling.webhook import Webhook
 
 _PART = "notify"
 

@@ -18,7 +18,7 @@ from azure.core.credentials import AccessToken
 from azure.core.exceptions import AzureError
 from redis.exceptions import AuthenticationError
 
-from orchestrator.redaction import forget, remember
+from orchestrator.logs.redaction import forget, remember
 from orchestrator.redis.pool import Credentials
 from workers.identity.entra import Identity
 

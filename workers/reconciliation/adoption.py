@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from orchestrator import remote_ids
-from orchestrator.admission import scope
-from orchestrator.in_hand import split
-from orchestrator.prices import price
-from orchestrator.records import Item
+from orchestrator.admission.controller import scope
+from orchestrator.items.states import TABLE, Event, State
+from orchestrator.ledger import remote_ids
+from orchestrator.ledger.in_hand import split
+from orchestrator.ledger.records import Item
+from orchestrator.ledger.store import Store
 from orchestrator.settings import Deployment
-from orchestrator.states import TABLE, Event, State
-from orchestrator.store import Store
-from workers.places import is_out, now_of
+from orchestrator.video_models.prices import price
 from workers.reconciliation.likeness import unlike
+from workers.reconciliation.places import is_out, now_of
 from workers.station import Line
 from workers.video_api import ApiError, Missing, RemoteJob, RemoteStatus
 

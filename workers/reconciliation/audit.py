@@ -8,17 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from orchestrator import remote_ids
-from orchestrator.admission import scope
-from orchestrator.in_hand import Flight, asked, in_flight, split
-from orchestrator.keys import Ref
-from orchestrator.prices import price
-from orchestrator.records import Item
-from orchestrator.remote_ids import Orphan
+from orchestrator.admission.controller import scope
+from orchestrator.ledger import remote_ids
+from orchestrator.ledger.in_hand import Flight, asked, in_flight, split
+from orchestrator.ledger.keys import Ref
+from orchestrator.ledger.records import Item
+from orchestrator.ledger.remote_ids import Orphan
+from orchestrator.ledger.store import Store
 from orchestrator.settings import Deployment
-from orchestrator.store import Store
-from workers.places import CHUNK, chunks, now_of
+from orchestrator.video_models.prices import price
 from workers.reconciliation.likeness import same_prompt, same_shape
+from workers.reconciliation.places import CHUNK, chunks, now_of
 from workers.station import Line
 from workers.video_api import ApiError, Missing, RemoteJob, RemoteStatus
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from orchestrator.records import Fields
+from orchestrator.ledger.records import Fields
 from workers.video_api import RemoteJob
 
 #: More of them help nobody.

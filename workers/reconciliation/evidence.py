@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from orchestrator.in_hand import Rival
-from orchestrator.records import Item
+from orchestrator.ledger.in_hand import Rival
+from orchestrator.ledger.records import Item
+from orchestrator.ledger.store import How
 from orchestrator.settings import Deployment
-from orchestrator.store import How
 from workers.reconciliation.likeness import same_prompt, same_shape
 from workers.video_api import RemoteJob
 

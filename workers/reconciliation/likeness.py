@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from orchestrator.records import Spec
+from orchestrator.ledger.records import Spec
 from workers.video_api import RemoteJob
 
 

@@ -6,16 +6,16 @@ from dataclasses import replace
 
 import structlog
 
-from orchestrator.decision import Decision
-from orchestrator.failures import OUTCOME_UNKNOWN
-from orchestrator.records import Attempt, Item
+from orchestrator.items.decision import Decision
+from orchestrator.items.failures import OUTCOME_UNKNOWN
+from orchestrator.items.states import Event, State
+from orchestrator.ledger.records import Attempt, Item
 from orchestrator.settings import Deployment
-from orchestrator.states import Event, State
-from workers.places import listing, tells_no_list
-from workers.places import now_of as now_of
 from workers.reconciliation.candidates import shown
 from workers.reconciliation.evidence import Adopt, Finding, Hold, Listing, LookAgain, Resend, decide, without_list
-from workers.reconciliation.orphans import take_own
+from workers.reconciliation.places import listing, tells_no_list
+from workers.reconciliation.places import now_of as now_of
+from workers.rendering.orphans import take_own
 from workers.station import Station
 from workers.video_api import ApiError
 
@@ -44,7 +44,7 @@ async def reconcile(station: Station, item: Item) -> Finding | None:
 
 async def _look(station: Station, item: Item, attempt: Attempt, intent_at: float) -> Finding | None:
     if own := await take_own(station, item):
-        return own
+        return Adopt(own, "answer")
     line, store = station.line(item), station.store
     try:
         listed = await listing(station, line, item, attempt, intent_at)

@@ -9,12 +9,12 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from orchestrator import views
-from orchestrator.records import Item
+from orchestrator.items.states import State
+from orchestrator.ledger import views
+from orchestrator.ledger.records import Item
+from orchestrator.ledger.store import Store
 from orchestrator.settings import Deployment
-from orchestrator.states import State
-from orchestrator.store import Store
-from workers.archived import ArchivedRows
+from workers.archiving.archived import ArchivedRows
 from workers.reconciliation.evidence import ROUNDING_S, STEP_S
 from workers.reconciliation.likeness import plain, same_shape
 from workers.sinks import Sink

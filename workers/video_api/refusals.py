@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from orchestrator.failures import MODERATION_WORDS
+from orchestrator.items.failures import MODERATION_WORDS
 from workers.video_api.answer import CODE_LIMIT, Answer, brief
 from workers.video_api.outcomes import Accepted, CreateOutcome, RefusalKind, Refused, RemoteJob, Unknown
 

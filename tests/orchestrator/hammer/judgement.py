@@ -11,7 +11,8 @@ from tests.orchestrator.hammer.provider import Closing, Provider
 from tests.orchestrator.hammer.recount import Snapshot
 
 #: How far a create may be ahead of its even pace: when it is admitted, a part of the time between two, and at most so
-#: long; when it leaves, so long (milliseconds). `orchestrator/admission.py` has them too, but must not decide alone.
+#: long; when it leaves, so long (milliseconds). `orchestrator/admission/controller.py` has them too, but must not
+#: decide alone.
 ADMITTED_AHEAD, ADMITTED_AHEAD_MS, AHEAD_MS = 0.25, 250, 50
 
 

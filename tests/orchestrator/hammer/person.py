@@ -11,9 +11,9 @@ from collections.abc import Awaitable, Callable
 from decimal import Decimal
 
 from orchestrator import deployments
-from orchestrator.lifecycle import Action, Chosen, Word, ask
-from orchestrator.live_changes import change
-from orchestrator.store import Store
+from orchestrator.batches.lifecycle import Action, Chosen, Word, ask
+from orchestrator.batches.live_changes import change
+from orchestrator.ledger.store import Store
 from tests.orchestrator.hammer.fleet import fleet
 from tests.orchestrator.hammer.provider import Closing, Provider, Span
 

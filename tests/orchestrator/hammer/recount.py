@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.states import MOVING, OPEN, State
-from orchestrator.store import Store
+from orchestrator.items.states import MOVING, OPEN, State
+from orchestrator.ledger.store import Store
 from tests.orchestrator.hammer.fleet import BUDGETS, LIMITS, POOL, quota_of
 
 SNAPSHOT = (Path(__file__).parent / "snapshot.lua").read_text()

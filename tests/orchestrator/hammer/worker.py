@@ -14,16 +14,16 @@ import traceback
 from dataclasses import replace
 from typing import Any
 
-from orchestrator.admission import Admission, pace
-from orchestrator.decision import Decision
-from orchestrator.dispatcher import POOLS
-from orchestrator.records import Claim, Item
+from orchestrator.admission.controller import Admission, pace
+from orchestrator.admission.dispatcher import POOLS
+from orchestrator.batches.sweeping import sweep
+from orchestrator.items.decision import Decision
+from orchestrator.items.states import Event
+from orchestrator.ledger.records import Claim, Item
+from orchestrator.ledger.store import Store
 from orchestrator.redis.connection import connect
-from orchestrator.states import Event
-from orchestrator.store import Store
-from orchestrator.sweeping import sweep
 from tests.orchestrator.hammer.fleet import BUDGETS, fleet
-from workers.verdict import decide
+from workers.rendering.verdict import decide
 from workers.video_api import NotSent, RefusalKind, Refused, Unknown
 
 #: A claim that is not acted upon for so long is due again (seconds): it goes stale on purpose.

@@ -6,9 +6,9 @@ import datetime as dt
 from collections.abc import Iterable
 from typing import Any
 
+from orchestrator.admission.timings import Timing
 from orchestrator.planning import Forecast, Workload, forecast
 from orchestrator.settings import Deployment
-from orchestrator.timings import Timing
 from tests.ledger import item
 
 #: A Friday, 20:00 UTC.

@@ -23,17 +23,17 @@ from hypothesis.stateful import (
 )
 
 from manifests.window import EVERY_DAY, Window
-from orchestrator.admission import ADMIT_MARGIN, SEND_MARGIN, SEND_SLACK_S, Admission
-from orchestrator.decision import Decision
-from orchestrator.live_changes import change
+from orchestrator.admission.controller import ADMIT_MARGIN, SEND_MARGIN, SEND_SLACK_S, Admission
+from orchestrator.batches.live_changes import change
+from orchestrator.items.decision import Decision
+from orchestrator.items.states import Event
+from orchestrator.ledger.records import Claim
 from orchestrator.planning import Workload
 from orchestrator.planning.book import Admitted, Book
 from orchestrator.planning.bucket import take_token
 from orchestrator.planning.desk import NOTHING, Desk, Gate, Meter, desks
-from orchestrator.records import Claim
 from orchestrator.redis.connection import connect
 from orchestrator.settings import Budgets, Deployment
-from orchestrator.states import Event
 from tests.ledger import accept, deployment, item
 from tests.ledger import submit as submit_now
 from tests.orchestrator.virtual_clock import on_virtual_time, start_ms, tell

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.admission import ADMIT_MARGIN, interval_s
+from orchestrator.admission.controller import ADMIT_MARGIN, interval_s
 from orchestrator.planning import Forecast
 from orchestrator.settings import Deployment
 from tests.ledger import deployment

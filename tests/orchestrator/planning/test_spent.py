@@ -8,11 +8,11 @@ from decimal import Decimal
 import pytest
 from arq.connections import ArqRedis
 
-from orchestrator import views
+from orchestrator.admission.timings import Timing
+from orchestrator.ledger import views
+from orchestrator.ledger.store import Store
 from orchestrator.planning import forecast
 from orchestrator.settings import Budgets
-from orchestrator.store import Store
-from orchestrator.timings import Timing
 from tests.ledger import admit, deployment, item, submit
 from tests.orchestrator.planning.nights import work
 

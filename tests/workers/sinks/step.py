@@ -6,12 +6,12 @@ import json
 import random
 from typing import Any
 
-from orchestrator.records import Item
-from orchestrator.states import Event
+from orchestrator.items.states import Event
+from orchestrator.ledger.records import Item
 from tests.ledger import deployment
 from tests.workers.test_archive import NOW, finished
 from tests.workers.test_delivery import film
-from workers.archive import _decide
+from workers.archiving.archive import _decide
 from workers.sinks import Sink
 from workers.station import Line, Station
 

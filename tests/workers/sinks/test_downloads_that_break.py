@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.records import Item
-from orchestrator.states import Event
+from orchestrator.items.states import Event
+from orchestrator.ledger.records import Item
 from tests.workers.sinks.step import LARGE, MP4, SMALL, TAGGED, tried, until_archived
 from tests.workers.test_archive import NOW, finished
 from tests.workers.wire_server import Script, answer, drop, then_hang

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.states import Event
+from orchestrator.items.states import Event
 from tests.workers.sinks.step import LARGE, MP4, SMALL, tried
 from tests.workers.test_archive import finished
 from tests.workers.wire_server import answer

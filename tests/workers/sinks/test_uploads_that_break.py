@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.states import Event
+from orchestrator.items.states import Event
 from tests.servers import Container
 from tests.workers.sinks.conftest import blob_sink_of
 from tests.workers.sinks.gate import Cut, Gate, Refusal, Request, Rule

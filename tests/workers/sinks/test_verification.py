@@ -9,13 +9,13 @@ from typing import Any, cast
 
 import pytest
 
-from orchestrator.keys import Ref
+from orchestrator.ledger.keys import Ref
 from tests.workers.sinks.streams import stream
 from tests.workers.test_delivery import Provider, film, finished
-from workers.delivery import deliver
-from workers.receipt import receipt, receipt_name
+from workers.archiving.delivery import deliver
+from workers.archiving.receipt import receipt, receipt_name
+from workers.archiving.verification import Verdict, Verification
 from workers.sinks import Sink
-from workers.verification import Verdict, Verification
 
 FILM = film()
 

@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from sandbox.config import SandboxDeployment
+from workers.archiving.mp4 import BoxWalker, Mp4
 from workers.identity.credentials import ApiKey, Bearer
-from workers.mp4 import BoxWalker, Mp4
 from workers.video_api import (
     Accepted,
     Denied,

@@ -20,7 +20,7 @@ from tests.workers.test_poller import NOW, rendering
 from tests.workers.video_api.conftest import KEY
 from tests.workers.video_api.test_questions import TASK, VIDEO
 from workers.identity.credentials import ApiKey
-from workers.look import decide
+from workers.rendering.look import decide
 from workers.video_api import (
     Accepted,
     ApiError,

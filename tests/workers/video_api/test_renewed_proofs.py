@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from orchestrator.items.states import Event
 from orchestrator.settings.secret_file import SecretFile
-from orchestrator.states import Event
 from tests.ledger import deployment
 from tests.workers.wire_server import answer
 from workers.identity.credentials import ApiKey, Bearer
-from workers.verdict import decide
+from workers.rendering.verdict import decide
 from workers.video_api import Denied, Order, RefusalKind, Refused, boot_clock
 
 ORDER = Order(prompt="A paper boat", model="sora-2", size="1280x720", seconds=8)

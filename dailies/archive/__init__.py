@@ -1,0 +1,1 @@
+"""What is done with an archived batch: verified, watched."""

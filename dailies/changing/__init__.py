@@ -1,0 +1,1 @@
+"""What a person changes of a batch: pause, cancel, set, retry, forget."""

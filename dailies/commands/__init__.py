@@ -1,0 +1,1 @@
+"""The commands as they are typed: names, options and help; what they do is done elsewhere."""

@@ -1,0 +1,1 @@
+"""From manifests to queued batches: loaded, adjusted, surveyed, planned, submitted."""

@@ -1,0 +1,1 @@
+"""Work in this process: `run`, `worker`, and what they show while they go on."""

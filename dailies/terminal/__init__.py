@@ -1,0 +1,1 @@
+"""How commands talk: exit codes, questions, progress, times as people type them."""

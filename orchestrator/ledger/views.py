@@ -1,0 +1,146 @@
+"""Reading the ledger for people: batches, their items in manifest order, and what a deployment is at.
+
+Items come in pages, so that a batch of any size costs the same memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection
+from dataclasses import dataclass
+
+from orchestrator.items.states import State
+from orchestrator.ledger.keys import Ref
+from orchestrator.ledger.periods import limits
+from orchestrator.ledger.records import Attempt, Batch, Fields, Item, decode, instant
+from orchestrator.ledger.store import Store
+from orchestrator.settings import Budgets
+
+PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentView:
+    """A deployment's standing. Instants are Unix seconds.
+
+    stopped, message    why a create was refused, as a word and in the server's words; `probe_at`: when it is asked
+                        again, after `probes` times in vain, last with `probe_error`
+    probation           one item at a time is tried there, until a create is accepted
+    cool_reason         why it rests until `cool_until`; so do others that share its quota
+    recovering          Redis began anew, and the list of jobs there is still to be looked through; `recovery_error`:
+                        why that told nothing, `needs_person`: nor will it, so a person has to resume the deployment
+    paused              a person paused it, until `paused_until` or (None) until resumed; a pause may have run out
+    """
+
+    stopped: str | None
+    stopped_at: float | None
+    message: str | None
+    probe_at: float | None
+    probes: int
+    probe_error: str | None
+    probation: bool
+    cool_until: float | None
+    cool_reason: str | None
+    paused: bool
+    paused_at: float | None
+    paused_until: float | None
+    paused_reason: str | None
+    paused_by: str | None
+    recovering: bool
+    recovery_error: str | None
+    needs_person: bool
+
+    @classmethod
+    def parse(cls, fields: Fields, quota: Fields, recovery: Fields) -> DeploymentView:
+        """From the hashes of the deployment, of the quota that it shares (else empty), and of its scope's recovery."""
+        cooled = max((fields, quota), key=lambda f: float(f.get("cool_until") or 0))
+        return cls(
+            fields.get("stopped"),
+            instant(fields, "stopped_at"),
+            fields.get("message"),
+            instant(fields, "probe_at"),
+            int(fields.get("probes") or 0),
+            fields.get("probe_error"),
+            "probation" in fields,
+            instant(cooled, "cool_until"),
+            cooled.get("cool_reason"),
+            "paused" in fields,
+            instant(fields, "paused_at"),
+            instant(fields, "paused_until"),
+            fields.get("paused_reason") or None,
+            fields.get("paused_by") or None,
+            "noticed_at" in recovery,
+            recovery.get("error"),
+            "person" in recovery,
+        )
+
+    def is_paused(self, now: float) -> bool:
+        """Whether it is paused at this time."""
+        return self.paused and (self.paused_until is None or self.paused_until > now)
+
+
+async def batch(store: Store, name: str) -> Batch | None:
+    """One batch, or None."""
+    fields = await store.read(store.keys.batch(name))
+    return Batch.parse(name, fields) if fields else None
+
+
+async def batches(store: Store) -> list[Batch]:
+    """Every batch, oldest first."""
+    names = [raw.decode() for raw in await store.redis.zrange(store.keys.batches, 0, -1)]
+    pipe = store.redis.pipeline(transaction=False)
+    for name in names:
+        pipe.hgetall(store.keys.batch(name))
+    return [Batch.parse(n, decode(f)) for n, f in zip(names, await pipe.execute(), strict=True) if f]
+
+
+async def items(store: Store, name: str, states: Collection[State] = ()) -> AsyncIterator[Item]:
+    """A batch's items in the manifest's order (revisions behind their first), of these states or of all."""
+    start = 0
+    while ids := await store.redis.zrange(store.keys.order(name), start, start + PAGE - 1):
+        start += PAGE
+        refs = [Ref(name, raw.decode()) for raw in ids]
+        pipe = store.redis.pipeline(transaction=False)
+        for ref in refs:
+            pipe.hgetall(store.keys.item(ref))
+        pipe.hmget(store.keys.specs(name), ids)
+        *hashes, specs = await pipe.execute()
+        fields = [decode(h) for h in hashes]
+        for ref, f in zip(refs, fields, strict=True):
+            pipe.hgetall(store.keys.attempt(ref, int(f.get("attempt") or 0)))
+        made = await pipe.execute()
+        for ref, f, spec, attempt in zip(refs, fields, specs, made, strict=True):
+            if f and (not states or State(f["state"]) in states):
+                yield Item.parse(ref, f, spec, decode(attempt))
+
+
+async def attempts(store: Store, item: Item) -> list[Attempt]:
+    """All attempts of an item, oldest first."""
+    pipe = store.redis.pipeline(transaction=False)
+    numbers = range(1, item.made + 1)
+    for number in numbers:
+        pipe.hgetall(store.keys.attempt(item.ref, number))
+    return [Attempt.parse(n, decode(f)) for n, f in zip(numbers, await pipe.execute(), strict=True)]
+
+
+async def deployment(store: Store, name: str) -> DeploymentView:
+    """A deployment as the ledger has it."""
+    fields = await store.read(store.keys.deployment(name))
+    shared = fields.get("quota")
+    quota = await store.read(store.keys.quota(shared)) if shared else {}
+    return DeploymentView.parse(fields, quota, await recovery_of(store, fields))
+
+
+async def recovery_of(store: Store, deployment: Fields) -> Fields:
+    """What is noted of the scope of a deployment, whose hash this is (`lua/_recovery.lua`)."""
+    scope = deployment.get("scope")
+    return await store.read(store.keys.recovery(scope)) if scope else {}
+
+
+async def spent(store: Store, budgets: Budgets, now: float) -> dict[str, int]:
+    """What of the budgets of the days and months around `now` (Unix seconds) is spent or bound: id → micro-dollars."""
+    found = {}
+    for budget in limits(budgets, now):
+        for period in budget["periods"]:
+            fields = await store.read(store.keys.budget(period[0]))
+            found[period[0]] = sum(int(fields.get(name) or 0) for name in ("reserved", "unknown", "confirmed"))
+    return found

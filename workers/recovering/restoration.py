@@ -1,0 +1,175 @@
+"""What the archive tells a ledger that was lost, or is older than what happened since: its receipts.
+
+A receipt beside its video says that a row is made, paid for and kept. Nothing is downloaded, and nothing in the archive
+is changed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from orchestrator.batches.batch_lock import alone
+from orchestrator.items.states import State
+from orchestrator.ledger import recovery, views
+from orchestrator.ledger.records import Item, Spec
+from orchestrator.ledger.store import Store
+from orchestrator.settings import Deployment
+from workers.archiving.archived import ArchivedRows
+from workers.sinks import Sink
+from workers.station import Station
+
+log = structlog.get_logger("workers.recovering.restoration")
+
+#: Rows written by one script.
+CHUNK = 500
+#: What may have been archived since an older ledger was written.
+_BEFORE = set(State) - {State.ARCHIVED}
+_OWN_COLUMNS = ("prompt", "model", "size", "seconds")
+#: Of the documents that a report writes: one stands there once the batch was final.
+_RESULTS = "results.csv"
+
+
+@dataclass(slots=True)
+class Restored:
+    """One batch: how many receipts stand in its folder, how many rows came back by them, how many were known; and
+    receipts that cannot be read or whose video is missing. `busy`: somebody submits or drops it, so it was left."""
+
+    batch: str
+    receipts: int = 0
+    restored: int = 0
+    known: int = 0
+    unusable: tuple[str, ...] = ()
+    busy: bool = False
+
+
+async def take_receipts(station: Station) -> int:
+    """Archive what an older ledger takes for unfinished, though its receipt stands in the archive; how many items. Once
+    in each life of Redis. Raises ArchiveError."""
+    store = station.store
+    if await recovery.receipts_taken(store):
+        return 0
+    taken = 0
+    deployments = [line.deployment for line in station.lines.values()]
+    for batch in await views.batches(store):
+        if batch.moving(*_BEFORE):
+            taken += await _take(store, ArchivedRows(station.sink, batch.name, deployments), batch.name)
+    await recovery.note_receipts_taken(store)
+    if taken:
+        log.warning("items.were_archived_before", items=taken)
+    return taken
+
+
+async def restore(
+    store: Store, sink: Sink, batch: str, deployments: Sequence[Deployment], *, keep_s: float
+) -> Restored:
+    """Bring back what a batch's folder tells of it. Rows that are known stay as they are, but for those that are not
+    archived though their receipt stands there. Raises ArchiveError.
+
+    `keep_s`: for how long a batch whose results stand in the archive is kept here.
+    """
+    rows, done, columns = ArchivedRows(sink, batch, deployments), Restored(batch), list(_OWN_COLUMNS)
+    if not any(name.endswith(".json") for name in await rows.names()):
+        return done
+    async with alone(store, batch) as lock:
+        if lock is None:
+            return Restored(batch, busy=True)
+        before, taken = await views.batch(store, batch), 0
+        if before is not None:
+            taken = await _take(store, rows, batch)
+        else:
+            await _open(store, batch, columns)
+        place = 0
+        async for papers in _chunks(rows, done):
+            await lock.reacquire()
+            written = [_row(rows, paper, place + n) for n, paper in enumerate(papers)]
+            place += len(papers)
+            for label in (label for paper in papers for label in paper["labels"]):
+                if label not in columns:
+                    columns.append(label)
+            added, known = await store.scripts.run("restore", batch, *written)
+            done.restored, done.known = done.restored + int(added), done.known + int(known)
+        if before is None:
+            await _open(store, batch, columns)
+            await store.scripts.run("seal_batch", batch)
+            if _RESULTS in await rows.names():  # they tell of rows that have no receipt, too
+                await store.end_report(batch, 0, keep_s=keep_s)
+    done.restored, done.known = done.restored + taken, done.known - taken
+    log.info("batch.restored", batch=batch, receipts=done.receipts, restored=done.restored)
+    return done
+
+
+async def _open(store: Store, batch: str, columns: Sequence[str]) -> None:
+    settings = {"columns": json.dumps(list(columns)), "template": batch, "budget": "", "window": ""}
+    await store.scripts.run("open_batch", batch, settings, [])
+
+
+async def _chunks(rows: ArchivedRows, done: Restored) -> AsyncIterator[list[dict[str, Any]]]:
+    """The receipts that can be used, some at once; all of them are counted."""
+    papers: list[dict[str, Any]] = []
+    async for name, paper in rows.papers():
+        done.receipts += 1
+        if paper is None or not _is_named_for(name, str(paper["key"])):
+            done.unusable = (*done.unusable, name)
+            continue
+        papers.append(paper)
+        if len(papers) == CHUNK:
+            yield papers
+            papers = []
+    if papers:
+        yield papers
+
+
+def _is_named_for(name: str, key: str) -> bool:
+    """Whether a receipt lies where this program puts that of a key, of one of its revisions, or of a second video."""
+    stem = name.removesuffix(".json")
+    return stem == key or stem.startswith((f"{key}~", f"{key}."))
+
+
+def _row(rows: ArchivedRows, paper: Mapping[str, Any], place: int) -> dict[str, object]:
+    """As `lua/restore.lua` takes it."""
+    spec = Spec(
+        key=paper["key"],
+        prompt=paper["prompt"],
+        model=paper["model"],
+        size=paper["size"],
+        seconds=int(paper["seconds"]),
+        fingerprint=paper["fingerprint"],
+        labels=dict(paper["labels"]),
+    )
+    return {
+        "key": spec.key,
+        "fingerprint": spec.fingerprint,
+        "spec": spec.dump(),
+        "model": spec.model,
+        "seconds": spec.seconds,
+        "place": place,
+        "found": rows.found(paper),
+    }
+
+
+async def _take(store: Store, rows: ArchivedRows, batch: str) -> int:
+    """Archive the batch's items whose receipts stand there; how many."""
+    taken, some = 0, list[Item]()
+
+    async def write() -> int:
+        found = {id(spec): paper for spec, paper in await rows.find_each([item.spec for item in some])}
+        told = [
+            {"id": item.ref.item, "fingerprint": item.spec.fingerprint, "found": found[id(item.spec)]}
+            for item in some
+            if id(item.spec) in found
+        ]
+        some.clear()
+        return int(await store.scripts.run("take_receipts", batch, *told)) if told else 0
+
+    async for item in views.items(store, batch, _BEFORE):
+        if "again" in item.fields:  # a person pays for it again
+            continue
+        some.append(item)
+        if len(some) == CHUNK:
+            taken += await write()
+    return taken + await write()

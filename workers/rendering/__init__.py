@@ -1,0 +1,1 @@
+"""From an admitted item to a remote job that ended: creates, looks, what comes of them."""

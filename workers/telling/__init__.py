@@ -1,0 +1,1 @@
+"""Telling people by webhook how a night goes."""
