@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Literal
 
 
-def rfc3339(instant: float | None) -> str:
-    """Unix seconds as RFC 3339 in UTC, to the second; empty where there is none."""
+def rfc3339(instant: float | None, *, timespec: Literal["seconds", "milliseconds"] = "seconds") -> str:
+    """Unix seconds as RFC 3339 in UTC; empty where there is none."""
     if instant is None:
         return ""
-    return dt.datetime.fromtimestamp(instant, dt.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return dt.datetime.fromtimestamp(instant, dt.UTC).isoformat(timespec=timespec).replace("+00:00", "Z")
 
 
 def local(instant: float) -> str:

@@ -60,7 +60,7 @@ def policy() -> str:
 def _template() -> Template:
     # Asynchronous, so that the page is written while the items are read, a page of them at a time.
     environment = Environment(
-        loader=PackageLoader("orchestrator", "templates/contact_sheet"),
+        loader=PackageLoader("orchestrator.reports", "templates/contact_sheet"),
         autoescape=True,
         enable_async=True,
         trim_blocks=True,

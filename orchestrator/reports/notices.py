@@ -53,7 +53,6 @@ class Notice:
 async def batch_facts(store: Store, batch: Batch, archive: str, stopped: Stoppage | None = None) -> dict[str, Any]:
     """What there is to say of a batch. `archive`: its root's URL, which ends with `/`."""
     place = f"{archive}{quote(batch.name)}/"
-    ended = batch.final_at
     return {
         "batch": batch.name,
         "stopped": stopped
@@ -61,7 +60,8 @@ async def batch_facts(store: Store, batch: Batch, archive: str, stopped: Stoppag
         "items": {"total": batch.total, **{str(state): batch.counts[state] for state in State}},
         "cost_usd": {name: usd(getattr(batch, name)) for name in ("confirmed", "unknown", "estimated")},
         "started_at": rfc3339(batch.started_at or batch.created_at),
-        "ended_at": rfc3339(ended) or None,
+        # A batch may end twice within a second, and its notices may come in any order: this tells which is the last.
+        "ended_at": rfc3339(batch.final_at, timespec="milliseconds") or None,
         "failures": await _failures(store, batch),
         "archive": place,
         "results": f"{place}results.csv",
@@ -88,7 +88,7 @@ async def announce(
 ) -> bool:
     """Leave notices for these webhooks, unless the same (by `mark`) was told already. `batch`: empty where it concerns
     all of them. Whether it is news."""
-    text = json.dumps({"at": rfc3339(time.time()), **facts}, ensure_ascii=False)
+    text = json.dumps({"at": rfc3339(time.time(), timespec="milliseconds"), **facts}, ensure_ascii=False)
     notices = [
         {"id": f"msg_{secrets.token_hex(12)}", "channel": channel, "occasion": occasion, "facts": text}
         for channel in channels
