@@ -70,4 +70,4 @@ def test_a_retirement_is_the_providers_own(model: str, endpoint: str, day: dt.da
 
 def test_the_table_is_part_of_what_is_installed() -> None:
     packed = tomllib.loads((HOUSE / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
-    assert any(fnmatch("models.yaml", pattern) for pattern in packed["orchestrator"])
+    assert any(fnmatch("models.yaml", pattern) for pattern in packed["orchestrator.video_models"])
