@@ -14,7 +14,7 @@ from manifests.readers.yaml_reader import Header, read_header
 from manifests.vocabulary.amount import usd_of
 from manifests.vocabulary.fields import HEADER, unknown_header
 from manifests.window import FIELDS as WINDOW_FIELDS
-from manifests.window import BadWindow, Window, read_window
+from manifests.window import Window, faults_of, read_window
 
 VERSION = "1"
 
@@ -105,14 +105,13 @@ def _window(header: Header, reading: Reading) -> Window | None:
         for name, value in node.content.items()
         if value.content is not None
     }
-    try:
-        return read_window(values)
-    except BadWindow as error:
-        place = node.content.get(error.field, node)
-        known = error.field in WINDOW_FIELDS
+    faults = list(faults_of(values))
+    for fault in faults:
+        place = node.content.get(fault.field, node)
+        known = fault.field in WINDOW_FIELDS
         line, column = (place.line, place.column) if known else (place.key_line, place.key_column)
-        reading.problem(line, column, f"window.{error.field}", place.text, error.message, error.hint)
-        return None
+        reading.problem(line, column, f"window.{fault.field}", place.text, fault.message, fault.hint)
+    return None if faults else read_window(values)
 
 
 def _defaults(header: Header, heading: Heading, reading: Reading) -> Row | None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, partial
 from typing import NoReturn
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -86,22 +86,39 @@ class Window:
 def read_window(values: Mapping[str, str | list[str]]) -> Window:
     """The window of `{start, end, timezone, days}` as written; days are names, ranges (`fri-mon`) or a list of them.
 
-    Without `timezone` it is in UTC, without `days` it is on every day. Raises BadWindow for the first thing wrong.
+    Without `timezone` it is in UTC, without `days` it is on every day. Raises BadWindow for the first thing wrong;
+    `faults_of` tells all of them.
     """
-    for name in values:
-        if name not in FIELDS:
-            near = get_close_matches(name, FIELDS, n=1, cutoff=0.6)
-            raise BadWindow(
-                name,
-                "is not part of a window",
-                f"did you mean {near[0]}?" if near else f"it has {', '.join(FIELDS[:-1])} and {FIELDS[-1]}",
-            )
+    for fault in faults_of(values):
+        raise fault
     return Window(
         time_of("start", values.get("start", "")),
         time_of("end", values.get("end", "")),
         zone_of(values.get("timezone", "UTC")),
         days_of(values.get("days", list(DAYS))),
     )
+
+
+def faults_of(values: Mapping[str, str | list[str]]) -> Iterator[BadWindow]:
+    """Everything that is wrong with a window as it is written."""
+    strange = [name for name in values if name not in FIELDS]
+    for name in strange:
+        near = get_close_matches(name, FIELDS, n=1, cutoff=0.6)
+        hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(FIELDS[:-1])} and {FIELDS[-1]}"
+        yield BadWindow(name, "is not part of a window", hint)
+    readers: dict[str, Callable[[object], object]] = {
+        "start": partial(time_of, "start"),
+        "end": partial(time_of, "end"),
+        "timezone": zone_of,
+        "days": days_of,
+    }
+    for name, read in readers.items():
+        # What is missing may be what is misspelt.
+        if name in values or (name in ("start", "end") and not strange):
+            try:
+                read(values.get(name, ""))
+            except BadWindow as fault:
+                yield fault
 
 
 def time_of(field: str, written: object) -> dt.time:
