@@ -23,7 +23,13 @@ def print_diagnosis(found: Diagnosis, console: Console) -> None:
         last = finding.part
         status = Text(str(finding.status), style=_STYLES[finding.status])
         table.add_row(status, part, finding.check, Text(harmless(finding.says, lines=False)))
-    console.print(table)
+    if console.is_terminal:
+        console.print(table)
+    else:  # a table fills each line up to its longest, which in a log is very long
+        with console.capture() as drawn:
+            console.print(table)
+        for line in drawn.get().splitlines():
+            _line(console, line.rstrip())
     for finding in found.findings:
         if finding.status is Status.OK or not (finding.mend or finding.commands):
             continue

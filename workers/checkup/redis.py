@@ -104,7 +104,7 @@ async def _clock(redis: Redis, clock: Callable[[], float]) -> list[Finding]:
     seconds, micros = await redis.time()
     off = int(seconds) + int(micros) / 1e6 - (before + clock()) / 2
     if abs(off) <= SKEW_S:
-        return [fine(_PART, "clock", f"its clock is {off:+.1f} s off this machine's")]
+        return [fine(_PART, "clock", f"its clock is {abs(off):.1f} s off this machine's")]
     says = f"its clock is {off:+.0f} s off this machine's"
     return [warning(_PART, "clock", says, "set both by NTP: windows go by Redis's clock, tokens by this machine's")]
 
