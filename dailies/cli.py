@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from importlib.metadata import version
 from typing import Annotated
 
 import typer
@@ -21,7 +22,7 @@ from dailies.options import Config
 from dailies.reading.spending import spend
 from dailies.rendering import working
 from dailies.terminal.exits import Exit, say
-from dailies.terminal.printing import end, read_settings
+from dailies.terminal.printing import end, read_settings, tell
 from orchestrator import logs
 from orchestrator.admission.attendance import STEPS
 from orchestrator.settings.environment import ONLY_VARIABLE
@@ -33,13 +34,24 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     epilog="Try it with nothing but Python: dailies run manifests/examples/first-night.yaml --sandbox",
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        tell(f"dailies {version('dailies')}")
+        raise typer.Exit
+
 
 @app.callback()
 def main(
     log_level: Annotated[
         str, typer.Option("--log-level", help="debug, info, warning or error (warning on a terminal, else info).")
     ] = "",
+    _: Annotated[
+        bool, typer.Option("--version", help="Say which release this is.", callback=_tell_version, is_eager=True)
+    ] = False,
 ) -> None:
     """Set up the log before any command: on stderr, JSON unless that is a terminal."""
     try:

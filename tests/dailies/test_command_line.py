@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -284,6 +285,12 @@ async def test_the_sandbox_option_touches_nothing_that_is_configured(rows: Path,
     assert not (tmp_path / "real").exists()
     assert (tmp_path / "archive-sandbox/spring/boat.mp4").is_file()
     assert {p.name for p in (tmp_path / "state").iterdir()} == {"sandbox"}
+
+
+async def test_the_release_and_short_help_are_told_without_any_settings(tmp_path: Path) -> None:
+    code, out, _ = await dailies("--version", DAILIES_CONFIG=str(tmp_path / "none.yaml"))
+    assert (code, out) == (0, f"dailies {version('dailies')}\n")
+    assert (await dailies("plan", "-h"))[1] == (await dailies("plan", "--help"))[1]
 
 
 async def test_help_of_every_command_teaches() -> None:
