@@ -29,8 +29,12 @@ class SettingsError(Exception):
 def problems_of(error: ValidationError, tree: Tree, root: type[BaseModel]) -> list[Problem]:
     """Translate what pydantic found into problems with file, line, key path and mend."""
     found = []
-    for detail in error.errors(include_url=False):
+    details = error.errors(include_url=False)
+    refused = {tuple(detail["loc"])[:-1] for detail in details}
+    for detail in details:
         location: Location = tuple(detail["loc"])
+        if detail["type"] == "too_short" and location in refused:
+            continue  # it has elements, and what is wrong with each of them is told
         context: dict[str, Any] = detail.get("ctx") or {}
         if detail["type"] == "extra_forbidden":
             message, hint, value = "is not a known key", nearest_key(location, root), ""
@@ -40,6 +44,8 @@ def problems_of(error: ValidationError, tree: Tree, root: type[BaseModel]) -> li
             message, hint, value = _message(detail["msg"], detail["type"]), _hint(location, context, root), ""
             if detail["type"] != "missing":
                 value = _shown(location, detail["input"])
+            if detail["type"] == "literal_error" and value:
+                hint = _nearest_word(value, str(context.get("expected"))) or hint
             message += f", not {value}" if value else ""
         found.append(tree.problem(location, message, hint=hint, value=value))
     return found
@@ -68,9 +74,17 @@ def nearest_name(name: str, known: Sequence[str]) -> str:
     return f"the nearest known one is {match[0]}; known here: {', '.join(known)}"
 
 
+def _nearest_word(value: str, expected: str) -> str:
+    """Of the words that may stand there, in quotes each, the one that was meant; empty where none is near."""
+    match = get_close_matches(value.lower(), re.findall("'([^']+)'", expected), n=1, cutoff=0.6)
+    return f"did you mean {match[0]}?" if match else ""
+
+
 def _message(text: str, kind: str) -> str:
     if kind == "missing":
         return "is missing"
+    if kind == "too_short":
+        return "must have at least one element"
     return re.sub(r"^Input ", "", text).split(", unable")[0].replace("should", "must", 1)
 
 

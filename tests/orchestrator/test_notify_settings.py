@@ -48,7 +48,7 @@ def test_on_is_a_key_and_no_other_word_for_true(tmp_path: Path, key: str) -> Non
         ("notify: [{name: ops, url: 'https://x'}]\n", "notify[0].url: is not a known key"),
         ("notify: [{name: ops, url_env: A}, {name: ops, url_env: B}]\n", "notify[1].name: must be unique"),
         ("notify: [{name: ops, url_env: A, kind: slack, secret_env: S}]\n", "only a generic webhook is signed"),
-        ("notify: [{name: ops, url_env: A, on: []}]\n", "notify[0].on"),
+        ("notify: [{name: ops, url_env: A, on: []}]\n", "notify[0].on: must have at least one element"),
         ("notify: [{name: ops, url_env: A, on: [started]}]\n", "notify[0].on[0]"),
         ("notify: [{name: ops, url_env: A, allow: ['http://x']}]\n", "notify[0].allow[0]"),
         ("notify: [{name: a b, url_env: A}]\n", "notify[0].name"),
@@ -56,6 +56,11 @@ def test_on_is_a_key_and_no_other_word_for_true(tmp_path: Path, key: str) -> Non
 )
 def test_what_is_wrong_is_told_at_its_key(tmp_path: Path, text: str, told: str) -> None:
     assert told in problems(tmp_path, text)
+
+
+def test_a_word_that_is_misspelt_is_told_once_with_the_one_that_was_meant(tmp_path: Path) -> None:
+    (told,) = problems(tmp_path, "notify: [{name: ops, url_env: A, on: [end]}]\n").splitlines()
+    assert told.endswith("notify[0].on[0]: must be 'ended', 'stopped' or 'expiry', not end (did you mean ended?)")
 
 
 @pytest.mark.parametrize("written", [URL[8:], "http://hooks.example.com/x", "https:///x", "ftp://x/y"])
