@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import math
 from collections.abc import Iterator
@@ -16,8 +17,11 @@ import workers.rendering.create
 from orchestrator.items.states import Event, State
 from orchestrator.ledger import remote_ids, views
 from orchestrator.ledger.keys import Ref
+from orchestrator.ledger.records import Claim
 from tests.ledger import deployment
+from tests.main_job.night import until
 from tests.workers.creating import Desk
+from workers.harness import Harness
 from workers.rendering.create import create
 from workers.rendering.verdict import decide
 from workers.video_api import Accepted, CreateOutcome, Image, NotSent, Order, RefusalKind, Refused, Unknown
@@ -252,3 +256,56 @@ async def test_a_job_without_a_time_is_as_old_as_the_answer_that_named_it(
     newest = await remote_ids.newest(desk.store, found.attempt.scope)
     assert newest is not None
     assert newest[1] > desk.station.clock() + 4000
+
+
+async def test_an_archive_that_never_answers_costs_the_slot_no_longer_than_a_create_may_take(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the claim is renewed for as long as the image is read."""
+    item = await desk.admitted("a", image_sha256="0" * 64)
+
+    async def hangs(*_: Any) -> Image:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    monkeypatch.setattr(workers.rendering.create, "stored_image", hangs)
+    short = deployment("east", create_timeout_s=1.0)
+    line = dataclasses.replace(desk.station.lines["east"], deployment=short)
+    await create(dataclasses.replace(desk.station, lines={"east": line}), item)
+    assert (await desk.item("a")).state is State.WAITING
+    told = (await desk.store.read(desk.store.keys.deployment("east"))).values()
+    assert any("input_reference: the archive did not answer within 1 s" in each for each in told), told
+    assert await desk.store.redis.zcard(desk.store.keys.open("east")) == 0
+
+
+async def test_a_create_that_is_not_answered_renews_its_claim_no_more_once_its_intent_is_written(desk: Desk) -> None:
+    """However long it takes and however often its worker asks: reconcile takes it on when it was said to."""
+    station = dataclasses.replace(desk.station, claim_s=0.03)
+    item = await desk.admitted("a")
+    asked: list[bool] = []
+    renew = type(desk.store).renew
+    answered = asyncio.Event()
+
+    async def counted(self: Any, *arguments: Any) -> bool:
+        asked.append(await renew(self, *arguments))
+        return asked[-1]
+
+    async def slow(*_: Any, **__: Any) -> CreateOutcome:
+        await answered.wait()
+        return NotSent("at last")
+
+    desk.api.create = slow
+    step = Harness(station).item_step(create, cuts=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(desk.store), "renew", counted)
+        working = asyncio.create_task(step(Claim("create", item.ref, item.version, item.attempts)))
+
+        async def refused_once() -> bool:
+            return working.done() or asked[-1:] == [False]
+
+        await until(refused_once)
+    assert (await desk.item("a")).state is State.CREATING
+    assert await desk.due_in_s("a") <= 2 * desk.east.create_timeout_s + desk.east.settle_s
+    assert asked.count(False) == 1, "it asked no more"
+    answered.set()
+    await working

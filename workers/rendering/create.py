@@ -42,7 +42,14 @@ async def create(station: Station, item: Item) -> None:
         return
     line = station.line(item)
     try:
-        order = await _order(station, item, line.deployment)
+        # The claim is renewed meanwhile, and the slot is taken: an archive that never answers must not keep both. From
+        # the intent on nothing renews it, since its version moves on.
+        async with asyncio.timeout(line.deployment.create_timeout_s):
+            order = await _order(station, item, line.deployment)
+    except TimeoutError:
+        words = f"input_reference: the archive did not answer within {line.deployment.create_timeout_s:g} s"
+        await station.store.apply(item.ref, item.version, not_sent(words))
+        return
     except ArchiveUnavailable as error:
         await station.store.apply(item.ref, item.version, not_sent(f"input_reference: {error}"))
         return
