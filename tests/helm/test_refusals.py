@@ -49,6 +49,11 @@ OURS = {"name": "dailies", "key": "key"}
         ({"config.redis.url": "redis+sentinel://a:26379,b:7000/m"}, "Add 7000 to networkPolicy.egress.redis.ports"),
         ({"config.deployments.0.endpoint": "http://gateway/v1"}, "Add 80 to networkPolicy.egress.azure.ports"),
         ({"config.archive.url": "http://azurite:10000/devstoreaccount1/videos"}, "config.archive.url names that port"),
+        (
+            {"extraEnv": [{"name": "HTTPS_PROXY", "value": "http://me:hunter2@proxy.example.com:3128"}]},
+            "Add 3128 to networkPolicy.egress.azure.ports, or write a rule in networkPolicy.egress.extra: extraEnv's HTTPS",
+        ),
+        ({"extraEnv": [{"name": "all_proxy", "value": "proxy"}]}, "Add 80 to networkPolicy.egress.azure.ports"),
         ({"secretEnv.DAILIES_ARCHIVE__URL": OURS}, "Move secretEnv.DAILIES_ARCHIVE__URL into config"),
         ({"secretEnv.DAILIES_CONFIG": OURS}, "Move secretEnv.DAILIES_CONFIG into config"),
         ({"worker.terminationGracePeriodSeconds": 195}, "Set worker.terminationGracePeriodSeconds above 195"),
@@ -73,3 +78,8 @@ def test_every_problem_is_said_at_once() -> None:
 @pytest.mark.parametrize("url", ["rediss://redis:6380", "redis://user@redis:6379/0", "redis://[::1]:6379/0", "redis+sentinel://a,b/m"])
 def test_a_redis_without_a_password_is_taken(url: str) -> None:
     assert render(values_of("smallest", {"config.redis.url": url}))
+
+
+def test_a_proxy_that_pods_may_reach_is_taken() -> None:
+    proxy = {"name": "HTTPS_PROXY", "value": "http://proxy.example.com:3128"}
+    assert render(values_of("smallest", {"extraEnv": [proxy], "networkPolicy.egress.azure.ports": [443, 3128]}))

@@ -99,6 +99,14 @@ def test_keda_asks_prometheus_for_the_same() -> None:
     assert (spec["minReplicaCount"], spec["maxReplicaCount"], spec["fallback"]["replicas"]) == (2, 6, 2)
 
 
+def test_keda_starts_no_creating_worker_for_videos_that_others_archive() -> None:
+    spec = one(render(values_of("scaled", {"archiveWorker": {"enabled": True}})), "ScaledObject")["spec"]
+    series = '{namespace="films",job="night"}'
+    (trigger,) = spec["triggers"]
+    asked = f"max(dailies_admissible_items{series}) - max(dailies_archive_backlog_items{series})"
+    assert trigger["metadata"]["query"] == asked
+
+
 @pytest.mark.parametrize("name", VALUES)
 def test_pods_run_where_and_as_it_is_said(name: str) -> None:
     values = values_of(name)

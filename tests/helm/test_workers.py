@@ -207,6 +207,13 @@ def test_the_notes_end_in_three_commands_for_this_release(name: str) -> None:
         assert set(re.findall(r"(?:deployment|cronjob)/([\w-]+)", command)) <= names
 
 
+@pytest.mark.parametrize(
+    ("name", "count"), [("smallest", "2 worker(s)"), ("scaled", "2 to 6 worker(s)"), ("apart", "1 to 2 and 3 archive")]
+)
+def test_the_notes_count_the_workers_that_there_will_be(name: str, count: str) -> None:
+    assert f": {count}" in render_text(values_of(name))["NOTES.txt"]
+
+
 def test_workload_identity_reaches_every_pod() -> None:
     """Azure's webhook looks for the label on the pod, and for the client id on its ServiceAccount."""
     schedules = values_of("overnight")["schedules"]

@@ -20,6 +20,13 @@
 {{- include "dailies.portAllowed" (list (regexReplaceAll "^https?://([^/]*).*$" $url "${1}") (ternary 443 80 (hasPrefix "https" $url)) $egress.azure.ports $path "azure") }}
 {{- end }}
 {{- end }}
+{{- range .Values.extraEnv }}
+{{- if and (regexMatch "(?i)^(https?|all)_proxy$" .name) .value }}
+{{- $host := regexReplaceAll "^(?:[a-z0-9+]+://)?(?:[^@/]*@)?([^/]*).*$" .value "${1}" }}
+{{- $default := ternary 443 80 (hasPrefix "https" .value) }}
+{{- include "dailies.portAllowed" (list $host $default $egress.azure.ports (printf "extraEnv's %s" .name) "azure") }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end -}}
 
