@@ -78,7 +78,13 @@ def test_each_alert_says_how_bad_it_is_and_what_to_do_first() -> None:
         said = rule["annotations"]
         assert said["summary"].endswith(".")
         assert said["runbook_url"] == f"https://wiki.example.com/runbook#{rule['alert'].lower()}"
-        assert said["first_command"].startswith("kubectl exec -n films deployment/night-dailies -- dailies ")
+        one_of = ("kubectl exec -n films deployment/night-dailies -- dailies ", "kubectl logs -n films job/")
+        assert said["first_command"].startswith(one_of)
+
+
+def test_without_a_schedule_no_alert_waits_for_one() -> None:
+    (group,) = one(render(values_of("apart")), "PrometheusRule")["spec"]["groups"]
+    assert {rule["alert"] for rule in rules()} - {rule["alert"] for rule in group["rules"]} == {"DailiesSubmitFailed"}
 
 
 def test_every_metric_that_is_asked_for_is_told() -> None:

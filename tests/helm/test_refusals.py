@@ -51,7 +51,7 @@ OURS = {"name": "dailies", "key": "key"}
         ({"config.archive.url": "http://azurite:10000/devstoreaccount1/videos"}, "config.archive.url names that port"),
         (
             {"extraEnv": [{"name": "HTTPS_PROXY", "value": "http://me:hunter2@proxy.example.com:3128"}]},
-            "Add 3128 to networkPolicy.egress.azure.ports, or write a rule in networkPolicy.egress.extra: extraEnv's HTTPS",
+            "Add 3128 to networkPolicy.egress.azure.ports, or write a rule in networkPolicy.egress.extra: extraEnv",
         ),
         ({"extraEnv": [{"name": "all_proxy", "value": "proxy"}]}, "Add 80 to networkPolicy.egress.azure.ports"),
         ({"secretEnv.DAILIES_ARCHIVE__URL": OURS}, "Move secretEnv.DAILIES_ARCHIVE__URL into config"),
