@@ -20,7 +20,9 @@ _QUOTA, _DESK = ("_quota",), ("_quota", "_recovery", "_desk")
 _MORE = {
     "accept": (*_QUOTA, "_learning"),
     "admit": (*_DESK, "_lanes"),
+    "announce": ("_notices",),
     "claim": (*_QUOTA, "_recovery"),
+    "claim_notices": ("_notices",),
     "explain": (*_DESK, "_lanes", "_ahead"),
     "forget": ("_recovery",),
     "intend": _DESK,
@@ -29,6 +31,7 @@ _MORE = {
     "recovery": ("_recovery",),
     "restore": ("_receipts",),
     "seal_batch": ("_recovery",),
+    "settle_notice": ("_notices",),
     "submit": ("_receipts",),
     "take_receipts": ("_receipts",),
     "sweep": ("_revival", "_recovery"),

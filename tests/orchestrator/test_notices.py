@@ -150,3 +150,59 @@ async def test_where_nobody_wants_to_know_nothing_is_noted(store: Store) -> None
         await look.look()
     await look.ended(await batch_of(store))
     assert await outstanding(store) == 0
+
+
+async def test_no_number_of_others_notices_stands_before_ones_own(store: Store) -> None:
+    """Those of a webhook that nobody here sends stay the first by their time, for two days."""
+    await submit(store, [item("a")])
+    for n in range(21):
+        await announce(store, "spring", "stopped", str(n), {}, [f"gone{c}" for c in range(50)])
+    await announce(store, "spring", "ended", "1", {}, ["ops"])
+    assert [n.channel for n in await claimed(store)] == ["ops"]
+    await after(store, CLAIM_S + 1)
+    (again,) = await claimed(store, "ops")
+    assert await settle(store, again, again_in_s=None)
+    assert await claim(store, ["ops"], 10) == ([], None)
+    await after(store, 2 * GIVE_UP_S + 60)
+    for _ in range(3):
+        await claimed(store, "ops")
+    assert await outstanding(store) == 0
+
+
+async def test_what_an_earlier_release_leaves_and_claims_is_found_behind_any_number_of_others(store: Store) -> None:
+    """It knows one set for all webhooks: a rolling update has both at once."""
+    await submit(store, [item("a")])
+    for n in range(21):
+        await announce(store, "spring", "stopped", str(n), {}, [f"gone{c}" for c in range(50)])
+    p, now = store.keys.prefix, START
+    fields = {"channel": "ops", "occasion": "ended", "facts": "{}", "left_at": now, "tries": 0}
+    await store.redis.hset(f"{p}notice:msg_old", mapping=fields)
+    await store.redis.zadd(f"{p}notices", {"msg_old": now + 1})
+    await after(store, 1)
+    found = [notice.id for _ in range(2) for notice in await claimed(store)]
+    assert found == ["msg_old"]
+
+    await announce(store, "spring", "ended", "1", {}, ["ops"])
+    (name,) = await store.redis.zrangebyscore(f"{p}notices:ops", START + 1000, START + 1000)
+    await store.redis.zadd(f"{p}notices", {name: START + 31_000})  # the earlier release has claimed it
+    await store.redis.hincrby(f"{p}notice:{name.decode()}", "tries", 1)
+    assert await claimed(store) == []
+    await after(store, 32)
+    (taken,) = await claimed(store)
+    assert (taken.id, taken.tries) == (name.decode(), 2)
+    pipe = store.redis.pipeline()
+    pipe.zrem(f"{p}notices", name)  # it arrived all the same, and the earlier release says so
+    pipe.delete(f"{p}notice:{name.decode()}")
+    await pipe.execute()
+    await after(store, 600)
+    assert [n.id for n in await claimed(store)] == ["msg_old"]
+
+
+async def test_the_longest_due_is_sent_first_of_whichever_webhook(store: Store) -> None:
+    await submit(store, [item("a")])
+    for n in range(4):
+        await after(store, n)
+        await announce(store, "spring", "stopped", str(n), {}, ["ops" if n % 2 else "team"])
+    await after(store, 10)
+    found, next_due = await claim(store, ["ops", "team"], 3)
+    assert ([n.channel for n in found], next_due) == (["team", "ops", "team"], 0)

@@ -3,8 +3,6 @@
 -- ARGV  2 batch, or '' for what concerns all of them; 3 the occasion; 4 which one of its kind, as a mark: the same is
 --       told only once; 5 [{id, channel, occasion, facts}, …]
 -- Returns how many notices were left; -1 when that was told already, or the batch is not there any more.
---
--- 'notices' has each by when it is due, 'notice:ID' what it says.
 
 local key = ARGV[2] == '' and KEYS[1] or batch_key(ARGV[2])
 if ARGV[2] ~= '' and redis.call('EXISTS', key) == 0 then return -1 end
@@ -12,8 +10,8 @@ if redis.call('HGET', key, 'told:' .. ARGV[3]) == ARGV[4] then return -1 end
 redis.call('HSET', key, 'told:' .. ARGV[3], ARGV[4])
 local now, notices = now_ms(), cjson.decode(ARGV[5])
 for _, notice in ipairs(notices) do
-  redis.call('HSET', P .. 'notice:' .. notice.id, 'channel', notice.channel, 'occasion', notice.occasion,
+  redis.call('HSET', notice_key(notice.id), 'channel', notice.channel, 'occasion', notice.occasion,
              'facts', notice.facts, 'left_at', now, 'tries', 0)
-  redis.call('ZADD', P .. 'notices', now, notice.id)
+  set_notice_due(notice.channel, notice.id, now, now)
 end
 return #notices
