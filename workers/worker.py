@@ -23,6 +23,7 @@ from orchestrator.ledger.store import Store
 from orchestrator.settings import NO_BUDGETS, Budgets
 from workers.allowances import allowances
 from workers.archiving.archive import archive
+from workers.archiving.clearing import clear_again_and_again
 from workers.arq_queue import HAND_BACK_S, ArqQueue, Elsewhere, Step
 from workers.cancelling import end
 from workers.expiry_guard import guard
@@ -135,6 +136,8 @@ class Worker:
         dispatching = asyncio.create_task(self.dispatcher.run(), name="dispatcher")
         tasks += [dispatching, asyncio.create_task(guard(self._store), name="guard")]
         tasks += [asyncio.create_task(self.herald.run(), name="herald")] if self.herald else []
+        if self._station.delete_remote and "archive" in self._queues:
+            tasks.append(asyncio.create_task(clear_again_and_again(self._station), name="clearing"))
         stopping = asyncio.create_task(self._stopping.wait())
         try:
             done, _ = await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)

@@ -20,6 +20,7 @@ class Decision:
     due_in_s        when the item is next due (open attempts, and a postponed archiving)
     deployment      verdict on the deployment: {"stop", "message"} or {"cool_ms", "backoff", "reason"}
     archive_closed_s  no creates for so long, since the archive refuses writes
+    delete_in_s     its remote video is to be deleted, and another worker sees to that after so long
     token           of the intent that it is about: a ledger that came back older counts its versions once more
     """
 
@@ -30,6 +31,7 @@ class Decision:
     due_in_s: float | None = None
     deployment: Mapping[str, object] | None = None
     archive_closed_s: float | None = None
+    delete_in_s: float | None = None
     token: str | None = None
 
     def patch(self) -> dict[str, object]:
@@ -43,6 +45,8 @@ class Decision:
             patch["deployment"] = dict(self.deployment)
         if self.archive_closed_s is not None:
             patch["archive_closed_ms"] = round(self.archive_closed_s * 1000)
+        if self.delete_in_s is not None:
+            patch["delete_in_ms"] = round(self.delete_in_s * 1000)
         if self.token is not None:
             patch["token"] = self.token
         return patch

@@ -54,6 +54,7 @@ class Keys:
         "window:*",
         "budget:*",
         "orphans",
+        "deletions",
         "recovery:*",
         "recover",
         "strays",

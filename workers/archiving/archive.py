@@ -7,15 +7,15 @@ video is gone.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 
 import structlog
 
 from orchestrator.items.decision import Decision
 from orchestrator.items.failures import ARCHIVE, EXPIRED, UNREACHED, UNREADABLE
 from orchestrator.items.states import Event, State
-from orchestrator.ledger import remote_ids
+from orchestrator.ledger.deletions import CLAIM_S
 from orchestrator.ledger.records import Item, instant
+from workers.archiving.clearing import clear
 from workers.archiving.delivery import Delivery, already_there, deliver
 from workers.archiving.filing import filed
 from workers.archiving.poster import poster
@@ -45,7 +45,7 @@ async def archive(station: Station, item: Item) -> None:
         _count(station, item, decision)
         # Only now: until the ledger has it archived, an answer that comes late may say whose video it is instead.
         if station.delete_remote and item.reused is None:
-            await _delete_remote(station, item)
+            await clear(station, item)
 
 
 def _count(station: Station, item: Item, decision: Decision) -> None:
@@ -94,20 +94,10 @@ async def _receipted(station: Station, item: Item, delivery: Delivery) -> Decisi
     fields = await filed(station.sink, item.ref, delivery.name, paper)
     if delivery.mismatch:
         log.warning("video.is_not_as_ordered", mismatch=list(delivery.mismatch))
-    return Decision(Event.ARCHIVED, fields, {"outcome": "archived"}, money="confirmed")
-
-
-async def _delete_remote(station: Station, item: Item) -> None:
-    """Best effort: it expires by itself. Not while a remix is still to be made from it; and not the newest job that we
-    know there, by which reconcile tells a whole listing."""
-    if item.attempt is None or not item.remote_id or await remote_ids.needed(station.store, item.ref):
-        return
-    newest = await remote_ids.newest(station.store, item.attempt.scope)
-    if newest is None or newest[0] == item.remote_id:
-        return
-    with suppress(ApiError):
-        await station.line(item).api.delete(item.remote_id)
-        await remote_ids.deleted(station.store, item.attempt.scope, item.remote_id)
+    # A worker that dies before it has deleted the remote video leaves that to another one.
+    delete_in_s = CLAIM_S if station.delete_remote else None
+    archived = {"outcome": "archived"}
+    return Decision(Event.ARCHIVED, fields, archived, money="confirmed", delete_in_s=delete_in_s)
 
 
 async def _confirm_missing(station: Station, line: Line, item: Item, error: Missing) -> Decision:

@@ -45,6 +45,7 @@ if not b[3] then
 end
 
 local function let_go(n, ref, akey)
+  redis.call('ZREM', P .. 'deletions', ref)
   local a = redis.call('HMGET', akey, 'scope', 'remote_id', 'money')
   if a[1] then redis.call('ZREM', asked_key(a[1]), ref) end
   if a[1] and not a[2] and a[3] == 'unknown' and made_at(akey) + LISTED_MS > now then
