@@ -37,6 +37,8 @@ from workers.worker import Worker
 LOOK_S = 0.5
 #: A stoppage must hold for this many looks: a 429 or a moment between two states is none.
 LOOKS_TO_STOP = 4
+#: Reasons of a stoppage that mean that no deployment can be used, be it for its key or for a person's word.
+NO_DEPLOYMENT = ("deployments_stopped", "deployments_paused", "no_deployment")
 FORGOTTEN = (
     "Redis has lost the ledger while this ran (it was emptied, or another one answers): nothing more is sent. Give the "
     "same command again: what the archive has, and what is listed as rendering, is found and not paid again"
@@ -56,7 +58,7 @@ class Outcome:
         """The exit code that says so."""
         if self.interrupted is not None:
             return Exit.INTERRUPTED if self.interrupted is signal.SIGINT else Exit.TERMINATED
-        if any(s.reason in ("deployments_stopped", "no_deployment") for s in self.stoppages.values()):
+        if any(s.reason in NO_DEPLOYMENT for s in self.stoppages.values()):
             return Exit.UNUSABLE
         complete = all(b.counts[State.ARCHIVED] == b.total for b in self.batches)
         return Exit.DONE if complete and not self.stoppages else Exit.INCOMPLETE

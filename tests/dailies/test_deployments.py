@@ -278,7 +278,7 @@ async def test_a_run_whose_deployments_are_paused_ends_and_says_how_to_go_on(pla
     assert (await dailies("deployments", "pause", "east", "--config", str(path)))[0] == 0
     code, out, _ = await dailies("run", str(rows), "--config", str(path), "--json")
     stopped = json.loads(out)["stopped"]
-    assert (code, stopped["reason"], await witness.jobs()) == (1, "deployments_paused", [])
+    assert (code, stopped["reason"], await witness.jobs()) == (3, "deployments_paused", [])
     assert stopped["resume"].endswith("dailies deployments resume east")
     assert (await dailies("deployments", "resume", "east", "--config", str(path)))[0] == 0
     code, out, said = await dailies("run", str(rows), "--config", str(path), "--json")
