@@ -25,7 +25,7 @@ from workers.archiving.receipt import receipt
 from workers.sinks import Stat
 from workers.sinks.blob_metadata import from_blob, to_blob
 from workers.sinks.directory import DirectorySink
-from workers.video_api import Content
+from workers.video_api import Content, Missing, ServerFault
 
 pytestmark = pytest.mark.asyncio
 
@@ -62,10 +62,10 @@ class Provider:
         yield Content(self.length or len(self.data), self.content_type, "req", chunks())
 
 
-def finished(remote_id: str = "video_1", seconds: int = 1, size: str = "64x64") -> Item:
+def finished(remote_id: str = "video_1", seconds: int = 1, size: str = "64x64", *, tries: int = 0) -> Item:
     spec = Spec("hero", "prompt", "any", size, seconds, "v1:x", {"market": "Åre"})
     made = Attempt.parse(1, {"deployment": "east", "scope": "s", "remote_id": remote_id})
-    fields = {"content_id": remote_id}
+    fields = {"content_id": remote_id, "archive_tries": str(tries)}
     return Item(Ref("spring", "hero"), State.ARCHIVING, 5, spec, 1, made, None, None, "east", fields)
 
 
@@ -99,9 +99,50 @@ async def test_a_video_that_is_not_as_ordered_is_kept_and_the_difference_named(s
 async def test_our_own_bytes_under_the_name_are_found_without_a_second_download(sink: DirectorySink) -> None:
     provider = Provider(film())
     first = await deliver(sink, provider, finished())  # type: ignore[arg-type]
-    assert await deliver(sink, provider, finished()) == first  # type: ignore[arg-type]
+    assert await deliver(sink, provider, finished(tries=1)) == first  # type: ignore[arg-type]
     assert await already_there(sink, finished()) == first
     assert provider.asked == 1
+
+
+@pytest.mark.parametrize("trouble", [Missing("gone", status=404), ServerFault("oops", status=503)])
+async def test_after_a_worker_died_behind_the_bytes_they_are_done_also_where_the_provider_has_none(
+    sink: DirectorySink, trouble: Exception
+) -> None:
+    """Its try was never counted, so the next one is a first one again."""
+
+    class Away:
+        @asynccontextmanager
+        async def content(self, content_id: str) -> AsyncIterator[Content]:
+            raise trouble
+            yield
+
+    with pytest.raises(type(trouble)):
+        await deliver(sink, Away(), finished())  # type: ignore[arg-type]
+    first = await deliver(sink, Provider(film()), finished())  # type: ignore[arg-type]
+    assert await deliver(sink, Away(), finished()) == first  # type: ignore[arg-type]
+
+
+async def test_a_video_that_its_provider_signs_anew_each_time_is_known_as_ours_and_stored_once(
+    sink: DirectorySink, tmp_path: Path
+) -> None:
+    first = await deliver(sink, Provider(film() + credentials()), finished())  # type: ignore[arg-type]
+    assert await deliver(sink, Provider(film()), finished()) == first  # type: ignore[arg-type]
+    assert [path.name for path in tmp_path.rglob("*.mp4")] == ["hero.mp4"]
+
+
+async def test_at_a_first_try_the_archive_is_asked_once_when_the_video_stands_there(tmp_path: Path) -> None:
+    """Over a long line each question is a wait. By then the bytes are there: no part of the step that is bounded by
+    them is held any longer."""
+    told: list[str] = []
+
+    class Telling(DirectorySink):
+        async def stat(self, name: str) -> Stat | None:
+            told.append(f"asked for {name}")
+            return await super().stat(name)
+
+    sink = Telling(tmp_path)
+    await deliver(sink, Provider(film()), finished(), sent=lambda: told.append("sent"))  # type: ignore[arg-type]
+    assert told == ["sent", "asked for spring/hero.mp4"]
 
 
 async def test_a_video_with_which_a_newer_release_notes_more_is_known_as_ours(
@@ -220,9 +261,10 @@ async def test_no_label_pushes_out_what_we_note_with_a_video(tmp_path: Path, lab
 
     item = finished()
     item = dataclasses.replace(item, spec=dataclasses.replace(item.spec, labels=labels))
+    again = dataclasses.replace(item, fields={**item.fields, "archive_tries": "1"})
     sink, provider = Noting(tmp_path), Provider(film())
     delivery = await deliver(sink, provider, item)  # type: ignore[arg-type]
     assert (noted["dailies_remote_id"], noted["dailies_sha256"]) == ("video_1", delivery.sha256)
     assert noted["dailies_video"].startswith("{")
-    assert await deliver(sink, provider, item) == delivery  # type: ignore[arg-type]
+    assert await deliver(sink, provider, again) == delivery  # type: ignore[arg-type]
     assert provider.asked == 1

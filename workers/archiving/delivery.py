@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -20,7 +20,7 @@ from orchestrator.ledger.records import Item
 from workers.archiving.mp4 import BoxWalker
 from workers.archiving.proof import NotWhole, VideoFacts, is_foreign, media_type, mismatches, proven, read_back
 from workers.sinks import Arrived, NameTaken, Saved, Sink, Stat
-from workers.video_api import Content, VideoApi
+from workers.video_api import ApiError, Content, VideoApi
 
 log = structlog.get_logger("workers.archiving.delivery")
 
@@ -42,16 +42,29 @@ class Delivery:
     mismatch: tuple[str, ...]
 
 
-async def deliver(sink: Sink, api: VideoApi, item: Item) -> Delivery:
+async def deliver(sink: Sink, api: VideoApi, item: Item, *, sent: Callable[[], None] = lambda: None) -> Delivery:
     """Copy an item's finished video into the archive. Raises ApiError, ArchiveError, NotWhole; nothing half-written
-    is ever seen."""
+    is ever seen.
+
+    `sent` is called once its bytes are with the archive: what follows, here and at the caller's, waits and holds none.
+    """
+    # At a first try the name is hardly ever taken, and the call that gives it tells where it is: nobody asks before.
+    # Later the bytes of an earlier try may stand there, and need not be fetched again.
+    asks = int(item.fields.get("archive_tries") or 0) > 0
     for name in _names(item):
-        there = await sink.stat(name)
-        ours = there and _as_stored(sink, item, name, there)
-        delivered = ours or (await _copy(sink, api, item, name, there) if _may_be_ours(there) else None)
+        there = await sink.stat(name) if asks else None
+        delivered = there and _as_stored(sink, item, name, there)
+        if delivered is None and _may_be_ours(there):
+            try:
+                delivered = await _copy(sink, api, item, name, there, sent)
+            except ApiError:  # where a worker died after it had stored the video, no provider is needed any more
+                delivered = None if asks else await already_there(sink, item)
+                if delivered is None:
+                    raise
         if delivered is not None:
             return delivered
         log.warning("name.was_taken", name=name)
+        asks = True
     raise NotWhole(f"{' and '.join(_names(item))} hold other bytes")
 
 
@@ -92,8 +105,10 @@ def _may_be_ours(there: Stat | None) -> bool:
     return there is None or there.md5 is None
 
 
-async def _copy(sink: Sink, api: VideoApi, item: Item, name: str, there: Stat | None) -> Delivery | None:
-    """One pass over the bytes; None when other bytes have the name. `there`: what had it a moment ago."""
+async def _copy(
+    sink: Sink, api: VideoApi, item: Item, name: str, there: Stat | None, sent: Callable[[], None]
+) -> Delivery | None:
+    """One pass over the bytes; None when other bytes have the name. `there`: what is known to have it."""
     walker = BoxWalker()
     # Ours come first, so that neither many labels nor one of the same name pushes them out.
     metadata = {**dict.fromkeys(_OURS, ""), **item.spec.labels, "dailies_remote_id": item.remote_id or ""}
@@ -117,10 +132,12 @@ async def _copy(sink: Sink, api: VideoApi, item: Item, name: str, there: Stat | 
             claim=f"{item.ref}#{item.attempts}:{item.version}",
             accept=prove,
         )
+    sent()
     video, kind = facts[0], media_type(content)
     if isinstance(saved, NameTaken):
-        if not saved.same_bytes:
-            return None
+        if not saved.same_bytes:  # a provider may sign its video anew each time, and an earlier try's is as good
+            there = await sink.stat(name)
+            return there and _as_stored(sink, item, name, there)
         saved = Saved(name, sink.url + quote(name), *dataclasses.astuple(saved.arrived))
     else:
         await read_back(sink, saved, kind)
