@@ -31,7 +31,7 @@ from workers.cancelling import end
 SETTLE_S = 90.0
 STOP_S = 40.0
 #: How long workers that only just woke up may take to see that what they had queued is done (seconds).
-QUIET_S = 10.0
+QUIET_S = 30.0
 #: How often a person looks whether anything waits for one (seconds).
 PERSON_S = 5.0
 

@@ -60,7 +60,7 @@ def owners() -> None:
 
 
 def slots() -> None:
-    """A worker that begins believes that those before it are dead, and gives back their slots for a while."""
+    """A worker that begins believes that those before it are dead, and gives back their slots till it has taken one."""
     work = workers.worker.Worker.run
 
     async def run(self: Any) -> None:
@@ -70,13 +70,14 @@ def slots() -> None:
             await redis.delete(*taken)
 
         async def restore() -> None:
-            await asyncio.sleep(1.5)
+            while taken and not await redis.exists(*taken):
+                await asyncio.sleep(0.05)
             for key, refs in taken.items():
                 await redis.zadd(key, dict.fromkeys(refs, 0), nx=True)
 
         restoring = asyncio.create_task(restore())
         await work(self)
-        await restoring
+        restoring.cancel()
 
     workers.worker.Worker.run = run  # type: ignore[method-assign]
 

@@ -95,7 +95,7 @@ async def stopped_before_it_sends(stage: Stage, off: Sequence[str]) -> None:
 
 
 async def stopped_while_another_sends(stage: Stage, off: Sequence[str]) -> None:
-    """It finds its order too late to be sent, and says so while the other's is out."""
+    """It finds its order too late to be sent, and says so while the other's is out, which nobody can look up."""
     other = await known_job(stage, off)
     other.send(signal.SIGSTOP)
     await order(stage, item("first"), item("k"))
@@ -104,8 +104,10 @@ async def stopped_while_another_sends(stage: Stage, off: Sequence[str]) -> None:
     await fault(stage, on="create", do="hang_after")
     other.send(signal.SIGCONT)
     await made(stage, 2)
+    await fault(stage, on="list", do="status", status=500, times=None)
     sleeper.send(signal.SIGCONT)
     await sleeper.saw("create.answered", outcome="NotSent")
+    await stage.sandbox.calm()
     await becomes(stage, "k", State.ARCHIVED)
 
 

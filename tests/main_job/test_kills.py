@@ -134,9 +134,15 @@ async def test_a_worker_stopped_between_intent_and_post_never_sends_late(
     assert found.made == 2
 
 
-async def test_a_worker_asked_to_stop_lets_its_create_end(store: Store, night: tuple[Witness, Path]) -> None:
+async def test_a_worker_asked_to_stop_lets_its_create_end(
+    store: Store, night: tuple[Witness, Path], redis_url: str, namespace: str
+) -> None:
     """SIGTERM while the answer is on its way: the answer is recorded, exit 0, nothing is unknown."""
     witness, path = night
+    # However slow this machine is, the answer comes in time.
+    patient = deployment("east", witness.url, create_timeout_s=30)
+    archive = {"url": str(path.parent / "archive")}
+    config(path, redis_url=redis_url, namespace=namespace, archive=archive, deployments=[patient])
     await submit(store, [item("a")])
     await witness.fault(on="create", do="delay", seconds=1.0, times=1)
     async with worker(path) as first:
