@@ -7,7 +7,7 @@ page never takes the place of a newer one.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import Mapping
 from functools import partial
 
 import structlog
@@ -16,14 +16,12 @@ from orchestrator.ledger import views
 from orchestrator.ledger.records import Batch, Claim
 from orchestrator.reports import sheet_claim
 from orchestrator.reports.contact_sheet import contact_sheet
+from workers.archiving.editions import SHEET, publish
 from workers.renewal import ClaimLost, kept
-from workers.sinks import Accept, ArchiveError, Sink
+from workers.sinks import Accept, ArchiveError
 from workers.station import Station
 
 log = structlog.get_logger("workers.fresh_sheet")
-
-SHEET = "index.html"
-CONTENT_TYPE = "text/html; charset=utf-8"
 
 
 async def fresh_sheet(station: Station, claim: Claim) -> None:
@@ -49,31 +47,18 @@ async def fresh_sheet(station: Station, claim: Claim) -> None:
     log.debug("sheet.was_written", batch=name, took_s=round(took_s, 3))
 
 
-async def write_sheet(station: Station, batch: Batch, *, claim: str, accept: Accept) -> None:
-    """Write a batch's contact sheet as the ledger has it now. `accept` is asked right before it takes the place of the
-    last one. Raises ArchiveError."""
-    pages = contact_sheet(batch, views.items(station.store, batch.name), now=station.clock())
-    await station.sink.save(
-        f"{batch.name}/{SHEET}",
-        _encoded(pages),
-        content_type=CONTENT_TYPE,
-        metadata={},
-        claim=claim,
-        replace=True,
-        accept=accept,
+async def write_sheet(
+    station: Station, batch: Batch, *, claim: str, accept: Accept, documents: Mapping[str, str] | None = None
+) -> str:
+    """Write a batch's contact sheet as the ledger has it now; the name that it stands under. `accept` is asked right
+    before it takes the place of the last one; `documents`: the names that the page links. Raises ArchiveError."""
+    sink, name = station.sink, batch.name
+    pages = contact_sheet(
+        batch,
+        views.items(station.store, name),
+        # Of a batch that has ended the page says the same whenever it is written: one that keeps all has it once.
+        now=batch.final_at or station.clock(),
+        documents=documents,
+        kept=sink.keeps,
     )
-
-
-async def newest_sheet(sink: Sink, batch: str) -> str:
-    """The file that is a batch's contact sheet: where nothing is rewritten, each later one has a number (as
-    `Sink.save` gives it). Raises ArchiveError."""
-    stem, _, ending = SHEET.rpartition(".")
-    newest, number = SHEET, 2
-    while await sink.stat(f"{batch}/{stem}.{number}.{ending}") is not None:
-        newest, number = f"{stem}.{number}.{ending}", number + 1
-    return newest
-
-
-async def _encoded(pieces: AsyncIterator[str]) -> AsyncIterator[bytes]:
-    async for piece in pieces:
-        yield piece.encode()
+    return await publish(sink, name, SHEET, pages, claim=claim, accept=accept)

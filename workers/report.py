@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import dataclasses
+import json
 from functools import partial
 
 import structlog
@@ -12,8 +13,9 @@ from orchestrator.batches.batch_lock import forget
 from orchestrator.ledger import views
 from orchestrator.ledger.keys import Ref
 from orchestrator.ledger.records import Batch
-from orchestrator.reports.contact_sheet import contact_sheet
 from orchestrator.reports.results import as_csv, as_jsonl
+from workers.archiving.editions import SHEET, publish
+from workers.fresh_sheet import write_sheet
 from workers.renewal import kept
 from workers.sinks import Accept
 from workers.station import Station
@@ -40,33 +42,26 @@ async def report(station: Station, name: str, version: int) -> None:
             if not await forget(store, name):  # it is submitted just now, or its orphans are still of use
                 await store.renew(Ref(name, ""), version, FORGET_AGAIN_S)
             return
-        await _write(station, batch, version, still_held)
+        names = await _write(station, batch, version, still_held)
         await station.sink.tidy(name)
         if station.herald is not None:
-            await station.herald.lookout.ended(batch)
-    if await store.end_report(name, version, keep_s=station.keep_s):
+            told = {**batch.fields, "documents": json.dumps(names)}
+            await station.herald.lookout.ended(dataclasses.replace(batch, fields=told))
+    if await store.end_report(name, version, keep_s=station.keep_s, documents=names):
         log.info("batch.reported", batch=name, archive=f"{station.sink.url}{name}/")
 
 
-async def _write(station: Station, batch: Batch, version: int, still_held: Accept) -> None:
-    store, name = station.store, batch.name
-    documents = {
-        "results.csv": ("text/csv; charset=utf-8", as_csv(views.items(store, name), batch.columns)),
-        "results.jsonl": ("application/jsonl; charset=utf-8", as_jsonl(views.items(store, name), batch.columns)),
-        "index.html": ("text/html; charset=utf-8", contact_sheet(batch, views.items(store, name), now=station.clock())),
-    }
-    for file, (content_type, pieces) in documents.items():
-        await station.sink.save(
-            f"{name}/{file}",
-            _encoded(pieces),
-            content_type=content_type,
-            metadata={},
+async def _write(station: Station, batch: Batch, version: int, still_held: Accept) -> dict[str, str]:
+    """The batch's documents, each with the name that it stands under now. The page comes last, and links the others."""
+    store, sink, name, columns = station.store, station.sink, batch.name, batch.columns
+    names: dict[str, str] = {}
+    for document, as_rows in (("results.csv", as_csv), ("results.jsonl", as_jsonl)):
+        names[document] = await publish(
+            sink, name, document, as_rows(views.items(store, name), columns),
             claim=f"{name}:report:{version}",
-            replace=True,
             accept=still_held,  # a worker that wakes late must not put older rows in the place of newer ones
-        )
-
-
-async def _encoded(pieces: AsyncIterator[str]) -> AsyncIterator[bytes]:
-    async for piece in pieces:
-        yield piece.encode()
+        )  # fmt: skip
+    names[SHEET] = await write_sheet(
+        station, batch, claim=f"{name}:report:{version}", accept=still_held, documents=names
+    )
+    return names

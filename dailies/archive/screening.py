@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from workers.fresh_sheet import SHEET, newest_sheet
+from workers.archiving.editions import SHEET, newest
 from workers.sinks import ArchiveError, NotThere, Sink, Stat
 
 #: What of a batch's folder is served, by how its name ends. Nothing else is.
@@ -96,7 +96,10 @@ class Screening:
 
     async def _page(self, kind: str) -> Response:
         """The page as it is now. It may be written anew at any moment, so its length is not promised."""
-        pieces = self._pieces(f"{self._batch}/{await newest_sheet(self._sink, self._batch)}", 0, None)
+        sheet = await newest(self._sink, self._batch, SHEET)
+        if sheet is None:
+            return _refused(404, "The batch has no contact sheet.")
+        pieces = self._pieces(f"{self._batch}/{sheet}", 0, None)
         first = await anext(pieces, b"")
 
         async def body() -> AsyncIterator[bytes]:
@@ -140,7 +143,7 @@ class Screening:
         if time.monotonic() > self._believed_until:
             found: set[tuple[str, str]] = set()
             tail = b""
-            sheet = await newest_sheet(self._sink, self._batch)
+            sheet = await newest(self._sink, self._batch, SHEET) or SHEET
             async with aclosing(self._pieces(f"{self._batch}/{sheet}", 0, None)) as pieces:
                 async for piece in pieces:
                     text = tail + piece

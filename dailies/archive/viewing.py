@@ -18,7 +18,7 @@ from dailies.archive.screening import Screening
 from dailies.terminal.exits import Exit, UsageError, say
 from dailies.terminal.printing import tell
 from orchestrator.settings import Settings
-from workers.fresh_sheet import SHEET
+from workers.archiving.editions import SHEET, newest
 from workers.identity.entra import Identities
 from workers.sinks import Sink, open_sink
 
@@ -67,11 +67,12 @@ async def view(settings: Settings, batch: str, *, port: int, browser: bool) -> i
 
 
 async def _must_have_page(sink: Sink, batch: str) -> None:
-    if await sink.stat(f"{batch}/{SHEET}") is not None:
+    if await newest(sink, batch, SHEET) is not None:
         return
     async for _ in sink.names(batch):
         raise UsageError(
-            f"{batch} has no contact sheet yet: a worker writes it a minute after the batch begins, and at its end"
+            f"{batch} has no contact sheet yet: a worker writes it a minute after the batch begins, and at its end "
+            "(at its end alone in an archive that keeps all it has)"
         )
     raise UsageError(f"there is no batch {batch} in {sink.url} (--sandbox: in the sandbox's archive)")
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from manifests.window import Window
 from orchestrator.clock import rfc3339, unix
 from orchestrator.items.states import MOVING, BatchState, State
 from orchestrator.ledger.records import Attempt, Batch, Item
 from orchestrator.ledger.requests import Request, cancel_of, pause_of
 from orchestrator.reasons.stoppage import Stoppage
+from orchestrator.reports.document_names import document_name
 from orchestrator.reports.results import row
 from orchestrator.video_models.prices import usd
 from workers.reconciliation.candidates import named
@@ -41,12 +43,23 @@ def batch_document(batch: Batch, stoppage: Stoppage | None, archive: str | None)
         "expected_end_at": None
         if final or not done or stoppage or batch.state is BatchState.PAUSED
         else int(ended + (ended - started) * (batch.total - done) / done),
+        "window_opens_at": _window_opens_at(batch),
         "paused": _request(pause_of(batch.fields)),
         "paused_items": int(batch.fields.get("paused_items") or 0),
         "cancelled": _request(cancel_of(batch.fields)),
         "archive": place,
-        "results": f"{place}results.csv" if place else None,
+        "results": place + document_name(batch, "results.csv") if place else None,
+        "contact_sheet": place + document_name(batch, "index.html") if place else None,
     }
+
+
+def _window_opens_at(batch: Batch) -> int | None:
+    """When its own window opens, where that is closed and something waits for it (Unix seconds)."""
+    written, now = batch.fields.get("window"), time.time()
+    if not written or batch.state is BatchState.FINAL or not batch.counts[State.WAITING]:
+        return None
+    opens_at = next((begin for begin, _ in Window.parse(written).intervals(now)), now)
+    return int(opens_at) if opens_at > now else None
 
 
 def asked_of(item: Item) -> str | None:

@@ -53,10 +53,8 @@ def print_items(items: Sequence[dict[str, object]]) -> None:
     for item in items:
         tell(str(item["key"]))
         for name, value in item.items():
-            if name == "labels" and isinstance(value, Mapping):
-                value = ", ".join(f"{label}: {text}" for label, text in value.items())
             if name != "key":
-                tell(f"  {name}: {value}")
+                tell(f"  {name}: {_plain(name, value)}")
 
 
 async def status(settings: Settings, name: str, *, items: bool, state: State | None) -> dict[str, Any]:
@@ -95,12 +93,15 @@ def summary(document: dict[str, Any]) -> str:
     items, cost = document["items"], document["cost_usd"]
     states = ", ".join(f"{n} {state}" for state, n in items.items() if n and state != "total")
     lines = [
-        f"{document['batch']}: {items['total']} items ({states})",
+        f"{document['batch']}: {counted(items['total'], 'item')} ({states})",
         f"  spent ${cost['confirmed']:.2f}, confirmed"
         + (f", and ${cost['unknown']:.2f} unknown" if cost["unknown"] else "")
         + f"; ${cost['estimated']:.2f} estimated in all",
     ]
-    if not document["final"] and not document["stopped"]:
+    if document["window_opens_at"] and not document["paused"]:
+        opens = rfc3339(document["window_opens_at"])
+        lines.append(f"  outside the hours in which its videos may be ordered, until {opens}; what was sent goes on")
+    elif not document["final"] and not document["stopped"]:
         end = f", expected end {rfc3339(document['expected_end_at']) or 'not known yet'}"
         pace = f"  {document['creates_per_minute']:.1f} creates a minute so far"
         lines.append(pace if document["paused"] else pace + end)
@@ -109,8 +110,8 @@ def summary(document: dict[str, Any]) -> str:
         lines.append(f"  stopped: {document['stopped']['reason']} – {document['stopped']['resume']}")
     if items["total"] - items["archived"] and document["final"]:
         lines.append(f"  not archived: dailies status {document['batch']} --items says why")
-    if items["archived"] and document["final"] and document["archive"]:
-        lines.append(f"  watch it: {document['archive']}index.html")
+    if items["archived"] and document["final"] and document["contact_sheet"]:
+        lines.append(f"  watch it: {document['contact_sheet']}")
     return "\n".join(lines)
 
 
@@ -175,15 +176,24 @@ def print_item(document: dict[str, Any]) -> None:
         tell(f"  {_word('cancelled', document['cancel'])} ({kept})")
     for name, value in document["ordered"].items():
         if value not in (None, {}):
-            tell(f"  {name}: {value}")
+            tell(f"  {name}: {_plain(name, value)}")
     for attempt in document["attempts"]:
         tell(f"  attempt {attempt['number']} at {attempt['deployment']}")
         for name, value in attempt.items():
             if value is not None and name not in ("number", "deployment"):
-                tell(f"    {name}: {rfc3339(value) if name.endswith(('_at', '_since')) else value}")
+                tell(f"    {name}: {_plain(name, value)}")
     for name, value in (document["archived"] or {}).items():
         if value:
-            tell(f"  {name}: {value}")
+            tell(f"  {name}: {_plain(name, value)}")
+
+
+def _plain(name: str, value: object) -> object:
+    """A value of a document as people read it: instants as times, maps and lists without brackets."""
+    if name.endswith(("_at", "_since")) and isinstance(value, int | float):
+        return rfc3339(value)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{label}: {text}" for label, text in value.items())
+    return "; ".join(map(str, value)) if isinstance(value, list) else value
 
 
 async def _batch(store: Store, name: str) -> Batch:

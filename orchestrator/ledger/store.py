@@ -208,9 +208,11 @@ class Store:
         careful, until, _ = await self.scripts.run("judge", deployment, dict(verdict))
         return bool(careful), None if until < 0 else until / 1000
 
-    async def end_report(self, batch: str, version: int, *, keep_s: float) -> bool:
-        """The batch's results are out; it is kept for so long. False when it moved on meanwhile: still due."""
-        return bool(await self.scripts.run("end_report", batch, version, round(keep_s * 1000)))
+    async def end_report(
+        self, batch: str, version: int, *, keep_s: float, documents: Mapping[str, str] | None = None
+    ) -> bool:
+        """The batch's results are out, as these files. False when it moved on meanwhile: still due."""
+        return bool(await self.scripts.run("end_report", batch, version, round(keep_s * 1000), dict(documents or {})))
 
     def _tell(self, event: Event, ref: Ref, **fields: Any) -> None:
         self.metrics.moved(event, fields.get("reason"))

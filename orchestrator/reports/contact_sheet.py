@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from functools import cache
 from importlib.resources import files
 
@@ -16,21 +16,38 @@ from jinja2 import Environment, PackageLoader, Template
 from markupsafe import Markup
 
 from orchestrator.ledger.records import Batch, Item
+from orchestrator.reports.document_names import document_name
 from orchestrator.reports.sheet_data import sheet_data
 
 #: The script's parts, in their order; they share one scope.
 SCRIPTS = ("reading", "words", "elements", "filters", "layout", "card", "viewer", "sheet")
 
 
-async def contact_sheet(batch: Batch, items: AsyncIterator[Item], *, now: float) -> AsyncIterator[str]:
+async def contact_sheet(
+    batch: Batch,
+    items: AsyncIterator[Item],
+    *,
+    now: float,
+    documents: Mapping[str, str] | None = None,
+    kept: bool = False,
+) -> AsyncIterator[str]:
     """The page in pieces, as HTML, written while the items are read. `now`: Unix seconds.
 
-    Videos and posters are linked by their names, relative to the page.
+    Videos and posters are linked by their names, relative to the page. `documents`: as what files the results
+    stand beside it, where that is not what the ledger says; `kept`: this page is never rewritten, and says so.
     """
     style, script = _style(), _script()
+    table, rows = (document_name(batch, each, documents) for each in ("results.csv", "results.jsonl"))
     data = (Markup(piece) async for piece in sheet_data(batch, items, now=now))  # noqa: S704 - escaped there
     pieces = _template().generate_async(
-        name=batch.name, policy=policy(), style=Markup(style), script=Markup(script), data=data  # noqa: S704 - our own
+        name=batch.name,
+        policy=policy(),
+        style=Markup(style),  # noqa: S704 - our own
+        script=Markup(script),  # noqa: S704 - our own
+        data=data,
+        table=table,
+        rows=rows,
+        kept=kept,
     )
     async for piece in pieces:
         yield piece

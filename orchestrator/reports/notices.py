@@ -23,6 +23,7 @@ from orchestrator.ledger import views
 from orchestrator.ledger.records import Batch
 from orchestrator.ledger.store import Store
 from orchestrator.reasons.stoppage import Stoppage
+from orchestrator.reports.document_names import document_name
 from orchestrator.settings.notify import Occasion
 from orchestrator.video_models.prices import usd
 
@@ -64,8 +65,8 @@ async def batch_facts(store: Store, batch: Batch, archive: str, stopped: Stoppag
         "ended_at": rfc3339(batch.final_at, timespec="milliseconds") or None,
         "failures": await _failures(store, batch),
         "archive": place,
-        "results": f"{place}results.csv",
-        "contact_sheet": f"{place}index.html",
+        "results": place + document_name(batch, "results.csv"),
+        "contact_sheet": place + document_name(batch, "index.html"),
     }
 
 

@@ -8,22 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from workers.archiving.editions import DOCUMENTS, SHEET, edition
+from workers.archiving.ours import is_ours
 from workers.archiving.witness import Expected, NoReceipt, listed, read_receipt
 from workers.sinks import ArchiveError, ArchiveUnavailable, NotThere, Sink
 from workers.sinks.stream import in_thread
 
 #: Objects looked at at once: bytes wait for one line, properties for an answer each.
 READS, LOOKS = 4, 16
-#: What a batch's folder has besides videos, receipts and posters; and the folder of its input images, by SHA-256.
-DOCUMENTS, INPUTS = ("results.csv", "results.jsonl", "index.html"), "inputs"
-#: Where nothing can be rewritten, the second edition of a document is `results.2.csv`.
-_EDITION = re.compile(r"(results|index)(?:\.(\d+))?\.(csv|jsonl|html)")
+#: The folder of a batch's input images, which are named by their SHA-256.
+INPUTS = "inputs"
 
 T = TypeVar("T")
 Progress = Callable[[int, int, int], None]
@@ -149,10 +148,15 @@ class Verification:
 
     async def _ask_results(self) -> None:
         """The documents of a batch that was reported, and what they say of videos."""
-        editions = {name: edition for name in self._names if (edition := _edition(name))}
+        editions = {}
+        for name in sorted(self._names):
+            found = edition(name)
+            stat = await self._sink.stat(f"{self._batch}/{name}") if found else None
+            if found and stat and await is_ours(self._sink, f"{self._batch}/{name}", stat):
+                editions[name] = found
         self._known |= editions.keys()
         there = {document for document, _ in editions.values()}
-        if there - {"index.html"}:  # a contact sheet is there before the batch ends
+        if there - {SHEET}:  # a contact sheet is there before the batch ends
             for name in set(DOCUMENTS) - there:
                 self._found.missing[name] = "the other documents of the batch are there"
         results = [(number, name) for name, (document, number) in editions.items() if document == "results.jsonl"]
@@ -189,13 +193,6 @@ class Verification:
         """An input image, whose name is its SHA-256."""
         if not self._quick and await self._sha256(f"{self._batch}/{INPUTS}/{name}") != name:
             self._found.changed[f"{INPUTS}/{name}"] = "an input image is named for the SHA-256 of its bytes"
-
-
-def _edition(name: str) -> tuple[str, int] | None:
-    """Which document of a batch a file is, and its edition; None where it is none."""
-    found = _EDITION.fullmatch(name)
-    document = f"{found[1]}.{found[3]}" if found else ""
-    return (document, int(found[2] or 1)) if found and document in DOCUMENTS else None
 
 
 async def _each(items: Iterable[T], work: Callable[[T], Awaitable[None]], at_once: int) -> None:

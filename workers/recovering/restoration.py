@@ -20,6 +20,7 @@ from orchestrator.ledger.records import Item, Spec
 from orchestrator.ledger.store import Store
 from orchestrator.settings import Deployment
 from workers.archiving.archived import ArchivedRows
+from workers.archiving.editions import DOCUMENTS, newest
 from workers.sinks import Sink
 from workers.station import Station
 
@@ -30,8 +31,6 @@ CHUNK = 500
 #: What may have been archived since an older ledger was written.
 _BEFORE = set(State) - {State.ARCHIVED}
 _OWN_COLUMNS = ("prompt", "model", "size", "seconds")
-#: Of the documents that a report writes: one stands there once the batch was final.
-_RESULTS = "results.csv"
 
 
 @dataclass(slots=True)
@@ -96,8 +95,9 @@ async def restore(
         if before is None:
             await _open(store, batch, columns)
             await store.scripts.run("seal_batch", batch)
-            if _RESULTS in await rows.names():  # they tell of rows that have no receipt, too
-                await store.end_report(batch, 0, keep_s=keep_s)
+            found = {each: name for each in DOCUMENTS if (name := await newest(sink, batch, each))}
+            if "results.csv" in found:  # it was final, and they tell of rows that have no receipt, too
+                await store.end_report(batch, 0, keep_s=keep_s, documents=found)
     done.restored, done.known = done.restored + taken, done.known - taken
     log.info("batch.restored", batch=batch, receipts=done.receipts, restored=done.restored)
     return done

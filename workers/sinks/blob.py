@@ -14,7 +14,7 @@ from azure.storage.blob.aio import BlobClient, BlobPrefix, BlobServiceClient
 
 from workers.sinks.blob_address import BlobAddress
 from workers.sinks.blob_errors import answered, azure_errors, code_of, in_our_words
-from workers.sinks.blob_metadata import from_blob
+from workers.sinks.blob_metadata import MARK, from_blob, is_marked
 from workers.sinks.blob_probe import PROBE, probe
 from workers.sinks.blob_upload import BLOCK, Upload
 from workers.sinks.errors import ArchiveUnavailable, Immutable, TooLarge, WriteRefused
@@ -70,13 +70,11 @@ class BlobSink:
     ) -> Saved | NameTaken:
         """Sends blocks of 4 MiB while the next one fills, and gives them their name in one call, conditional on it.
 
-        The access tier is that of what is written for good; what may be replaced stays in the account's own.
+        The access tier is that of videos, which are written for good; what is rewritten stays in the account's own.
         """
+        tier = self._tier if content_type.startswith("video/") and not replace else None
         if replace and self._keeps:
             name, replace = await self._free(name), False
-            tier = None
-        else:
-            tier = None if replace else self._tier
         upload = Upload(self._blob(name), claim, self._place, name)
         try:
             async with aclosing(blocks_of(chunks, BLOCK)) as blocks:
@@ -110,7 +108,8 @@ class BlobSink:
                 return None
         kept = found.content_settings
         md5 = bytes(kept.content_md5) if kept.content_md5 else None
-        return Stat(found.size, md5, from_blob(found.metadata), kept.content_type)
+        metadata = from_blob(found.metadata)
+        return Stat(found.size, md5, metadata, kept.content_type, True if is_marked(metadata) else None)
 
     async def names(self, folder: str = "", *, folders: bool = False) -> AsyncIterator[str]:
         """The blobs, or folders, directly below a folder's prefix; none where there is no container either."""
@@ -145,7 +144,9 @@ class BlobSink:
         try:
             async with answered(self._place, name):
                 try:
-                    await upload(data, overwrite=replace, content_settings=settings, validate_content=True)
+                    await upload(
+                        data, overwrite=replace, content_settings=settings, metadata=MARK, validate_content=True
+                    )
                 except ResourceExistsError:
                     if replace:
                         raise

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from urllib.parse import quote, unquote
 
 LIMIT = 8 * 1024
+#: Metadata of ours is told by how its names begin; what has no other says at least this.
+OURS = "dailies_"
+MARK = {f"{OURS}wrote": "1"}
 _PLAIN = " !\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~"
 
 
@@ -34,3 +37,8 @@ def to_blob(metadata: Mapping[str, str]) -> dict[str, str]:
 def from_blob(metadata: Mapping[str, str] | None) -> dict[str, str]:
     """Metadata as it was given to `to_blob`, but for the names."""
     return {name: unquote(value) for name, value in (metadata or {}).items()}
+
+
+def is_marked(metadata: Mapping[str, str]) -> bool:
+    """Whether a blob says that Dailies wrote it: whoever writes another in its place leaves that out."""
+    return any(name.startswith(OURS) for name in metadata)

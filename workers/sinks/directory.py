@@ -7,11 +7,13 @@ import errno
 import hashlib
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from dataclasses import replace as changed
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from workers.sinks.errors import ArchiveError, ArchiveFull, ArchiveUnavailable, NotThere, TooLarge, WriteRefused
-from workers.sinks.part_file import PartFile, note_of, remove_orphans
+from workers.sinks.file_stat import stat_of
+from workers.sinks.part_file import PartFile, remove_orphans
 from workers.sinks.reading import file_chunks
 from workers.sinks.sink import READ_LIMIT, Accept, NameTaken, Saved, Stat
 from workers.sinks.stream import Digest, blocks_of, checked, in_thread
@@ -34,6 +36,7 @@ class DirectorySink:
 
     def __init__(self, root: Path) -> None:
         self._root = root.absolute()
+        self._noting = False  # whether notes were seen to be kept
 
     def __repr__(self) -> str:
         return f"DirectorySink({str(self._root)!r})"
@@ -77,7 +80,7 @@ class DirectorySink:
                 "metadata": dict(metadata),
             }
             if not await self._do(part.publish, note, replace=replace):
-                there = await self._do(_stat, final, exact=True)
+                there = await self._do(stat_of, final, exact=True)
                 if there is None:
                     raise WriteRefused(f"{final} was taken by another file, which then vanished; try again.")
                 return NameTaken(there.bytes, there.md5, there.metadata, arrived)
@@ -87,7 +90,9 @@ class DirectorySink:
 
     async def stat(self, name: str) -> Stat | None:
         """None if there is no such file."""
-        return await self._do(_stat, self._path(name))
+        found = await self._do(stat_of, self._path(name))
+        # What has no note where notes are kept is not of our writing, or no longer.
+        return changed(found, ours=False) if found and found.ours is None and self._noting else found
 
     async def names(self, folder: str = "", *, folders: bool = False) -> AsyncIterator[str]:
         """The files of a folder, or its folders; none where there is no such folder."""
@@ -138,6 +143,8 @@ class DirectorySink:
         try:
             part.open()
             part.write(b"dailies asks whether it may write here\n")
+            part.note({})
+            self._noting = part.noted
         finally:
             part.discard()
 
@@ -195,25 +202,3 @@ def _names(folder: Path, folders: bool) -> list[str]:
 
 def _md5(data: bytes) -> str:
     return hashlib.md5(data, usedforsecurity=False).hexdigest()
-
-
-def _stat(path: Path, *, exact: bool = False) -> Stat | None:
-    """`exact`: the MD5 of the bytes themselves, which costs reading them."""
-    try:
-        length = path.stat().st_size
-    except FileNotFoundError:
-        return None
-    if not path.is_file():
-        raise IsADirectoryError(errno.EISDIR, "a folder has that name", str(path))
-    note = note_of(path)
-    recorded = note.get("md5") if note.get("bytes") == length else None
-    metadata = note.get("metadata")
-    md5: bytes | None = None
-    if exact:
-        with path.open("rb") as file:
-            md5 = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).digest()
-    elif isinstance(recorded, str):
-        with contextlib.suppress(ValueError):
-            md5 = bytes.fromhex(recorded)
-    kind = note.get("content_type") if isinstance(recorded, str) else None
-    return Stat(length, md5, metadata if isinstance(metadata, dict) else {}, kind if isinstance(kind, str) else None)

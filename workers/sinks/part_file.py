@@ -28,6 +28,7 @@ class PartFile:
     def __init__(self, final: Path) -> None:
         self._final = self._path = final
         self._fd = -1
+        self.noted = False  # whether the file system took what was noted with the bytes
 
     def open(self) -> None:
         """Creates the file, and the folder where it is missing. Everything here raises OSError."""
@@ -39,9 +40,13 @@ class PartFile:
         while view:
             view = view[os.write(self._fd, view) :]
 
+    def note(self, note: Mapping[str, object]) -> None:
+        """Keeps what is to be known of the bytes with them, where the file system can."""
+        self.noted = _annotate(self._fd, note)
+
     def publish(self, note: Mapping[str, object], *, replace: bool) -> bool:
         """Makes the bytes durable, and then visible under the final name. False if the name is taken."""
-        _annotate(self._fd, note)
+        self.note(note)
         os.fsync(self._fd)
         if replace:
             os.replace(self._path, self._final)
@@ -101,8 +106,9 @@ def note_of(path: Path) -> dict[str, object]:
     return found if isinstance(found, dict) else {}
 
 
-def _annotate(fd: int, note: Mapping[str, object]) -> None:
-    """Best effort: not every file system has attributes, and some keep no more than 4 KiB of them."""
+def _annotate(fd: int, note: Mapping[str, object]) -> bool:
+    """Best effort: not every file system has attributes, and some keep no more than 4 KiB of them. Whether it was
+    kept."""
     found = note.get("metadata")
     metadata: dict[str, str] = found if isinstance(found, dict) else {}
     short = {key: value for key, value in metadata.items() if len(value) <= _SHORT}
@@ -112,7 +118,8 @@ def _annotate(fd: int, note: Mapping[str, object]) -> None:
             os.setxattr(fd, _ATTRIBUTE, json.dumps(each).encode())
         except (OSError, AttributeError):
             continue
-        return
+        return True
+    return False
 
 
 def remove_orphans(folder: Path) -> None:

@@ -53,12 +53,13 @@ class NameTaken:
 @dataclass(frozen=True, slots=True)
 class Stat:
     """An object's length, its MD5 and media type as recorded when it was written (None: none recorded), and its
-    metadata."""
+    metadata. `ours`: whether Dailies wrote it, by what was recorded with it; None where nothing recorded tells."""
 
     bytes: int
     md5: Raw | None
     metadata: Mapping[str, str]
     content_type: str | None = None
+    ours: bool | None = None
 
 
 Accept = Callable[[Arrived], None]
