@@ -46,6 +46,19 @@ async def said(process: Process, words: str) -> None:
     await until(found)
 
 
+async def test_the_status_of_a_batch_outside_its_hours_says_until_when(place: Place, tmp_path: Path) -> None:
+    """Whoever submits in the afternoon sees that nothing is wrong."""
+    path = place[1]
+    await dailies("submit", str(manifest(tmp_path, window=later_today())), "--config", str(path))
+    _, out, _ = await dailies("status", "spring", "--config", str(path), "--json")
+    opens_at = dt.datetime.fromtimestamp(json.loads(out)["window_opens_at"], dt.UTC)
+    assert (opens_at.minute, opens_at.second) == (0, 0)
+    assert dt.timedelta(hours=2) < opens_at - dt.datetime.now(dt.UTC) <= dt.timedelta(hours=4)
+    _, out, _ = await dailies("status", "spring", "--config", str(path))
+    assert f"outside the hours in which its videos may be ordered, until {opens_at:%Y-%m-%dT%H:00:00Z}" in out
+    assert "creates a minute" not in out
+
+
 async def test_a_run_ends_when_the_days_budget_is_spent_and_says_how_to_go_on(place: Place, tmp_path: Path) -> None:
     witness, path = place
     with_settings(path, lambda s: s.update(budgets={"day_usd": 0.5}))

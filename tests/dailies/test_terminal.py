@@ -53,6 +53,25 @@ def test_an_items_life(capsys: pytest.CaptureFixture[str]) -> None:
     check(capsys)
 
 
+def test_an_items_life_is_told_in_times_and_words(capsys: pytest.CaptureFixture[str]) -> None:
+    """Seconds since 1970 and brackets are for scripts: `--json` has them."""
+    document: dict[str, object] = dict.fromkeys(("reason", "message", "warning", "paused", "cancel"), None) | {
+        "batch": "spring",
+        "key": "hero",
+        "state": "archived",
+        "candidates": [],
+        "ordered": {"seconds": 4, "labels": {"market": "SE", "campaign": "spring"}},
+        "attempts": [{"number": 1, "deployment": "east", "accepted_at": 1795272196}],
+        "archived": {"archived_at": 1795272198, "mismatch": ["no audio", "3.9 s long"], "bytes": 68382},
+    }
+    print_item(document)
+    told = shown(capsys).splitlines()
+    assert "  labels: market: SE, campaign: spring" in told
+    assert "    accepted_at: 2026-11-21T14:43:16Z" in told
+    assert "  archived_at: 2026-11-21T14:43:18Z" in told
+    assert "  mismatch: no audio; 3.9 s long" in told
+
+
 def test_first_items_of_a_manifest(capsys: pytest.CaptureFixture[str]) -> None:
     print_items([{"key": ORDERS, "prompt": ORDERS, "labels": {ORDERS: ORDERS}}])
     check(capsys)
