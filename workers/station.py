@@ -13,6 +13,7 @@ from orchestrator.admission.timings import RenderTimes
 from orchestrator.ledger.records import Item
 from orchestrator.ledger.store import Store
 from orchestrator.settings import Deployment
+from workers.patience import Patience
 from workers.sinks import Sink
 from workers.telling.herald import Herald
 from workers.video_api import VideoApi
@@ -20,10 +21,11 @@ from workers.video_api import VideoApi
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A deployment as configured, and the client that speaks to it."""
+    """A deployment as configured, the client that speaks to it, and the patience with its posters."""
 
     deployment: Deployment
     api: VideoApi
+    patience: Patience = field(default_factory=Patience, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

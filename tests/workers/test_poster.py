@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import io
 import json
 import struct
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,16 +15,19 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 
 from orchestrator.items.states import Event, State
 from orchestrator.ledger.keys import Ref
 from orchestrator.ledger.records import Attempt, Item, Spec
 from tests.ledger import deployment
-from workers.archiving import poster as posters
+from tests.workers.test_filing import Keeping
+from workers import patience
 from workers.archiving.archive import _decide
 from workers.archiving.poster import POSTER_LIMIT, NotAPicture, kind_of, poster
 from workers.archiving.reuse import reuse
 from workers.identity.credentials import ApiKey
+from workers.patience import Patience
 from workers.sinks.directory import DirectorySink
 from workers.station import Line, Station
 from workers.video_api import Content, Missing, Order, RemoteStatus, connect
@@ -70,7 +75,8 @@ class Thumbnails:
 
 async def kept(tmp_path: Path, provider: Thumbnails, **fields: str) -> str | None:
     api: Any = provider
-    return await poster(DirectorySink(tmp_path), api, item(**fields), "spring/hero.mp4")
+    found = await poster(DirectorySink(tmp_path), api, item(**fields), "spring/hero.mp4", Patience())
+    return found.name if found else None
 
 
 @pytest.mark.parametrize(("kind", "name"), [("JPEG", "hero.jpg"), ("WEBP", "hero.webp"), ("PNG", "hero.png")])
@@ -82,7 +88,40 @@ async def test_a_poster_is_named_by_what_its_bytes_are(tmp_path: Path, kind: str
 
 async def test_a_poster_stands_beside_a_video_whose_name_was_taken(tmp_path: Path) -> None:
     api: Any = Thumbnails(picture())
-    assert await poster(DirectorySink(tmp_path), api, item(), "spring/hero.video_1.mp4") == "hero.video_1.jpg"
+    found = await poster(DirectorySink(tmp_path), api, item(), "spring/hero.video_1.mp4", Patience())
+    assert found is not None
+    assert found.name == "hero.video_1.jpg"
+
+
+@pytest.mark.parametrize("noted", [True, False])
+async def test_somebody_else_s_picture_stays_and_ours_stands_beside_it(tmp_path: Path, noted: bool) -> None:
+    theirs = tmp_path / "spring/hero.jpg"
+    theirs.parent.mkdir()
+    theirs.write_bytes(b"a still from the shoot")
+    if noted:
+        await DirectorySink(tmp_path).probe()
+    for _ in range(2):
+        assert await kept(tmp_path, Thumbnails(picture())) == "hero.video_1.jpg"
+    assert theirs.read_bytes() == b"a still from the shoot"
+
+
+async def test_a_poster_of_an_earlier_try_is_replaced(tmp_path: Path) -> None:
+    """The receipt of this try says what stands there."""
+    sink: Any = DirectorySink(tmp_path)
+    for data in (picture(), picture(size=(32, 18))):
+        api: Any = Thumbnails(data)
+        found = await poster(sink, api, item(), "spring/hero.mp4", Patience())
+        assert found is not None
+        assert (tmp_path / "spring" / found.name).read_bytes() == data
+        assert (found.name, found.sha256) == ("hero.jpg", hashlib.sha256(data).hexdigest())
+
+
+async def test_where_all_is_kept_an_earlier_try_s_other_picture_is_left_to_itself(tmp_path: Path) -> None:
+    for data, name in ((picture(), "hero.jpg"), (picture(), "hero.jpg"), (picture(size=(32, 18)), "hero.video_1.jpg")):
+        api: Any = Thumbnails(data)
+        found = await poster(Keeping(tmp_path), api, item(), "spring/hero.mp4", Patience())
+        assert found is not None
+        assert (found.name, found.sha256) == (name, hashlib.sha256(data).hexdigest())
 
 
 @pytest.mark.parametrize(
@@ -109,7 +148,7 @@ async def test_no_fault_that_nobody_foresaw_keeps_a_video_from_its_receipt(tmp_p
 
 
 async def test_a_server_that_stalls_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(posters, "POSTER_S", 0.05)
+    monkeypatch.setattr(patience, "MOST_S", 0.05)
     provider = Thumbnails(picture())
     provider.stalls = True
     assert await kept(tmp_path, provider) is None
@@ -122,8 +161,26 @@ async def test_an_archiving_that_is_tried_again_and_again_asks_for_no_poster_any
 
 
 async def test_a_picture_that_unfolds_to_too_much_is_refused() -> None:
-    with pytest.raises(NotAPicture, match="6000x6000"):
-        kind_of(picture("PNG", (6000, 6000)))
+    assert kind_of(picture("PNG", (3840, 2160))) == "PNG"
+    with pytest.raises(NotAPicture, match="4000x2300"):
+        kind_of(picture("PNG", (4000, 2300)))
+
+
+async def test_pictures_are_unfolded_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four at once would hold four times the memory."""
+    now, most, loads = 0, 0, Image.Image.load
+
+    def load(self: Any) -> Any:
+        nonlocal now, most
+        now += 1
+        most = max(most, now)
+        threading.Event().wait(0.02)
+        now -= 1
+        return loads(self)
+
+    monkeypatch.setattr(JpegImageFile, "load", load)
+    kinds = await asyncio.gather(*(asyncio.to_thread(kind_of, picture()) for _ in range(4)))
+    assert (kinds, most) == (["JPEG"] * 4, 1)
 
 
 @pytest.mark.parametrize(("api", "name", "kind"), [("videos", "hero.webp", "WEBP"), ("jobs", "hero.jpg", "JPEG")])
@@ -144,8 +201,9 @@ async def test_both_apis_give_a_poster_and_the_receipt_names_it(
         station = Station(nothing, {"east": line}, DirectorySink(tmp_path), lambda: NOW, lambda _: None, 30.0)
         decided = await _decide(station, item(job.content_ids[0]))
     assert (decided.event, decided.item["poster"]) == (Event.ARCHIVED, name)
-    assert json.loads((tmp_path / "spring/hero.json").read_text())["poster"] == name
-    assert kind_of((tmp_path / "spring" / name).read_bytes()) == kind
+    paper, still = json.loads((tmp_path / "spring/hero.json").read_text()), (tmp_path / "spring" / name).read_bytes()
+    assert (paper["poster"], paper["poster_sha256"]) == (name, hashlib.sha256(still).hexdigest())
+    assert kind_of(still) == kind
 
 
 async def test_a_video_that_is_used_again_takes_its_poster_along(tmp_path: Path) -> None:

@@ -89,7 +89,8 @@ async def _fetch(station: Station, item: Item) -> Decision:
 
 async def _receipted(station: Station, item: Item, delivery: Delivery) -> Decision:
     """The video is proven: write its receipt beside it, and only then call it archived."""
-    picture = await poster(station.sink, station.line(item).api, item, delivery.name)
+    line = station.line(item)
+    picture = await poster(station.sink, line.api, item, delivery.name, line.patience)
     paper = receipt(item, delivery, station.clock(), poster=picture)
     fields = await filed(station.sink, item.ref, delivery.name, paper)
     if delivery.mismatch:

@@ -12,6 +12,7 @@ from orchestrator.clock import rfc3339
 from orchestrator.ledger.records import Item
 from orchestrator.video_models.prices import usd
 from workers.archiving.delivery import Delivery
+from workers.archiving.poster import Poster
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class Receipt:
     """One archived video. Instants are RFC 3339 in UTC; `cost_usd` is None where no price is known. `file`: the
     video's name, relative to the batch's folder. `md5` in hex, as the blob's Content-MD5 has it. `c2pa`: whether the
     video carries content credentials; None where its container is not looked into. `poster`: the name of the picture
-    that stands beside the video, None without one."""
+    that stands beside the video, and `poster_sha256` of its bytes; None without one."""
 
     batch: str
     key: str
@@ -50,6 +51,7 @@ class Receipt:
     content_type: str
     c2pa: bool | None
     poster: str | None
+    poster_sha256: str | None
 
     def dump(self) -> builtins.bytes:
         """As the JSON document that is stored."""
@@ -80,8 +82,8 @@ def fields_of(paper: Mapping[str, Any]) -> dict[str, object]:
     }
 
 
-def receipt(item: Item, delivery: Delivery, now: float, *, poster: str | None = None) -> Receipt:
-    """The receipt of a video that is proven in the archive. `now` in Unix seconds; `poster`: its picture's name."""
+def receipt(item: Item, delivery: Delivery, now: float, *, poster: Poster | None = None) -> Receipt:
+    """The receipt of a video that is proven in the archive. `now` in Unix seconds."""
     spec, attempt, video = item.spec, item.attempt, delivery.video
     if attempt is None:
         raise ValueError(f"{item.ref} was never admitted")
@@ -122,5 +124,6 @@ def receipt(item: Item, delivery: Delivery, now: float, *, poster: str | None = 
         md5=delivery.md5,
         content_type=delivery.content_type,
         c2pa=video.c2pa,
-        poster=poster,
+        poster=poster.name if poster else None,
+        poster_sha256=poster.sha256 if poster else None,
     )

@@ -16,7 +16,7 @@ from orchestrator.items.states import Event
 from orchestrator.ledger.records import Item
 from workers.archiving.delivery import second_name
 from workers.archiving.receipt import fields_of, receipt_name
-from workers.sinks import Immutable, NotThere, Sink
+from workers.sinks import Immutable, NotThere, Sink, TooLarge, WriteRefused
 
 log = structlog.get_logger("workers.archiving.reuse")
 
@@ -41,15 +41,18 @@ async def reuse(sink: Sink, item: Item) -> Decision:
         message = f"{video} was to be used again, and cannot be: {error}; retry renders a new video"
         return Decision(Event.UNLINKED, REUSE_MISSING.fields(message))
     data = (json.dumps(known, ensure_ascii=False, indent=2) + "\n").encode()
-    name = receipt_name(f"{item.ref.batch}/{item.ref.item}.mp4")
-    if await _is_anothers(sink, name, known):  # of a video that was paid for: ours stands beside it, as videos do
-        name = receipt_name(second_name(item.ref, str(paper["remote_id"])))
-    try:
-        await sink.write(name, data, "application/json")
-    except Immutable:  # an earlier try wrote it, and the archive keeps what it has
+    video_names = f"{item.ref.batch}/{item.ref.item}.mp4", second_name(item.ref, str(paper["remote_id"]))
+    for name in map(receipt_name, video_names):  # beside one of a video that was paid for, or somebody's file, as ever
         if await _is_anothers(sink, name, known):
-            raise
-    return Decision(Event.ARCHIVED, fields)
+            log.warning("name.was_taken", name=name)
+            continue
+        try:
+            await sink.write(name, data, "application/json")
+        except Immutable:  # an earlier try wrote it, and the archive keeps what it has
+            if await _is_anothers(sink, name, known):
+                raise
+        return Decision(Event.ARCHIVED, fields)
+    raise WriteRefused(f"{name} and the one before it are other files'.")
 
 
 async def _is_anothers(sink: Sink, name: str, own: Mapping[str, object]) -> bool:
@@ -59,7 +62,7 @@ async def _is_anothers(sink: Sink, name: str, own: Mapping[str, object]) -> bool
         return any(there[field] != own[field] for field in ("fingerprint", "remote_id", "reused"))
     except NotThere:
         return False
-    except (KeyError, TypeError, ValueError):
+    except (TooLarge, KeyError, TypeError, ValueError):
         return True
 
 

@@ -10,11 +10,11 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import aclosing
-from dataclasses import dataclass, field
 from typing import TypeVar
 
 from workers.archiving.editions import DOCUMENTS, SHEET, edition
 from workers.archiving.ours import is_ours
+from workers.archiving.verdict import Verdict
 from workers.archiving.witness import Expected, NoReceipt, listed, read_receipt
 from workers.sinks import ArchiveError, ArchiveUnavailable, NotThere, Sink
 from workers.sinks.stream import in_thread
@@ -28,24 +28,6 @@ T = TypeVar("T")
 Progress = Callable[[int, int, int], None]
 
 
-@dataclass(slots=True)
-class Verdict:
-    """What was found. Names are relative to the batch's folder, each with a sentence; `checked` counts videos, `read`
-    their bytes. `by_length`: videos of which nothing but the length could be compared."""
-
-    checked: int = 0
-    read: int = 0
-    by_length: int = 0
-    missing: dict[str, str] = field(default_factory=dict)
-    changed: dict[str, str] = field(default_factory=dict)
-    extra: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def sound(self) -> bool:
-        """Whether the archive is as its receipts say."""
-        return not (self.missing or self.changed or self.extra)
-
-
 class Verification:
     """One batch's folder, read back. With `quick` the properties are compared, and no video is read."""
 
@@ -55,6 +37,7 @@ class Verification:
         self._found = Verdict()
         self._names: set[str] = set()
         self._known: set[str] = set()  # names that are accounted for
+        self._unreadable: dict[str, str] = {}  # what should be a receipt by its name, and why it is none
         self._sums: dict[str, str] = {}  # video → SHA-256, as its receipt has it
         self._looked = self._receipts = 0
 
@@ -83,6 +66,7 @@ class Verification:
         names = list(receipts)
         self._receipts += len(names)
         await _each(names, self._receipt, LOOKS if self._quick else READS)
+        self._judge_unreadable()
 
     async def _receipt(self, name: str) -> None:
         try:
@@ -90,21 +74,34 @@ class Verification:
         except NotThere:
             self._found.missing[name] = "it was there a moment ago"
         except NoReceipt as error:
-            # Of a file that is no receipt at all, nothing is known; one beside a video was one.
-            video = f"{name.removesuffix('.json')}.mp4"
-            if video in self._names:
-                self._known |= {name, video}
-                self._found.changed[name] = f"it is no receipt any more ({error}): its video cannot be compared"
+            self._unreadable[name] = str(error)
         else:
             self._known |= {name, expected.name}
             self._sums[expected.place] = expected.sha256
             await self._video(expected)
             if expected.poster:
                 self._known.add(expected.poster)
-                if not await self._stands(expected.poster):
-                    self._found.missing[expected.poster] = "the poster that its receipt names"
+                await self._poster(expected.poster, expected.poster_sha256)
         self._looked += 1
         self._progress(self._looked, self._receipts, self._found.read)
+
+    def _judge_unreadable(self) -> None:
+        """Of a file that is no receipt at all, nothing is known; one beside a video was one, unless another receipt
+        speaks of that video: then it is somebody's own."""
+        for name, why in self._unreadable.items():
+            video = f"{name.removesuffix('.json')}.mp4"
+            if video in self._names and video not in self._known:
+                self._known |= {name, video}
+                self._found.changed[name] = f"it is no receipt any more ({why}): its video cannot be compared"
+
+    async def _poster(self, name: str, sha256: str | None) -> None:
+        try:
+            if not await self._stands(name):
+                raise NotThere(name)
+            if sha256 and not self._quick and await self._sha256(f"{self._batch}/{name}") != sha256:
+                self._found.changed[name] = "the poster has another SHA-256 than its receipt says"
+        except NotThere:
+            self._found.missing[name] = "the poster that its receipt names"
 
     async def _video(self, expected: Expected) -> None:
         """Compare one video with what is known of it."""

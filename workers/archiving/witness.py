@@ -24,7 +24,8 @@ class NoReceipt(Exception):
 @dataclass(frozen=True, slots=True)
 class Expected:
     """A video as it should stand. `receipt`, `name`, `poster` (None where there is none): relative to the batch's
-    folder; `place`: its name in the archive; `md5` and `content_type` are None where they were not noted."""
+    folder; `place`: its name in the archive; `md5`, `content_type` and `poster_sha256` are None where they were not
+    noted."""
 
     receipt: str
     name: str
@@ -34,6 +35,7 @@ class Expected:
     md5: Raw | None = None
     content_type: str | None = None
     poster: str | None = None
+    poster_sha256: str | None = None
 
 
 def read_receipt(name: str, data: Raw, batch: str) -> Expected:
@@ -56,6 +58,7 @@ def read_receipt(name: str, data: Raw, batch: str) -> Expected:
             paper.get("content_type") or None,
             # Of a video that is used again, the poster stands beside it.
             str(poster) if poster and not reused else None,
+            paper.get("poster_sha256") or None,
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise NoReceipt(f"{type(error).__name__}: {error}") from None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -14,8 +16,10 @@ from tests.workers.sinks.streams import stream
 from tests.workers.test_delivery import Provider, film, finished
 from workers.archiving.delivery import deliver
 from workers.archiving.receipt import receipt, receipt_name
-from workers.archiving.verification import Verdict, Verification
+from workers.archiving.verdict import Verdict
+from workers.archiving.verification import Verification
 from workers.sinks import Sink
+from workers.sinks.directory import DirectorySink
 
 FILM = film()
 
@@ -213,3 +217,35 @@ async def test_an_input_image_is_checked_by_its_name(sink: Sink) -> None:
     assert (await verdict(sink)).sound
     await sink.write(f"spring/inputs/{name}", b"bar", "image/png")
     assert list((await verdict(sink)).changed) == [f"inputs/{name}"]
+
+
+@pytest.mark.parametrize("quick", [False, True])
+async def test_a_poster_with_other_bytes_is_found_where_its_receipt_has_their_hash(sink: Sink, quick: bool) -> None:
+    """Receipts of older releases have none: there it has to stand, and no more."""
+    known = hashlib.sha256(b"still").hexdigest()
+    await archived(sink, "hero", poster="hero.webp", poster_sha256=known)
+    await archived(sink, "older", poster="older.webp")
+    for name in ("hero", "older"):
+        await sink.write(f"spring/{name}.webp", b"still", "image/webp")
+    assert (await verdict(sink, quick=quick)).sound
+    for name in ("hero", "older"):
+        await sink.write(f"spring/{name}.webp", b"other", "image/webp")
+    changed = {"hero.webp": "the poster has another SHA-256 than its receipt says"}
+    assert (await verdict(sink, quick=quick)).changed == ({} if quick else changed)
+
+
+async def test_somebody_s_own_files_under_our_names_are_extra(sink: Sink) -> None:
+    """Ours stand beside them, and are what is verified."""
+    await archived(sink, "hero")
+    paper = await sink.read("spring/hero.json")
+    await sink.write("spring/hero.video_hero.json", paper, "application/json")
+    await sink.write("spring/hero.json", b'{"shot": 12}', "application/json")
+    if isinstance(sink, DirectorySink):
+        await sink.probe()
+        (Path(sink.url.removeprefix("file://")) / "spring/index.html").write_text("<html>ours")
+    else:
+        blobs: Any = sink
+        await blobs._blob("spring/index.html").upload_blob(b"<html>ours")
+    found = await verdict(sink)
+    assert (found.checked, found.missing, found.changed) == (1, {}, {})
+    assert set(found.extra) == {"hero.json", "index.html"}
