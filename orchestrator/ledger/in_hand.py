@@ -18,11 +18,13 @@ PAGE = 200
 
 @dataclass(frozen=True, slots=True)
 class Rival:
-    """Another create that may have made a job: what it ordered, and when its intent was written (Unix seconds)."""
+    """Another create that may have made a job: what it ordered, and when its intent was written (Unix seconds).
+    `undecided`: it is looked into still, not held."""
 
     ref: str
     spec: Spec
     intent_at: float
+    undecided: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ async def asked(
 async def rivals(store: Store, scope: str, attempt: str, *, since: float, until: float) -> list[Rival]:
     """What else was asked for there between these instants of the ledger's clock, and is not answered."""
     return [
-        Rival(name, item.spec, item.attempt.intent_at)
+        Rival(name, item.spec, item.attempt.intent_at, item.state is State.CREATING)
         for name, item in await asked(store, scope, since=since, until=until)
         if name != attempt and item.attempt is not None and item.attempt.intent_at is not None
     ]

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from orchestrator.items.states import State
+from orchestrator.ledger import views
 from orchestrator.ledger.keys import Ref
 from orchestrator.ledger.store import Store
 from tests.ledger import batch_of, item, submit
@@ -45,7 +46,8 @@ async def night(
 
 async def all_archived_once(store: Store, witness: Witness, count: int) -> None:
     batch = await batch_of(store)
-    assert batch.counts[State.ARCHIVED] == count, {s: n for s, n in batch.counts.items() if n}
+    others = [each async for each in views.items(store, batch.name, set(State) - {State.ARCHIVED})]
+    assert batch.counts[State.ARCHIVED] == count, others
     created = await witness.created()
     assert len(created) == count
     assert set(created.values()) == {1}

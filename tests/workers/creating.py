@@ -90,6 +90,8 @@ class Desk:
         assert found.attempt.intent_at is not None
         at = round((found.attempt.intent_at - 600) * 1000)
         await self.store.redis.hset(self.store.keys.attempt(found.ref, found.attempts), "intent_at", at)
+        asked = self.store.keys.asked(found.attempt.scope)
+        await self.store.redis.zadd(asked, {f"{found.ref}#{found.attempts}": at}, xx=True)
 
     async def look(self, key: str) -> State:
         """One reconcile step; the item's state after it."""

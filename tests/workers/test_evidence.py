@@ -144,6 +144,16 @@ def test_a_job_that_another_create_may_still_claim_is_waited_for() -> None:
     assert isinstance(find(young, KNOWN, at=INTENT + 3 * PATIENCE), Hold)
 
 
+def test_a_job_that_is_another_creates_by_its_words_is_waited_for_until_that_is_decided() -> None:
+    """However late both are looked into."""
+    others = listed("video_1", prompt="another")
+    assert isinstance(find(others, KNOWN, rivals=(rival(),)), LookAgain)
+    decided = dataclasses.replace(rival(), undecided=False)
+    for rivals in ((decided,), (rival("a third"),), (rival(after_s=-600),), (rival(size="720x1280"),)):
+        assert isinstance(find(others, KNOWN, rivals=rivals), Hold)
+    assert isinstance(find(others, NAMELESS, KNOWN, rivals=(rival(),)), Hold)
+
+
 def test_where_other_programs_create_too_two_jobs_of_our_prompt_are_no_proof_nor_is_one_of_another_minute() -> None:
     twice = (listed("video_1"), listed("video_2"))
     assert isinstance(find(*twice, KNOWN, shared=True), Hold)

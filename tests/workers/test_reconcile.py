@@ -126,6 +126,21 @@ async def test_a_create_that_never_arrived_is_sent_again_after_two_listings_and_
     assert "prompt of lost" not in await desk.witness.created()
 
 
+async def test_what_was_out_when_all_workers_died_is_told_apart_however_late_and_in_any_order(desk: Desk) -> None:
+    """One create was taken and one never arrived; nobody was at work for ten minutes. The one that has no job is
+    looked into first: the other's, which nobody has claimed yet, is no reason to hold it."""
+    await desk.lost("taken")
+    await desk.lost("never", "drop")
+    shown(desk, lambda job: dataclasses.replace(job, created_at=(job.created_at or 0) - 600))
+    for key in ("taken", "never"):
+        await desk.long_ago(key)
+    assert await desk.look("never") is State.CREATING
+    assert await desk.look("taken") is State.RENDERING
+    assert await desk.look("never") is State.CREATING
+    desk.clock.off_s += PATIENCE + 1
+    assert await desk.look("never") is State.WAITING
+
+
 async def test_a_job_that_was_made_while_the_list_was_read_makes_the_list_neither_old_nor_doubtful(desk: Desk) -> None:
     await desk.created("first")
     await desk.lost("lost", "drop")

@@ -115,6 +115,11 @@ def decide(item: Item, listing: Listing, deployment: Deployment) -> Finding:
         others = (r.spec for r in rivals_for(job, step) if r.spec.fingerprint != item.spec.fingerprint)
         return any(same_prompt(job, spec) for spec in others)
 
+    def sought(job: RemoteJob) -> bool:
+        """Whether it is what another order says, and nobody has looked for that yet: both may have waited long, while
+        nobody was at work. Whoever looks for it finds a job of its own words, and so waits for nobody."""
+        return any(rival.undecided and same_prompt(job, rival.spec) for rival in rivals_for(job, step))
+
     intent_at, step = item.attempt.intent_at, 0.0 if deployment.shared else STEP_S
     mine = [job for job in same if same_shape(job, item.spec) and made_after(intent_at, job, step)]
     ours = [job for job in mine if not contested(job, step)]
@@ -131,8 +136,12 @@ def decide(item: Item, listing: Listing, deployment: Deployment) -> Finding:
                 return Adopt(job.remote_id, "time")
         # Another create of ours may still claim it: one that is out, or one that is looked into as this one is.
         claimed_by = max([settled_at, *(job.created_at + 2 * patience for job in near if job.created_at)])
+        if later := _later(claimed_by - now, patience):
+            return later
+        if not same and all(sought(job) for job in near):
+            return LookAgain(max(1.0, patience / 2))
         known = {job.remote_id: job for job in [*same, *near]}
-        return _later(claimed_by - now, patience) or Hold(
+        return Hold(
             _doubt(same, near, deployment, rivals=any(rivals_for(job, STEP_S) for job in near)), tuple(known.values())
         )
     if gap := _gap(listing):
