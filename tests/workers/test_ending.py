@@ -34,6 +34,11 @@ def test_an_internal_error_is_tried_again_twice_with_a_growing_pause_and_the_end
     }  # fmt: skip
 
 
+def test_attempts_that_were_never_sent_are_not_said_to_have_been_made() -> None:
+    """Nobody shall think that a prompt which is refused was paid for five times, since an endpoint was away before."""
+    assert failed(rendering(made="5"), "moderation_blocked").item["message"] == "the provider's words"
+
+
 @pytest.mark.parametrize("code", ["moderation_blocked", "input_moderation", "output_moderation", "new_code", None])
 def test_moderation_and_what_nobody_knows_is_never_tried_again_blindly(code: str | None) -> None:
     """It is reported in the provider's words, with the provider's code beside it."""

@@ -23,17 +23,22 @@ def ended(
     if again is not None:
         counted, pause_s = again
         return Decision(Event.RETRIED, fields | counted, attempt, money=failure.billed.money, due_in_s=pause_s)
-    made = max(item.made, item.attempts)
-    if made > 1:
+    # Not the ledger's count of attempts: some of those were never sent, and some a person asked for.
+    if (made := 1 + _done(item, "retries") + _done(item, "rerenders")) > 1:
         fields = failure.fields(f"{message}; {made} attempts were made")
     return Decision(event, fields, attempt, money=failure.billed.money)
 
 
 def _again(failure: Failure, item: Item, deployment: Deployment) -> tuple[dict[str, object], float] | None:
     """What is remembered of one more attempt, and the pause before it; None where there is none."""
-    retries, rerenders = (int(item.fields.get(name) or 0) for name in ("retries", "rerenders"))
+    retries, rerenders = _done(item, "retries"), _done(item, "rerenders")
     if failure.tries is not None and failure.tries.left(retries):
         return {"retries": retries + 1}, failure.tries.pause_s(retries)
     if failure.lost and deployment.on_expired == "rerender" and RERENDER.left(rerenders):
         return {"rerenders": rerenders + 1}, RERENDER.pause_s(rerenders)
     return None
+
+
+def _done(item: Item, what: str) -> int:
+    """How many `retries` or `rerenders` there were by themselves, since the item was queued or a person retried it."""
+    return int(item.fields.get(what) or 0)
