@@ -64,7 +64,7 @@ async def open_ledger(settings: Settings, stack: AsyncExitStack, identities: Ide
     store = Store(redis, settings.redis.namespace)
     try:
         await check_rights(store)
-        await ledger_version.check(store)
+        await ledger_version.check(store.redis, store.keys)
     except (ledger_version.TooNew, RightsMissing) as error:
         raise Unusable(str(error)) from None
     await replicas(redis)  # of those that there are now, intents must reach one

@@ -75,7 +75,7 @@ async def open_all(settings: Settings) -> AsyncIterator[Session]:
         sink = await stack.enter_async_context(open_sink(settings.archive, os.environ, identities))
         await sink.probe()
         store = await open_ledger(settings, stack, identities)
-        await ledger_version.note(store)
+        await ledger_version.note(store.redis, store.keys)
         await _refuse_moved_deployments(store, settings.deployments)
         for warning in await check_durability(store.redis):
             log.warning("redis.is_not_durable", warning=warning)

@@ -7,9 +7,11 @@ from decimal import Decimal
 from pathlib import Path
 
 from manifests.key import BATCH_NAME_RULE, better_batch_name, is_batch_name, name_from_file
+from manifests.readers.entry import row_of
 from manifests.readers.input_file import ROW_FILES, YAML, too_large, unreadable
-from manifests.readers.node import NodePlaces, row_of
-from manifests.readers.row import Reading, Row
+from manifests.readers.node import NodePlaces
+from manifests.readers.reading import Reading
+from manifests.readers.row import Row
 from manifests.readers.yaml_reader import Header, read_header
 from manifests.vocabulary.amount import usd_of
 from manifests.vocabulary.fields import HEADER, unknown_header

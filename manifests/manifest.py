@@ -15,7 +15,7 @@ from manifests.heading import read_heading
 from manifests.item import Item
 from manifests.problem import Problems, Spot
 from manifests.readers.input_file import unusable
-from manifests.readers.row import Reading
+from manifests.readers.reading import Reading
 from manifests.readers.standard_input import STDIN
 from manifests.selecting.adjustments import NOTHING, Adjustments, check, forced_row
 from manifests.selecting.sample import Sample

@@ -18,8 +18,9 @@ from manifests.expansion import expand
 from manifests.heading import Heading
 from manifests.problem import Problems
 from manifests.readers import csv_reader, jsonl_reader, xlsx_reader, yaml_reader
+from manifests.readers.reading import Reading
 from manifests.readers.renaming import Renaming
-from manifests.readers.row import Reading, Row
+from manifests.readers.row import Row
 from manifests.selecting.adjustments import Adjustments
 from manifests.selecting.selection import Selection
 from manifests.vocabulary.rules import ModelRule, Served

@@ -78,6 +78,11 @@ def test_files_are_named_for_what_they_own() -> None:
     assert not [str(path) for path in paths if any(NAMELESS.fullmatch(part) for part in (*path.parts[:-1], path.stem))]
 
 
+def test_no_import_is_for_types_only() -> None:
+    """It would hide that two modules import each other."""
+    assert not [str(path) for path in sources(*PACKAGES) if "TYPE_CHECKING" in path.read_text()]
+
+
 def test_lua_lives_in_files_of_its_own() -> None:
     """A script inside a Python string is neither read nor checked by anybody."""
     assert not [str(path) for path in sources(*PACKAGES) if re.search(r"redis\.p?call\(", path.read_text())]

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from manifests.readers.delimiter import opening
 from manifests.readers.encoding import encoding_of
-from manifests.readers.row import Reading, Row
+from manifests.readers.reading import Reading
+from manifests.readers.row import Row
 from manifests.readers.table import Table
 from manifests.readers.text_lines import lines
 

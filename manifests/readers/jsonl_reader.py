@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from manifests.readers.node import Node, NodePlaces, row_of
-from manifests.readers.row import Reading, Row
+from manifests.readers.entry import row_of
+from manifests.readers.node import Node, NodePlaces
+from manifests.readers.reading import Reading
+from manifests.readers.row import Row
 from manifests.readers.text_lines import lines
 from manifests.vocabulary.fields import nearest
 

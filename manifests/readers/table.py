@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 
 from manifests.problem import Spot, excerpt
 from manifests.readers.node import UNPRINTABLE
-from manifests.readers.row import Reading, Row, plain
+from manifests.readers.reading import Reading
+from manifests.readers.row import Row, plain
 from manifests.results_sheet import is_results, unguarded
 from manifests.vocabulary.fields import SCALARS, UNABLE, likely_prompts, near_field
 from manifests.vocabulary.spelling import field_name, tidy

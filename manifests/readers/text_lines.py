@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from manifests.readers.encoding import NAMES, UTF_8, UTF_16
-from manifests.readers.row import Reading
+from manifests.readers.reading import Reading
 
 _LONGEST = 4 << 20
 _UNDECODED = re.compile("[\udc80-\udcff]")

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from manifests.problem import Spot
-from manifests.readers.row import Reading, Row
+from manifests.readers.reading import Reading
+from manifests.readers.row import Row
 from manifests.readers.table import Table
 from manifests.readers.workbook import UnusableWorkbook, read_sheet
 

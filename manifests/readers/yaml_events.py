@@ -15,7 +15,7 @@ import yaml
 
 from manifests.problem import excerpt
 from manifests.readers.node import Node
-from manifests.readers.row import Reading
+from manifests.readers.reading import Reading
 from manifests.readers.yaml_source import Unreadable, YamlSource
 
 _DEEPEST = 32

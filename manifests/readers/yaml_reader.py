@@ -9,8 +9,10 @@ from pathlib import Path
 
 import yaml
 
-from manifests.readers.node import Node, NodePlaces, row_of
-from manifests.readers.row import Reading, Row
+from manifests.readers.entry import row_of
+from manifests.readers.node import Node, NodePlaces
+from manifests.readers.reading import Reading
+from manifests.readers.row import Row
 from manifests.readers.yaml_events import YamlEvents
 from manifests.readers.yaml_fault import fault_of
 from manifests.readers.yaml_source import Unreadable

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from arq.connections import ArqRedis
 
-if TYPE_CHECKING:
-    from orchestrator.ledger.store import Store
+from orchestrator.ledger.keys import Keys
 
 #: Grows with any change that an older release would misread, and only then: workers of an older version claim and admit
 #: nothing from the moment on in which the first of the new one is there. Ledgers without a number are of the first.
@@ -22,16 +21,18 @@ class TooNew(Exception):
         )
 
 
-async def check(store: Store) -> None:
+async def check(redis: ArqRedis, keys: Keys) -> None:
     """Raises TooNew. Nothing is changed."""
-    found = int((await store.read(store.keys.meta)).get("schema") or 1)
-    if found > VERSION:
-        raise TooNew(found)
+    pipe = redis.pipeline(transaction=False)
+    pipe.hget(keys.meta, "schema")
+    (found,) = await pipe.execute()
+    if found and int(found) > VERSION:
+        raise TooNew(int(found))
 
 
-async def note(store: Store) -> None:
+async def note(redis: ArqRedis, keys: Keys) -> None:
     """Whoever writes says so; a ledger of an older version is read as it is, and is of this one from now on."""
-    await check(store)
-    pipe = store.redis.pipeline(transaction=False)
-    pipe.hset(store.keys.meta, "schema", str(VERSION))
+    await check(redis, keys)
+    pipe = redis.pipeline(transaction=False)
+    pipe.hset(keys.meta, "schema", str(VERSION))
     await pipe.execute()

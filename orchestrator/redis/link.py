@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from redis.asyncio import Connection, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.connection import AbstractConnection
@@ -13,10 +13,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError, ReadOnlyError, ResponseError, TimeoutError  # noqa: A004
 
+from orchestrator.redis.nodes import Nodes
 from orchestrator.settings.redis_address import Node
-
-if TYPE_CHECKING:
-    from orchestrator.redis.pool import Pool
 
 #: A refusal that passes by itself, or with the next primary: https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/.
 #: redis-py tells all of these as plain ResponseErrors, but for READONLY. Redis 6 puts a script's own words before.
@@ -24,10 +22,28 @@ _PASSING = re.compile(r"(?:^|: -)(MOVED|ASK|TRYAGAIN|CLUSTERDOWN|MASTERDOWN|NORE
 _ONCE = Retry(NoBackoff(), 0)
 
 
+class Owner(Protocol):
+    """Whose a connection is: knows where to, and what proves us."""
+
+    nodes: Nodes
+    clustered: bool
+    slot: int
+
+    @property
+    def number(self) -> int:
+        """Of the newest proof of who we are."""
+
+    async def proof(self) -> tuple[str, ...]:
+        """User and password as AUTH takes them."""
+
+    def certified(self, host: str) -> str | None:
+        """The name that a server's certificate must have; None: its host."""
+
+
 class _Steady(AbstractConnection):
     """One try to connect at a time: whoever wants a connection, or a command carried out, tries again."""
 
-    def __init__(self, *, pool: Pool, **options: Any) -> None:
+    def __init__(self, *, pool: Owner, **options: Any) -> None:
         self.pool, self.proof = pool, 0
         super().__init__(**options)
 
@@ -66,7 +82,7 @@ class UnixConnection(_Steady, UnixDomainSocketConnection):
 class TcpConnection(_Steady, Connection):
     """To the primary, wherever it is at the time."""
 
-    pool: Pool
+    pool: Owner
 
     @property
     def node(self) -> Node:

@@ -101,15 +101,15 @@ async def test_a_primary_that_takes_writes_without_its_replicas_is_a_warning(tmp
 
 async def test_a_ledger_of_a_newer_release_is_refused_and_stays_as_it_is(redis: ArqRedis, namespace: str) -> None:
     store = Store(redis, namespace)
-    await ledger_version.note(store)
+    await ledger_version.note(store.redis, store.keys)
     await redis.hset(store.keys.meta, "schema", ledger_version.VERSION + 1)
     for refuses in (ledger_version.check, ledger_version.note):
         with pytest.raises(ledger_version.TooNew, match="newer release"):
-            await refuses(store)
+            await refuses(redis, store.keys)
     assert await redis.hget(store.keys.meta, "schema") == str(ledger_version.VERSION + 1).encode()
 
 
 async def test_a_ledger_without_a_version_is_taken_on(redis: ArqRedis, namespace: str) -> None:
     store = Store(redis, namespace)
-    await ledger_version.note(store)
+    await ledger_version.note(store.redis, store.keys)
     assert await redis.hget(store.keys.meta, "schema") == str(ledger_version.VERSION).encode()
