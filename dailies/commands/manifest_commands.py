@@ -49,7 +49,10 @@ def run(
             found = stack.enter_context(loaded(manifests, settings, adjustments, form=form))
             need_deployments(settings)
             outcome, archive = await running.run(settings, found, choices, Console(stderr=True))
-        documents = [batch_document(b, outcome.stoppages.get(b.name), archive) for b in outcome.batches]
+        documents = [
+            batch_document(b, outcome.stoppages.get(b.name), archive, superseded=outcome.superseded[b.name])
+            for b in outcome.batches
+        ]
         if as_json:
             print_batches(documents)
         else:

@@ -17,8 +17,11 @@ from orchestrator.video_models.prices import usd
 from workers.reconciliation.candidates import named
 
 
-def batch_document(batch: Batch, stoppage: Stoppage | None, archive: str | None) -> dict[str, Any]:
-    """A batch as `run --json` and `status BATCH --json` print it. Instants are Unix seconds."""
+def batch_document(
+    batch: Batch, stoppage: Stoppage | None, archive: str | None, *, superseded: int = 0
+) -> dict[str, Any]:
+    """A batch as `run --json` and `status BATCH --json` print it. Instants are Unix seconds. `superseded`: how many of
+    its items came to nothing and are not wanted any more, since their rows were mended."""
     final = batch.state is BatchState.FINAL
     started = batch.started_at or batch.created_at
     done = batch.total - batch.moving(*MOVING)
@@ -32,6 +35,7 @@ def batch_document(batch: Batch, stoppage: Stoppage | None, archive: str | None)
         if stoppage is None
         else {"reason": stoppage.reason, "since": int(stoppage.since), "resume": stoppage.resume},
         "items": {"total": batch.total, **{str(state): batch.counts[state] for state in State}},
+        "superseded": superseded,
         "cost_usd": {
             "estimated": usd(batch.estimated),
             "confirmed": usd(batch.confirmed),

@@ -16,6 +16,7 @@ from dailies.terminal.exits import UsageError, counted
 from dailies.terminal.printing import tell
 from manifests import Item, Manifest, Problem
 from orchestrator.admission.attendance import Unmanned, unmanned
+from orchestrator.batches.mending import superseded
 from orchestrator.clock import rfc3339
 from orchestrator.items.states import State
 from orchestrator.ledger import views
@@ -66,7 +67,8 @@ async def status(settings: Settings, name: str, *, items: bool, state: State | N
         documents = []
         for batch in found:
             stopped = await stoppage(session.store, batch, settings.deployments, budgets=settings.budgets)
-            documents.append(batch_document(batch, stopped, archive_url(settings)))
+            mended = await superseded(session.store, batch) if name else 0
+            documents.append(batch_document(batch, stopped, archive_url(settings), superseded=mended))
         idle = [{"step": each.step, "since": int(each.since)} for each in await unmanned(session.store)]
         missing = {"steps_without_worker": idle} if idle else {}
         if not name:
@@ -108,7 +110,9 @@ def summary(document: dict[str, Any]) -> str:
     lines += _asked(document)
     if document["stopped"]:
         lines.append(f"  stopped: {document['stopped']['reason']} – {document['stopped']['resume']}")
-    if items["total"] - items["archived"] and document["final"]:
+    if mended := document["superseded"]:
+        lines.append(f"  of these {counted(mended, 'item')} came to nothing and the mended row took the place")
+    if items["total"] - items["archived"] - mended and document["final"]:
         lines.append(f"  not archived: dailies status {document['batch']} --items says why")
     if items["archived"] and document["final"] and document["contact_sheet"]:
         lines.append(f"  watch it: {document['contact_sheet']}")

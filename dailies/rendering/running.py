@@ -23,6 +23,7 @@ from dailies.terminal.asking import confirm
 from dailies.terminal.exits import Exit, Unusable, say
 from dailies.terminal.panel import Panel
 from manifests import Manifest
+from orchestrator.batches.mending import superseded
 from orchestrator.clock import local, rfc3339
 from orchestrator.items.states import State
 from orchestrator.ledger import views
@@ -47,9 +48,11 @@ FORGOTTEN = (
 
 @dataclass(slots=True)
 class Outcome:
-    """How a run ended. `interrupted` is the signal that ended it, if one did."""
+    """How a run ended. `interrupted` is the signal that ended it, if one did; `superseded`: how many items of a batch
+    came to nothing whose rows were mended since."""
 
     batches: list[Batch] = field(default_factory=list)
+    superseded: dict[str, int] = field(default_factory=dict)
     stoppages: dict[str, Stoppage] = field(default_factory=dict)
     interrupted: signal.Signals | None = None
 
@@ -60,7 +63,7 @@ class Outcome:
             return Exit.INTERRUPTED if self.interrupted is signal.SIGINT else Exit.TERMINATED
         if any(s.reason in NO_DEPLOYMENT for s in self.stoppages.values()):
             return Exit.UNUSABLE
-        complete = all(b.counts[State.ARCHIVED] == b.total for b in self.batches)
+        complete = all(b.counts[State.ARCHIVED] + self.superseded.get(b.name, 0) == b.total for b in self.batches)
         return Exit.DONE if complete and not self.stoppages else Exit.INCOMPLETE
 
 
@@ -107,6 +110,7 @@ async def run(
         outcome.batches = [b for n in names if (b := await views.batch(session.store, n))]
         if len(outcome.batches) < len(names):
             raise Unusable(FORGOTTEN)
+        outcome.superseded = {b.name: await superseded(session.store, b) for b in outcome.batches}
         if outcome.interrupted:
             await _say_what_is_at_risk(session)
         return outcome, session.archive().url

@@ -1,5 +1,5 @@
-"""Remote videos that are to be deleted, since they are proven in the archive: kept in the ledger until that is done, or
-not worth trying any more. An attempt comes here in the same write that makes its item archived (`lua/transition.lua`)."""
+"""Remote videos that are to be deleted, since they are proven in the archive: kept in the ledger until that is done,
+or not worth trying any more. An attempt comes here in the same write that makes its item archived."""
 
 from __future__ import annotations
 

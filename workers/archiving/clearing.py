@@ -52,8 +52,8 @@ async def clear_due(station: Station) -> None:
 
 
 async def clear(station: Station, item: Item) -> None:
-    """Delete the remote video of an archived item. Not while a remix is still to be made from it; and not the newest job
-    that we know there, by which reconcile tells a whole listing: these wait until it expires, at the longest."""
+    """Delete the remote video of an archived item. Not while a remix is still to be made from it; and not the newest
+    job that we know there, by which reconcile tells a whole listing: these wait, until they expire at the longest."""
     store, attempt, remote_id = station.store, item.attempt, item.remote_id
     if attempt is None or not remote_id:
         return
