@@ -19,6 +19,9 @@ from workers.renewal import ClaimLost
 from workers.station import Station
 from workers.video_api import RemoteJob
 
+#: Jobs that nobody knows, named of each list; the audit has them all.
+SHOWN = 5
+
 #: What no receipt and no list tells, and what to do about it.
 NOT_KNOWN = (
     "rows that have neither a receipt nor a job in a list: submit their manifests again, and only those are paid",
@@ -170,9 +173,11 @@ def _place(place: Endpoint) -> list[str]:
         lines.append(f"  nothing is sent there: {looked.error}" + (f"; {mend}" if mend else ""))
     elif looked.again_in_s is not None:
         lines.append(f"  nothing is sent there yet: a worker looks again in {looked.again_in_s:.0f} s")
-    for job in looked.strays[:5]:
+    for job in looked.strays[:SHOWN]:
         expires = f", kept until {rfc3339(job.expires_at)}" if job.expires_at else ""
         lines.append(f"  {job.remote_id} ({job.raw_status}{expires}): {(job.prompt or 'prompt not shown')[:60]}")
+    if more := len(looked.strays[SHOWN:]):
+        lines.append(f"  and {more:,} more: dailies reconcile --audit lists all of them")
     if looked.strays:
         lines.append(
             "  dailies submit MANIFEST gives each of them to the row of its prompt, size and length, unpaid; any other "

@@ -94,7 +94,8 @@ def item_document(item: Item, attempts: list[Attempt]) -> dict[str, Any]:
         "key": item.ref.item,
         "state": str(item.state),
         "reason": item.reason,
-        "message": item.message,
+        # What an archiving failed of before it succeeded is no word about the video that stands there.
+        "message": None if item.state is State.ARCHIVED else item.message,
         "remote_status": item.fields.get("remote_status") or None,
         "warning": _warning(item),
         "cost_usd": {name: usd(int(item.fields.get(name) or 0)) for name in ("confirmed", "unknown")},
