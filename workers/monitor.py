@@ -21,14 +21,13 @@ from starlette.routing import Route
 
 from orchestrator.settings.monitor import MonitorSettings
 from workers.cancelling import end
+from workers.connections import IDLE_S, MOST, Connection
 from workers.health import Health
 
 log = structlog.get_logger("workers.monitor")
 
 #: How long answers under way may take to end when the worker does (seconds).
 CLOSING_S = 1
-#: Connections at once: probes, one or two who scrape, and nobody who holds thousands open.
-CONNECTIONS = 64
 
 
 class PortTaken(OSError):
@@ -102,8 +101,8 @@ class _Server(uvicorn.Server):
                 log_level="warning",
                 access_log=False,
                 server_header=False,
-                limit_concurrency=CONNECTIONS,
-                timeout_keep_alive=30,
+                http=Connection,
+                timeout_keep_alive=int(IDLE_S),
                 timeout_graceful_shutdown=CLOSING_S,
             )
         )
@@ -121,7 +120,7 @@ def _listen(host: str, port: int) -> socket.socket:
         if os.name == "posix":
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
-        listener.listen(CONNECTIONS)
+        listener.listen(2 * MOST)
     except OSError as error:
         listener.close()
         raise PortTaken(

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -22,6 +22,7 @@ from orchestrator.settings.monitor import MonitorSettings
 from tests.ledger import deployment, item, submit
 from tests.main_job.night import until
 from tests.servers import ROOT, redis_process
+from workers import connections
 from workers.health import Health
 from workers.monitor import Monitor, PortTaken
 from workers.sinks.directory import DirectorySink
@@ -195,3 +196,41 @@ def test_every_metric_is_in_the_docs_and_nothing_else_is() -> None:
     named = {line.split("`")[1].split("{")[0] for line in docs.splitlines() if line.startswith("| `dailies_")}
     own = {metric.name + ("_total" if metric.type == "counter" else "") for metric in Metrics()._registry.collect()}
     assert named == set(GAUGES) | {name for name in own if name.startswith("dailies_")}
+
+
+@pytest.mark.parametrize("words", [b"", b"GET /livez HTTP/1.1\r\nHost: a"], ids=["say nothing", "never end a request"])
+async def test_however_many_connections_ask_nothing_a_probe_is_answered(words: bytes) -> None:
+    """Else whoever holds some open on the port has the cluster kill a worker that is well."""
+    async with Monitor(HERE, Health()) as monitor, AsyncExitStack() as stack:
+        callers = []
+        for _ in range(3 * connections.MOST):
+            reader, writer = await asyncio.open_connection("127.0.0.1", int(monitor.url.rpartition(":")[2]))
+            stack.callback(writer.close)
+            writer.write(words)
+            callers.append(reader)
+        assert (await ask(monitor, "/livez"))[0] == 200
+        assert await ended(callers[0])  # those that asked nothing for the longest have given way
+        assert not callers[-1].at_eof()
+
+
+async def ended(reader: asyncio.StreamReader) -> bool:
+    """Whether the other side has closed; waits until it has."""
+    try:
+        return await reader.read() == b""
+    except ConnectionResetError:
+        return True
+
+
+async def test_a_connection_that_asks_nothing_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one that never ends its question, be it the first or the next."""
+    monkeypatch.setattr(connections, "IDLE_S", 0.1)
+    async with Monitor(HERE, Health()) as monitor, asyncio.timeout(30):
+        whole = b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n"
+        for words in (b"", whole[:9], whole, whole + whole[:9]):
+            reader, writer = await asyncio.open_connection("127.0.0.1", int(monitor.url.rpartition(":")[2]))
+            writer.write(words)
+            if whole in words:
+                assert b" 200 " in await reader.readline()
+                await reader.readuntil(b"turns\n")
+            assert await ended(reader)
+            writer.close()
