@@ -140,8 +140,10 @@ def zone_of(written: object) -> str:
     text = tidy(written).replace(" ", "_") if isinstance(written, str) else ""
     if name := known.get(text.casefold()):
         return name
-    places = {name.rpartition("/")[2]: name for name in sorted(known) if "/" in name}
-    near = get_close_matches(text.casefold(), [*known, *places], n=1, cutoff=0.6)
+    # Nothing is near to CEST or GMT+2: EST is another ocean's, and Etc/GMT+2 lies west of Greenwich.
+    cities = [name for name in sorted(known) if "/" in name and not name.startswith("etc/")]
+    places = {name.rpartition("/")[2]: name for name in cities}
+    near = get_close_matches(text.casefold(), [*cities, *places], n=1, cutoff=0.8)
     nearest = known[places.get(near[0], near[0])] if near else "Europe/Stockholm"
     hint = f"did you mean {nearest}?" if near else f"write it as continent and city: {nearest}"
     raise BadWindow("timezone", "must be the name of a time zone", hint)

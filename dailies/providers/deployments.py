@@ -105,7 +105,9 @@ def _named(name: str, among: Sequence[Standing]) -> Standing:
     names = [each.name for each in among]
     if not names:
         raise UsageError(f"there is no deployment {name}: none is configured")
-    raise UsageError(f"there is no deployment {name}: {nearest_name(name, names)} (there are {', '.join(names)})")
+    near = nearest_name(name, names)
+    others = "" if "known here" in near else f" (there are {', '.join(names)})"
+    raise UsageError(f"there is no deployment {name}: {near}{others}")
 
 
 def _unix(at: float | None) -> int | None:

@@ -209,7 +209,7 @@ def test_options_may_stand_before_the_verb(terminal: Terminal) -> None:
     ("words", "said"),
     [
         (("pause", "eats"), "there is no deployment eats: did you mean east? (there are east, west)"),
-        (("resume", "north"), "there is no deployment north: "),
+        (("resume", "north"), "there is no deployment north: the nearest known one is west; known here: east, west\n"),
         (("pause", "east", "--for", "soon"), "--for soon is no length of time: write it like 2h, 90m or 1h30m"),
         (("pause", "east", "--for", "0m"), "--for 0m is no length of time"),
         (("pause", "east", "--until", "later"), "--until later is no time: write it like 08:00"),

@@ -85,6 +85,13 @@ def test_an_unknown_zone_names_the_nearest(written: str, nearest: str) -> None:
     assert caught.value.field == "timezone"
 
 
+@pytest.mark.parametrize("written", ["CEST", "PST", "IST", "BST", "GMT+2", "UTC+1", "+02:00", "Z"])
+def test_no_abbreviation_or_offset_is_taken_for_one_that_is_hours_away(written: str) -> None:
+    """EST is not CEST, and Etc/GMT+2 is two hours behind: who followed such a hint would lose the night."""
+    with pytest.raises(BadWindow, match="continent and city: Europe/Stockholm"):
+        window("22:00", "06:00", written)
+
+
 @pytest.mark.parametrize(
     ("change", "field", "said"),
     [
