@@ -27,6 +27,7 @@ from orchestrator.ledger.records import Claim
 from orchestrator.ledger.store import Store
 from orchestrator.redis.connection import AWAY, TEN_YEARS_MS, job_to_json
 from workers.cancelling import end
+from workers.slots import Slots
 
 log = structlog.get_logger("workers.arq_queue")
 
@@ -58,7 +59,7 @@ class ArqQueue:
         self, store: Store, queue: str, steps: dict[str, Step], *, worker: str, slots: int, timeout_s: float
     ) -> None:
         """`steps`: name → what runs it. `timeout_s`: a step that takes longer is cut, so it must bound itself."""
-        self._store, self._queue, self._slots, self.timeout_s = store, queue, slots, timeout_s
+        self._store, self._queue, self._slots, self.timeout_s = store, queue, Slots(slots), timeout_s
         self._steps = steps
         self._functions = [self._function(name, step) for name, step in steps.items()]
         self._health_key = f"{store.keys.heartbeat(worker)}:{queue.rsplit(':', 1)[-1]}"
@@ -73,12 +74,12 @@ class ArqQueue:
         self._arq = self._fresh()
 
     def _fresh(self) -> arq.worker.Worker:
-        return arq.worker.Worker(
+        worker = arq.worker.Worker(
             functions=self._functions,
             queue_name=self._queue,
             redis_pool=self._store.redis,
             handle_signals=False,
-            max_jobs=self._slots,
+            max_jobs=self._slots.most,
             job_timeout=self.timeout_s,
             keep_result=0,
             max_tries=1_000,
@@ -92,6 +93,8 @@ class ArqQueue:
             expires_extra_ms=TEN_YEARS_MS,
             log_results=False,
         )
+        self._slots.limit(worker)
+        return worker
 
     def _function(self, name: str, step: Step) -> Function:
         async def run(ctx: dict[Any, Any], batch: str, item: str, version: int, attempt: int) -> None:
@@ -101,7 +104,8 @@ class ArqQueue:
             self._running.add(task)
             task.add_done_callback(self._running.discard)
             try:
-                await step(Claim.parse([name.encode(), batch.encode(), item.encode(), version, attempt]))
+                with self._slots.one(self._arq):
+                    await step(Claim.parse([name.encode(), batch.encode(), item.encode(), version, attempt]))
             except Elsewhere:
                 if ctx["job_try"] < ELSEWHERE_TRIES:
                     raise Retry(defer=ELSEWHERE_S) from None
@@ -114,12 +118,13 @@ class ArqQueue:
         return func(cast("WorkerCoroutine", run), name=name, timeout=self.timeout_s)
 
     async def outstanding(self) -> int:
-        """How many steps this worker put on the queue that nobody has ended, and how many run beside it."""
+        """How many steps this worker put on the queue that nobody has ended, and how many run beside it; less those
+        that run here without a slot, whoever put them there."""
         if self._put:
             ids = list(self._put)
             scores = await self._store.redis.zmscore(self._queue, ids)
             self._put = {job for job, score in zip(ids, scores, strict=True) if score is not None}
-        return len(self._put) + len(self._here)
+        return len(self._put) + len(self._here) - self._slots.slotless
 
     async def put(self, claims: Sequence[Claim]) -> None:
         """Enqueue claimed steps. Putting one there twice runs it once. What a full Redis has no room for runs here at

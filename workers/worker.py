@@ -154,7 +154,7 @@ class Worker:
         taken = {name: await queue.outstanding() for name, queue in self._queues.items()}
         return {
             "steps": STEP_SLOTS - taken.get("create", 0) - taken.get("reconcile", 0),
-            "archive": ARCHIVE_SLOTS - taken.get("archive", 0),
+            "archive": max(ARCHIVE_SLOTS - taken.get("archive", 0), 0),
             **self._poller.free,
             **self._recoverer.free,
         }

@@ -20,10 +20,11 @@ from workers.archiving.receipt import receipt
 from workers.identity.credentials import ApiKey
 from workers.sinks import open_sink
 from workers.sinks.blob_upload import BLOCK
+from workers.slots import Slots
 from workers.video_api import connect
 
-#: Archives, copies or drops the video of so many bytes and that number.
-Way = Callable[[int, int], Awaitable[None]]
+#: Archives, copies or drops the video of so many bytes and that number; calls the last when its bytes have arrived.
+Way = Callable[[int, int, Callable[[], None]], Awaitable[None]]
 
 
 class Ways:
@@ -52,20 +53,20 @@ class Ways:
     def by_name(self) -> Mapping[str, Way]:
         return {"ours": self.ours, "bare": self.bare, "null": self.null}
 
-    async def ours(self, length: int, number: int) -> None:
+    async def ours(self, length: int, number: int, sent: Callable[[], None]) -> None:
         """As the archive step does it: asked for, hashed, proven, read back, and its receipt beside it."""
         item = finished(length, number)
-        delivery = await deliver(self._sink, self._api, item)
+        delivery = await deliver(self._sink, self._api, item, sent=sent)
         assert delivery.bytes == length
         await filed(self._sink, item.ref, delivery.name, receipt(item, delivery, 1_790_000_000.0))
 
-    async def bare(self, length: int, number: int) -> None:
+    async def bare(self, length: int, number: int, sent: Callable[[], None]) -> None:
         """What a good script of ten lines does: no hash, no proof, no receipt."""
         async with self._web.stream("GET", self._url(length, number)) as response:
             blob = self._container.get_blob_client(f"bare/{length}-{number}.mp4")
             await blob.upload_blob(response.aiter_bytes(BLOCK), length=length)
 
-    async def null(self, length: int, number: int) -> None:
+    async def null(self, length: int, number: int, sent: Callable[[], None]) -> None:
         """The download alone."""
         async with self._web.stream("GET", self._url(length, number)) as response:
             async for _ in response.aiter_bytes():
@@ -76,14 +77,29 @@ class Ways:
 
 
 async def all_of(way: Way, length: int, numbers: range, at_once: int) -> None:
-    """So many videos, some at once."""
-    left = iter(numbers)
+    """So many videos; the bytes of some at once are under way, as in a worker that has so many slots."""
+    streams, steps = asyncio.Semaphore(at_once), asyncio.Semaphore(Slots(at_once).most)
 
-    async def worker() -> None:
-        for number in left:
-            await way(length, number)
+    async def one(number: int) -> None:
+        held = True
 
-    await asyncio.gather(*(worker() for _ in range(at_once)))
+        def sent() -> None:
+            nonlocal held
+            if held:
+                held = False
+                streams.release()
+
+        try:
+            await way(length, number, sent)
+        finally:
+            sent()
+            steps.release()
+
+    async with asyncio.TaskGroup() as group:
+        for number in numbers:
+            await steps.acquire()
+            await streams.acquire()
+            group.create_task(one(number))
 
 
 def finished(length: int, number: int) -> Item:

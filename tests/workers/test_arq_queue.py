@@ -20,6 +20,7 @@ from tests.main_job.night import until
 from workers import arq_queue
 from workers.arq_queue import ArqQueue, Elsewhere
 from workers.cancelling import end
+from workers.slots import SLOTLESS, give_back_slot
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(60)]
 
@@ -90,6 +91,57 @@ async def test_a_step_put_there_twice_runs_once(store: Store) -> None:
     async with running(q):
         await emptied(q)
     assert work.ran == ["a"]
+
+
+async def test_a_step_that_only_waits_gives_its_slot_back_and_goes_on(store: Store) -> None:
+    """Claim and job are held to its end; and only so many may wait like that, for each of them holds a little."""
+    begun: asyncio.Queue[str] = asyncio.Queue()
+    sent, rest = asyncio.Semaphore(0), asyncio.Event()
+
+    async def step(claim: Claim) -> None:
+        begun.put_nowait(claim.ref.item)
+        await sent.acquire()
+        give_back_slot()
+        give_back_slot()  # a second time nothing is left to give back
+        begun.put_nowait(f"{claim.ref.item} was sent")
+        await rest.wait()
+
+    q = queue(store, step, slots=1)
+    await q.put([claim(name) for name in "abcd"])
+    async with running(q):
+        for name in "abc":
+            assert await begun.get() == name
+            sent.release()
+            assert await begun.get() == f"{name} was sent"
+        assert SLOTLESS == 2
+        # "c" has kept its slot: "d" waits for it, and is all that this worker has too much.
+        assert (await q.outstanding(), q._arq.job_counter, q._arq.max_jobs) == (2, 3, 3)
+        assert begun.empty()
+        rest.set()
+        sent.release()
+        assert await begun.get() == "d"
+        await emptied(q)
+    assert (q._arq.max_jobs, q._slots.slotless) == (1, 0)
+
+
+async def test_a_step_without_a_slot_is_handed_back_too(store: Store) -> None:
+    begun, cancelled = asyncio.Event(), asyncio.Event()
+
+    async def step(claim: Claim) -> None:
+        give_back_slot()
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+
+    q = queue(store, step, slots=1)
+    await q.put([claim()])
+    async with running(q):
+        await begun.wait()
+        await q.drain(hand_back=True)
+        assert cancelled.is_set()
 
 
 async def test_an_error_while_a_step_is_picked_costs_no_slot(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

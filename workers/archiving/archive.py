@@ -7,6 +7,7 @@ video is gone.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import structlog
 
@@ -25,6 +26,7 @@ from workers.archiving.reuse import reuse
 from workers.rendering.ending import ended
 from workers.rendering.missing import AGAIN_S, missed
 from workers.sinks import ArchiveError, ArchiveUnavailable
+from workers.slots import give_back_slot
 from workers.station import Line, Station
 from workers.video_api import ApiError, BadAnswer, Missing, RemoteStatus
 
@@ -34,6 +36,9 @@ log = structlog.get_logger("workers.archiving.archive")
 GRACE_S = 3600.0
 #: For how long no creates start after the archive refused a write (seconds); each refusal renews it.
 CLOSED_S = 30.0
+#: When the dispatcher looks for another video in the place of one whose bytes have arrived (seconds; more than none:
+#: no create became possible by it).
+SOON_S = 0.001
 
 
 async def archive(station: Station, item: Item) -> None:
@@ -82,9 +87,16 @@ def _asked_s(error: Exception) -> float:
 async def _fetch(station: Station, item: Item) -> Decision:
     line = station.line(item)
     try:
-        return await _receipted(station, item, await deliver(station.sink, line.api, item))
+        sent = partial(_sent, station)
+        return await _receipted(station, item, await deliver(station.sink, line.api, item, sent=sent))
     except Missing as error:
         return await _confirm_missing(station, line, item, error)
+
+
+def _sent(station: Station) -> None:
+    """The rest of the step asks and waits: the next video's bytes may come meanwhile."""
+    give_back_slot()
+    station.wake(SOON_S)
 
 
 async def _receipted(station: Station, item: Item, delivery: Delivery) -> Decision:

@@ -53,7 +53,7 @@ async def deliver(sink: Sink, api: VideoApi, item: Item, *, sent: Callable[[], N
     asks = int(item.fields.get("archive_tries") or 0) > 0
     for name in _names(item):
         there = await sink.stat(name) if asks else None
-        delivered = there and _as_stored(sink, item, name, there)
+        delivered = _as_stored(sink, item, name, there) if there else None
         if delivered is None and _may_be_ours(there):
             try:
                 delivered = await _copy(sink, api, item, name, there, sent)
@@ -137,7 +137,7 @@ async def _copy(
     if isinstance(saved, NameTaken):
         if not saved.same_bytes:  # a provider may sign its video anew each time, and an earlier try's is as good
             there = await sink.stat(name)
-            return there and _as_stored(sink, item, name, there)
+            return _as_stored(sink, item, name, there) if there else None
         saved = Saved(name, sink.url + quote(name), *dataclasses.astuple(saved.arrived))
     else:
         await read_back(sink, saved, kind)
