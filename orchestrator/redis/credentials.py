@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from pydantic import SecretStr
 
 from orchestrator.redis.pool import Credentials
@@ -17,5 +19,6 @@ class Password(Credentials):
 
     async def get_credentials_async(self) -> tuple[str] | tuple[str, str]:
         """As AUTH takes them."""
-        secret = self._secret.secret() if isinstance(self._secret, SecretFile) else self._secret
+        file = self._secret
+        secret = await asyncio.to_thread(file.secret) if isinstance(file, SecretFile) else file
         return (self._user, secret.get_secret_value()) if self._user else (secret.get_secret_value(),)

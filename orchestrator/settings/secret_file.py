@@ -46,8 +46,14 @@ class SecretFile:
     def __repr__(self) -> str:
         return f"SecretFile({str(self._path)!r})"
 
+    @property
+    def last(self) -> SecretStr:
+        """The secret as it was read last: nothing is read."""
+        return self._secret
+
     def secret(self, *, again: bool = False) -> SecretStr:
-        """The secret; read anew where the file has changed since, or in any case (`again`)."""
+        """The secret; read anew where the file has changed since, or in any case (`again`). A network's file system may
+        hang: where an event loop turns, this belongs into a thread."""
         try:
             if again or self._signs() != self._seen:
                 self._secret = self._read()

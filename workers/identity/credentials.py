@@ -54,7 +54,7 @@ class Credential(Protocol):
 class _Key:
     def __init__(self, secret: SecretStr | SecretFile | str, header: str, prefix: str = "") -> None:
         self._file = secret if isinstance(secret, SecretFile) else None
-        read = secret.secret() if isinstance(secret, SecretFile) else secret
+        read = secret.last if isinstance(secret, SecretFile) else secret
         self._secrets = [SecretStr(_usable(read.get_secret_value() if isinstance(read, SecretStr) else read))]
         self._header = header
         self._prefix = prefix

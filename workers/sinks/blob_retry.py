@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from azure.core.exceptions import AzureError
 from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.storage.blob.aio import LinearRetry
 
+from orchestrator.settings.secret_file import SecretFile
 from workers.identity.words import NoIdentity
 from workers.sinks.blob_errors import seconds_asked
 
@@ -18,10 +20,18 @@ LONGEST_S = 5.0
 class PatientRetry(LinearRetry):
     """A few tries, about a second apart, and not before the store wants to be asked again: the SDK's own policies do
     not read Retry-After. The archive step tries again by itself, for hours if need be, and must be able to hand back
-    its claim; so no wait here is long."""
+    its claim; so no wait here is long.
 
-    def __init__(self) -> None:
+    It is the first of Azure's policies that may wait, so a secret in a file is looked up here too, before each call."""
+
+    def __init__(self, file: SecretFile | None = None) -> None:
         super().__init__(backoff=1, retry_total=2, random_jitter_range=1)
+        self._file = file
+
+    async def send(self, request: PipelineRequest[Any]) -> Any:  # type: ignore[override]
+        if self._file is not None:
+            await asyncio.to_thread(self._file.secret)
+        return await super().send(request)  # type: ignore[no-untyped-call]
 
     def increment(
         self,

@@ -1,6 +1,7 @@
-"""Secrets of a storage account in files: asked for at each request, so that a renewed one counts at once.
+"""Secrets of a storage account in files: looked up at each request, so that a renewed one counts at once.
 
 Azure's own clients read a SAS at each request, but an account's key once: their policy is given one that is looked up.
+Both are asked on the event loop, and so read nothing themselves: `PatientRetry` has read the file before, in a thread.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ class SasFromFile(AzureSasCredential):
 
     @property
     def signature(self) -> str:
-        return self._file.secret().get_secret_value().lstrip("?")
+        return self._file.last.get_secret_value().lstrip("?")
 
 
 class KeyFromFile(SharedKeyCredentialPolicy):
@@ -33,7 +34,7 @@ class KeyFromFile(SharedKeyCredentialPolicy):
 
     def __init__(self, file: SecretFile) -> None:
         self._file = file
-        text = file.secret().get_secret_value()
+        text = file.last.get_secret_value()
         name, key = _NAME.search(text), _KEY.search(text)
         self._last = key[1].strip() if key else ""
         super().__init__(name[1].strip() if name else "", self._last)  # type: ignore[no-untyped-call]
@@ -45,7 +46,7 @@ class KeyFromFile(SharedKeyCredentialPolicy):
 
     @property
     def account_key(self) -> str:
-        found = _KEY.search(self._file.secret().get_secret_value())
+        found = _KEY.search(self._file.last.get_secret_value())
         if found:
             self._last = found[1].strip()
         return self._last

@@ -42,8 +42,9 @@ def open_service(
     settings: ArchiveSettings, environ: Mapping[str, str], identities: Identities
 ) -> tuple[BlobServiceClient, BlobAddress]:
     """The client of a container's account, and where in it the archive is. Raises as `open_sink`."""
-    options = client_options()
     connection_string, sas = settings.connection_string(environ), settings.sas_token(environ)
+    secret = connection_string or sas
+    options = client_options(secret if isinstance(secret, SecretFile) else None)
     if connection_string is not None:
         service = _by_connection_string(connection_string, options)
         return service, address_of(settings.url, service.url.partition("?")[0].rstrip("/"))
@@ -58,7 +59,7 @@ def open_service(
 
 
 def _by_connection_string(secret: SecretStr | SecretFile, options: dict[str, Any]) -> BlobServiceClient:
-    text = (secret.secret() if isinstance(secret, SecretFile) else secret).get_secret_value().strip()
+    text = (secret.last if isinstance(secret, SecretFile) else secret).get_secret_value().strip()
     key = KeyFromFile(secret) if isinstance(secret, SecretFile) and KeyFromFile.of(text) else None
     try:
         return BlobServiceClient.from_connection_string(text, credential=key, **options)  # type: ignore[arg-type]
@@ -69,8 +70,9 @@ def _by_connection_string(secret: SecretStr | SecretFile, options: dict[str, Any
         ) from None
 
 
-def client_options() -> dict[str, Any]:
-    """How an Azure client of ours behaves: flat memory, bounded waits, and few tries of its own."""
+def client_options(secret: SecretFile | None = None) -> dict[str, Any]:
+    """How an Azure client of ours behaves: flat memory, bounded waits, and few tries of its own. `secret`: the file in
+    which its secret is."""
     return {
         "max_single_put_size": BLOCK,
         "max_block_size": BLOCK,
@@ -78,5 +80,5 @@ def client_options() -> dict[str, Any]:
         "max_chunk_get_size": BLOCK,
         "connection_timeout": 10,
         "read_timeout": 60,
-        "retry_policy": PatientRetry(),
+        "retry_policy": PatientRetry(secret),
     }
