@@ -16,6 +16,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -147,8 +148,9 @@ async def speeds(
 
 async def inside(redis: ArqRedis, store: Store, asker: Asker) -> list[tuple[str, float]]:
     """Microseconds that Redis itself spends in a script: in an empty one, and in ever more of ours."""
-    shared = _text_before(store)
-    parts = [("an empty script", "return 0"), ("what all of ours begin with, and no more", shared + "return 0")]
+    own = (files("orchestrator.ledger") / "lua/admit.lua").read_text("utf-8")
+    before = str(store.scripts._plain["admit"].script).removesuffix(own)
+    parts = [("an empty script", "return 0"), ("what admission begins with, and no more", before + "return 0")]
     found = []
     for title, text in parts:
         sha = await redis.script_load(text)
@@ -167,13 +169,6 @@ async def inside(redis: ArqRedis, store: Store, asker: Asker) -> list[tuple[str,
         title = f"admission asked for {most}, a decision: {calls / 4 / ROUND:.1f} commands inside"
         found.append((title, total / 4 / ROUND))
     return found
-
-
-def _text_before(store: Store) -> str:
-    """The Lua that stands before every script of the ledger: what any two of them begin with alike."""
-    texts = [str(script.script) for script in store.scripts._scripts.values()]
-    same = next(n for n, letters in enumerate(zip(*texts, strict=False)) if len(set(letters)) > 1)
-    return texts[0][:same].rpartition("\n")[0] + "\n"
 
 
 async def _per_script(redis: ArqRedis) -> tuple[float, int, float]:

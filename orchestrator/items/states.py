@@ -123,10 +123,24 @@ OPEN = (S.ADMITTED, S.CREATING, S.RENDERING)
 
 
 def lua_constants() -> str:
-    """The table and the two groups as Lua locals, for `lua/_ledger.lua`: the scripts know no states of their own."""
-    rows = (f"{event} = {{{', '.join(f'{a} = {b.value!r}' for a, b in row.items())}}}" for event, row in TABLE.items())
-    moving, open_ = ", ".join(repr(s.value) for s in MOVING), ", ".join(f"{s} = true" for s in OPEN)
-    return f"local TABLE = {{{', '.join(rows)}}}\nlocal MOVING, OPEN = {{{moving}}}, {{{open_}}}\n"
+    """The table and its groups as Lua locals, for `lua/_ledger.lua`: the scripts know no states of their own.
+
+    `ADMITS` is the row of admission by itself: the script that runs most often makes no other move.
+    """
+
+    def row(event: Event) -> str:
+        return f"{{{', '.join(f'{a} = {b.value!r}' for a, b in TABLE[event].items())}}}"
+
+    def group(states: tuple[State, ...]) -> str:
+        return f"{{{', '.join(f'{state} = true' for state in states)}}}"
+
+    moving = ", ".join(repr(state.value) for state in MOVING)
+    return (
+        f"local TABLE = {{{', '.join(f'{event} = {row(event)}' for event in TABLE)}}}\n"
+        f"local ADMITS = {row(Event.ADMITTED)}\n"
+        f"local MOVING, STILL_MOVES = {{{moving}}}, {group(MOVING)}\n"
+        f"local OPEN = {group(OPEN)}\n"
+    )
 
 
 def mermaid() -> str:

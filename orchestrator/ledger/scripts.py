@@ -1,4 +1,4 @@
-"""The ledger's Lua: one step, one file under `lua/`, each loaded behind those that begin with `_`."""
+"""The ledger's Lua: one step, one file under `lua/`, each loaded behind what it uses of those that begin with `_`."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from redis.exceptions import NoScriptError, ResponseError
 
 from orchestrator.items.states import lua_constants
 from orchestrator.ledger.ledger_version import VERSION, TooNew
+from orchestrator.ledger.prelude import with_parts
 
-#: What every script begins with, and what some of them need besides.
+#: Where what a script uses may be, and where some of them look besides.
 _SHARED = ("_circuit", "_ledger", "_money", "_hours", "_links", "_expiry")
 _QUOTA, _DESK = ("_quota",), ("_quota", "_recovery", "_desk")
 _MORE = {
@@ -98,7 +99,7 @@ class Scripts:
             return (folder / f"{name}.lua").read_text("utf-8")
 
         shared = f"local LEDGER_VERSION = {VERSION}\n" + lua_constants() + "".join(map(text, _SHARED))
-        texts = {name: shared + "".join(map(text, (*_MORE.get(name, ()), name))) for name in _NAMES}
+        texts = {name: with_parts(shared + "".join(map(text, _MORE.get(name, ()))), text(name)) for name in _NAMES}
         #: What the scripts ask of Redis, in capitals.
         self.commands = frozenset(found for each in texts.values() for found in _COMMAND.findall(each))
         self._plain = {name: redis.register_script(each) for name, each in texts.items()}

@@ -17,7 +17,7 @@ class VirtualClock(Scripts):
         super().__init__(redis, meta_key=meta_key, prefix=prefix)
         for name, script in self._scripts.items():
             text = str(script.script)
-            assert text.count("redis.call('TIME')") == 1
+            assert text.count("redis.call('TIME')") <= 1  # some need no clock
             told = text.replace("redis.call('TIME')", "redis.call('HMGET', KEYS[1], 'test_s', 'test_us')")
             self._scripts[name] = redis.register_script(told)
 

@@ -12,7 +12,7 @@ local MOST_BATCHES, MOST_HURRIED_TOLD = 1000, 1000
 local function head_item(lane, batch)
   for _, first in ipairs(redis.call('ZRANGE', P .. 'queue:' .. lane .. ':' .. batch, 0, 99)) do
     local fields = redis.call('HMGET', item_key(batch, first), unpack(OF_HEAD))
-    if TABLE.admitted[fields[4]] then return first, fields end
+    if ADMITS[fields[4]] then return first, fields end
   end
 end
 
@@ -32,8 +32,8 @@ local function competitors(desk, round, lane, urgency)
   if round.known[known] then return round.known[known] end
   local found = {}
   for _, name in ipairs(redis.call('ZRANGE', P .. 'ready:' .. lane, 0, MOST_BATCHES - 1)) do
-    local b, head, item = redis.call('HMGET', batch_key(name), unpack(OF_BATCH)), head_item(lane, name)
-    if head and not is_shut(name, b[6], round.shut, round.now) and not select(2, cost_of(desk, round, item, b)) then
+    local b, head, item = batch_of(round, name, lane), head_item(lane, name)
+    if head and not is_shut(name, b.window, round.shut, round.now) and not select(2, cost_of(desk, round, item, b)) then
       local above, alike = count_urgent(lane, name, urgency)
       found[#found + 1] = {name = name, head = head, above = above, alike = alike}
     end
@@ -158,8 +158,8 @@ local function first_of(group, round)
     end
   end
   local model = models[1]
-  for _, name in ipairs(models) do
-    if pass_of('model:' .. name) < pass_of('model:' .. model) then model = name end
+  for other = 2, #models do
+    if pass_of('model:' .. models[other]) < pass_of('model:' .. model) then model = models[other] end
   end
   return front[model], takes
 end

@@ -8,11 +8,12 @@ local LONGEST_CLOSING = 600000
 local function closed_until(dkey, qkey, d, now)
   local paused = paused_until(dkey, d[2], d[3], now)
   if paused then return paused, 'paused' end
-  local m = redis.call('HMGET', KEYS[1], 'archive_closed_until', 'guarded')
-  if m[2] and d[4] and not is_trusted(d[4]) then return NO_TIME, 'recovering' end
-  local archive = tonumber(m[1] or 0)
+  local ledger = whole_ledger()
+  if ledger.guarded and d[4] and not is_trusted(d[4]) then return NO_TIME, 'recovering' end
+  local archive = ledger.archive_closed_until
   if archive > now + LONGEST_CLOSING then
     archive = now + LONGEST_CLOSING
+    ledger.archive_closed_until = archive
     redis.call('HSET', KEYS[1], 'archive_closed_until', string.format('%.0f', archive))
   end
   if archive > now then return archive, 'archive' end
@@ -28,17 +29,16 @@ end
 -- or ''), per_minute (a number or ''), price_per_s, margin, slack = {most ms, part of the interval}, window, weight, order,
 -- members}. Desks of one quota have one meter; `members` are all deployments that draw on it, as the asking worker's
 -- configuration has them: what another one with another configuration wrote must not hide what they use.
-local OF_QUOTA = {'tat', 'slots_cap', 'rate_cap', 'learned_slots', 'learned_per_minute', 'told_at'}
-local OF_DESK = {'stopped', 'probation', 'window_until', 'took_pinned', 'quota', 'scope', unpack(CLOSING)}
-local OF_BOTH = {unpack(OF_DESK)}
-for _, name in ipairs(OF_QUOTA) do OF_BOTH[#OF_BOTH + 1] = name end
+local OF_QUOTA = 6                    -- the first so many stand in the quota's hash, where that is another
+local OF_DESK = {'tat', 'slots_cap', 'rate_cap', 'learned_slots', 'learned_per_minute', 'told_at', 'stopped', 'probation',
+                 'window_until', 'took_pinned', 'quota', 'scope', unpack(CLOSING)}
 local function open_desk(facts, meters, now)
   local dkey, qkey = P .. 'deployment:' .. facts.name, quota_key(facts.name, facts.quota)
-  local d = redis.call('HMGET', dkey, unpack(qkey == dkey and OF_BOTH or OF_DESK))
-  local desk = {facts = facts, name = facts.name, dkey = dkey, open = open_key(facts.name), stopped = d[1],
-                probation = d[2], told_until = d[3], took_pinned = d[4], told_quota = d[5], told_scope = d[6]}
+  local d = redis.call('HMGET', dkey, unpack(OF_DESK))
+  local desk = {facts = facts, name = facts.name, dkey = dkey, open = open_key(facts.name), stopped = d[7],
+                probation = d[8], told_until = d[9], took_pinned = d[10], told_quota = d[11], told_scope = d[12]}
   if not meters[qkey] then
-    local q = qkey == dkey and {unpack(d, #OF_DESK + 1)} or redis.call('HMGET', qkey, unpack(OF_QUOTA))
+    local q = qkey == dkey and d or redis.call('HMGET', qkey, unpack(OF_DESK, 1, OF_QUOTA))
     local used, settles_at = slots_used(facts.members, now)
     local interval = interval_of_pace(facts.interval_ms, q[5], facts.margin)
     meters[qkey] = {

@@ -42,22 +42,23 @@ local function creator_alive(now)
 end
 
 -- How many videos wait to be archived, the next that will be deleted and when, and how long archiving all of them takes
--- at the pace of late (nil: none was learned). What is past its time already cannot be saved by waiting.
+-- at the pace of late (nil: none was learned). What is past its time already cannot be saved by waiting. `alive`: how many
+-- archive, where that was counted.
 local function backlog(now, alive)
   local waiting = redis.call('ZCOUNT', P .. 'expiries', '(' .. now, '+inf')
   if waiting == 0 then return {waiting = 0} end
   local first = redis.call('ZRANGEBYSCORE', P .. 'expiries', '(' .. now, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
   local learned = redis.call('HGET', P .. 'timings:@all', 'archive')
   local mean = learned and tonumber(string.match(learned, '^%S+'))
-  local drain = mean and mean * math.ceil(waiting / (HANDS * math.max(alive, 1)))
+  local drain = mean and mean * math.ceil(waiting / (HANDS * math.max(alive or archivists_alive(now), 1)))
   return {waiting = waiting, first = first[1], expires_at = tonumber(first[2]), drain = drain}
 end
 
 -- Until when no create may start (NO_TIME: nobody knows), and why: 'unattended', no worker that archives was there for a
 -- minute; or 'behind', the backlog does not drain before its earliest expiry. `archives`: whoever asks archives itself.
 local function archive_shut(archives, now)
-  local alive = archivists_alive(now)
-  if not archives and alive == 0 then return NO_TIME, 'unattended' end
+  local alive = not archives and archivists_alive(now) or nil
+  if alive == 0 then return NO_TIME, 'unattended' end
   local found = backlog(now, alive)
   if found.drain and now + found.drain > found.expires_at then return now + BEHIND_AGAIN_MS, 'behind' end
 end

@@ -2,7 +2,10 @@
 --
 -- KEYS[1]  the meta key: it names the cluster slot in which all others live
 -- ARGV[1]  the prefix of every key, '{NAMESPACE}:'
--- LEDGER_VERSION: from orchestrator/ledger/ledger_version.py; TABLE, MOVING, OPEN: from orchestrator/items/states.py
+-- LEDGER_VERSION: from orchestrator/ledger/ledger_version.py; TABLE, ADMITS, MOVING, STILL_MOVES, OPEN: from
+-- orchestrator/items/states.py
+-- Of all shared files a script gets only the parts that it uses (orchestrator/ledger/prelude.py): each defines names, as
+-- 'local …' or 'NAME = …', and does nothing else.
 -- Times are Redis's own, in integer milliseconds; money is in integer micro-dollars.
 
 local P = ARGV[1]
@@ -25,18 +28,26 @@ local OF_RENDER = {'expires_at', 'content_id', 'completed_at', 'remote_status', 
 -- Ended without a video; and not yet sent, so that what it is made from is still needed.
 local ENDED = {failed = true, cancelled = true, expired = true, held = true}
 local UNMADE = {waiting = true, admitted = true, creating = true}
-local STILL_MOVES = {}
-for _, state in ipairs(MOVING) do STILL_MOVES[state] = true end
 
 local function now_ms()
   local t = redis.call('TIME')
   return tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
 end
 
+-- What the meta key says of the ledger as a whole; read once.
+local whole
+local function whole_ledger()
+  if not whole then
+    local m = redis.call('HMGET', KEYS[1], 'schema', 'guarded', 'archive_closed_until')
+    whole = {version = tonumber(m[1] or 1), guarded = m[2], archive_closed_until = tonumber(m[3] or 0)}
+  end
+  return whole
+end
+
 -- A worker of an older release begins nothing in a ledger that it would misread: the answer then, else nil. What it has
 -- begun already it still records.
 local function too_new()
-  local version = tonumber(redis.call('HGET', KEYS[1], 'schema') or 1)
+  local version = whole_ledger().version
   if version > LEDGER_VERSION then return redis.error_reply('TOONEW ' .. version) end
 end
 
@@ -53,6 +64,12 @@ local function set_fields(key, fields)
     flat[#flat + 1], flat[#flat + 2] = name, tostring(value)
   end
   if flat[1] then redis.call('HSET', key, unpack(flat)) end
+end
+
+-- The index of a lane, 'ready:LANE', has the batches by the urgency of their queue's head, and of equals by their pass.
+local function put_in_order(lane, batch, priority, head_score, pass)
+  local urgency = priority - math.floor(head_score / PRIORITY_STEP)
+  redis.call('ZADD', P .. 'ready:' .. lane, string.format('%.0f', pass - urgency * URGENCY_STEP), batch)
 end
 
 -- Puts a batch where it belongs in the index of a lane (a model, or '@DEPLOYMENT' for pinned items), or
@@ -72,8 +89,7 @@ local function index_batch(batch, lane)
     pass = math.max(pass, tonumber(redis.call('GET', P .. 'virtual:' .. lane) or 0))
     redis.call('HSET', batch_key(batch), 'pass:' .. lane, pass)
   end
-  local urgency = tonumber(b[2] or 0) - math.floor(tonumber(head[2]) / PRIORITY_STEP)
-  redis.call('ZADD', ready, string.format('%.0f', pass - urgency * URGENCY_STEP), batch)
+  put_in_order(lane, batch, tonumber(b[2] or 0), tonumber(head[2]), pass)
 end
 
 local function index_lanes(batch)
@@ -197,9 +213,14 @@ local function let_settle(deployment, attempt, now)
   redis.call('ZADD', settling_key(deployment), string.format('%.0f', now + tonumber(settle)), attempt)
 end
 
+-- A batch's page is due a minute after the first move that it does not show; who writes it now sees the later ones.
+local function note_sheet(batch, now)
+  redis.call('ZADD', P .. 'sheets', 'NX', string.format('%.0f', now + SHEET_MS), batch)
+end
+
 -- Moves an item from one state to another with all that hangs on it: queue, slot, archive order, counters,
 -- the items made from it, and the batch's end. Every move adds one to the version. More fields of the item may be given,
--- name by name and value by value.
+-- name by name and value by value. (The one move that admission makes is written out in admit.lua, in fewer commands.)
 local function move(batch, id, from, to, now, ...)
   local key = item_key(batch, id)
   local i = redis.call('HMGET', key, 'attempt', 'deployment', 'expires_at', 'source', 'reused', 'paused', 'lane', 'not_before')
@@ -256,8 +277,7 @@ local function move(batch, id, from, to, now, ...)
     if to == 'archiving' or not STILL_MOVES[to] then follow(batch, id, to, now) end
     -- What is held may have a video still: whoever waits for that must not order another.
     if to == 'archived' or (ENDED[to] and to ~= 'held') then hand_on(batch, id, to == 'archived', now) end
-    -- Its page is due a minute after the first move that it does not show; who writes it now sees the later ones.
-    redis.call('ZADD', P .. 'sheets', 'NX', string.format('%.0f', now + SHEET_MS), batch)
+    note_sheet(batch, now)
     if not STILL_MOVES[to] then end_batch_when_settled(batch, now) end
   end
   return version

@@ -17,14 +17,17 @@ if newer then return newer end
 local BUDGET_KEPT_MS = 100 * 86400000    -- longer than an attempt stays in doubt
 local most, allowance, request = tonumber(ARGV[2]), tonumber(ARGV[3]), cjson.decode(ARGV[4])
 local now = now_ms()
-local round = {now = now, only = nil, budgets = period_budgets(request.budgets, now), shut = {}, broke = {}}
+local round = new_round(now, request.budgets)
 if request.batches then
   round.only = {}
   for _, name in ipairs(request.batches) do round.only[name] = true end
 end
 local meters, desks, admitted = {}, {}, {}
 -- Whoever admits here can also look through the lists of a scope, should the ledger have lost writes.
-if request.guarded and redis.call('HEXISTS', KEYS[1], 'guarded') == 0 then redis.call('HSET', KEYS[1], 'guarded', 1) end
+if request.guarded and not whole_ledger().guarded then
+  redis.call('HSET', KEYS[1], 'guarded', 1)
+  whole_ledger().guarded = '1'
+end
 if not request.archives then note_creator(now) end
 local shut_until = archive_shut(request.archives, now)
 for _, facts in ipairs(request.deployments) do
@@ -69,14 +72,14 @@ local function next_desk()
     end
   end
   local model = models[1]
-  for _, name in ipairs(models) do
-    if pass_of('model:' .. name) < pass_of('model:' .. model) then model = name end
+  for other = 2, #models do
+    if pass_of('model:' .. models[other]) < pass_of('model:' .. model) then model = models[other] end
   end
   return front[model], open
 end
 
 -- Takes a price out of its batch's budget, and out of those of the day and the month: their ids.
-local function reserve(batch, price)
+local function reserve(b, price)
   local ids = {}
   for _, budget in ipairs(round.budgets) do
     local account = budget_key(budget.id)
@@ -85,31 +88,43 @@ local function reserve(batch, price)
     redis.call('HINCRBY', account, 'reserved', price)
     redis.call('PEXPIREAT', account, string.format('%.0f', budget.ends_at + BUDGET_KEPT_MS))
   end
-  redis.call('HINCRBY', batch_key(batch), 'reserved', price)
+  b.own.spent, b.reserved = b.own.spent + price, b.reserved + price
   return table.concat(ids, ' ')
 end
 
 -- A batch that was barred for a while (its window, its money) cannot claim the past either.
 local function take_batch_turn(found)
-  local virtual, bkey, field = P .. 'virtual:' .. found.lane, batch_key(found.batch), 'pass:' .. found.lane
-  local b = redis.call('HMGET', bkey, field, 'started_at')
-  local pass = math.max(tonumber(b[1] or 0), tonumber(redis.call('GET', virtual) or 0))
-  redis.call('SET', virtual, pass)
-  redis.call('HSET', bkey, field, pass + PASS_STEP / found.weight, 'started_at', b[2] or now)
+  local b, lane = found.b, found.lane
+  local pass = math.max(b.pass[lane], virtual_time(round, lane))
+  round.virtual[lane], b.pass[lane] = pass, pass + PASS_STEP / b.weight
 end
 
+-- What is taken stands in its queue no more, and its batch where the next one belongs.
+local function leave(found)
+  local lane, batch, behind = found.lane, found.batch, found.behind
+  leave_queue(batch, found.id, lane)
+  if found.hurried then behind = redis.call('ZRANGE', P .. 'queue:' .. lane .. ':' .. batch, 0, 0, 'WITHSCORES')[2] end
+  place(lane, batch, found.b, behind)
+end
+
+-- Begins an attempt: all that `move` means for an item that waits and is admitted. What changes of its batch and its lane
+-- is written by `keep`, when all is decided.
 local function admit(desk, found)
-  local batch, id, n = found.batch, found.id, found.made + 1
+  local batch, id, item, b = found.batch, found.id, found.item, found.b
+  local key, n, version = item_key(batch, id), tonumber(item[1]) + 1, tonumber(item[6]) + 1
   local ref = attempt_ref(batch, id, n)
   take_batch_turn(found)
+  leave(found)
   -- What nobody knows the price of is admitted only where no budget is, and counts as nothing.
-  local budgets = reserve(batch, found.price or 0)
+  local budgets = reserve(b, found.price or 0)
   redis.call('HSET', attempt_key(batch, id, n), 'deployment', desk.name, 'scope', desk.facts.scope,
              'price', found.price or '', 'money', 'reserved', 'budgets', budgets, 'admitted_at', now,
-             'fingerprint', found.fingerprint)
-  redis.call('HDEL', item_key(batch, id), 'reason', 'message', 'remote_id')
-  local version = move(batch, id, found.state, TABLE.admitted[found.state], now,
-                       'attempt', n, 'made', n, 'deployment', desk.name)
+             'fingerprint', item[5])
+  if item[7] or item[8] or item[9] then redis.call('HDEL', key, 'reason', 'message', 'remote_id') end
+  if item[10] then put_off_no_more(batch, id) end
+  redis.call('HSET', key, 'state', ADMITS[item[4]], 'v', version, 'changed_at', now, 'attempt', n, 'made', n,
+             'deployment', desk.name)
+  b.taken = b.taken + 1
   redis.call('ZADD', desk.open, string.format('%.0f', now + allowance), ref)
   if desk.probation then
     desk.tried = true
@@ -117,6 +132,15 @@ local function admit(desk, found)
   end
   desk.meter.used, desk.meter.tat, desk.meter.moved = desk.meter.used + 1, desk.next_tat, true
   admitted[#admitted + 1] = {desk.name, batch, id, version, n}
+end
+
+-- What was decided, as it changes a batch.
+local function keep(batch, b)
+  local fields = {'reserved', b.reserved, 'n:waiting', b.waiting - b.taken, 'n:admitted', b.admitted + b.taken,
+                  'moved_at', now, 'started_at', b.started_at or now}
+  for lane, pass in pairs(b.pass) do fields[#fields + 1], fields[#fields + 2] = 'pass:' .. lane, pass end
+  redis.call('HSET', batch_key(batch), unpack(fields))
+  note_sheet(batch, now)
 end
 
 -- Until when an item that is admitted now may be sent: intend.lua and people want to know it; written where it is new.
@@ -183,6 +207,10 @@ while #admitted < most do
     close(desk, why, at)
   end
 end
+for batch, b in pairs(round.batches) do
+  if b.taken > 0 then keep(batch, b) end
+end
+for lane, at in pairs(admitted[1] and round.virtual or {}) do redis.call('SET', P .. 'virtual:' .. lane, at) end
 for _, meter in pairs(meters) do
   if meter.moved and meter.interval > 0 then redis.call('HSET', meter.key, 'tat', string.format('%.3f', meter.tat)) end
 end

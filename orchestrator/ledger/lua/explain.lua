@@ -29,7 +29,9 @@ local lane = item.lane or ''
 if item.state ~= 'waiting' or lane == '' then return cjson.encode(answer) end
 
 local function round_at(at)
-  return {now = at, budgets = period_budgets(request.budgets, at), shut = {}, broke = {}, known = {}}
+  local found = new_round(at, request.budgets)
+  found.known = {}
+  return found
 end
 local round = round_at(now)
 local function instant(at) return at and at < NO_TIME and at or nil end
@@ -73,9 +75,9 @@ local function place_at(desk, desks, asked, at)
   return found, false
 end
 
-local b = redis.call('HMGET', batch_key(batch), unpack(OF_BATCH))
+local b = batch_of(round, batch, lane)
 local head_id, head = head_item(lane, batch)
-answer.head, answer.shut = head_id, is_shut(batch, b[6], round.shut, now)
+answer.head, answer.shut = head_id, is_shut(batch, b.window, round.shut, now)
 if answer.shut then answer.opens_at = round.shut[batch] or nil end
 answer.desks = {}
 local meters, desks, asked = {}, {}, as_asked()

@@ -53,7 +53,7 @@ local shut_until = archive_shut(not creator_alive(now), now)
 for _, facts in ipairs(request.deployments) do
   desks[#desks + 1] = shut_for_archive(open_desk(facts, meters, now), shut_until)
 end
-local round = {now = now, budgets = period_budgets(request.budgets, now), shut = {}, broke = {}}
+local round = new_round(now, request.budgets)
 local admissible = 0
 for _, desk in ipairs(desks) do
   local meter = desk.meter
