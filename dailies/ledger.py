@@ -130,7 +130,7 @@ async def _answers(url: str, access: Access) -> None:
                 mend = "check the Sentinels and the name in redis.url, and redis.sentinel_auth"
             elif "CERTIFICATE" in str(error).upper():
                 kind, mend = Unusable, "check redis.tls (ca_file, server_name), and which name redis.url has"
-            raise kind(f"Redis cannot be reached: {redact(str(error))}; {mend}") from None
+            raise kind(f"Redis cannot be reached: {redact(str(error)).rstrip('.')}; {mend}") from None
 
 
 async def _guard(embedded: EmbeddedRedis) -> None:

@@ -165,6 +165,7 @@ async def test_a_redis_that_cannot_be_reached_is_exit_3(tmp_path: Path, rows: Pa
     assert code == 3
     assert "redis.url" in said
     assert "Connect call failed" in said
+    assert ".;" not in said
     assert "hush" not in said
 
 

@@ -34,7 +34,9 @@ class ApiError(Exception):
         self.retry_after_s = retry_after_s
 
     def __str__(self) -> str:
-        parts = [f"HTTP {self.status}" if self.status else "", self.code or "", self.message]
+        told = str(self.status) if self.status else ""
+        code = "" if self.code == told else self.code or ""  # Azure's code for a refused key is the status again
+        parts = [f"HTTP {told}" if told else "", code, self.message]
         text = ": ".join(part for part in parts if part)
         return f"{text} (request {self.request_id})" if self.request_id else text
 

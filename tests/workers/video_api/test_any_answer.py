@@ -250,3 +250,8 @@ def test_any_bytes_on_the_wire_are_an_outcome_or_an_error(pieces: list[bytes], s
         at = dice.randrange(len(content))
         content[at : at + dice.choice([0, 1, 4])] = dice.choice([b"", b"\x00", b"\r", b"\xff\xff", dice.randbytes(3)])
     asyncio.run(ask_everything(bytes(content)))
+
+
+def test_a_code_that_only_says_the_status_again_is_told_once() -> None:
+    assert str(ApiError("Access denied", status=401, code="401")) == "HTTP 401: Access denied"
+    assert str(ApiError("No such thing", status=404, code="NotFound")) == "HTTP 404: NotFound: No such thing"
