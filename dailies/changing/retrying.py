@@ -22,7 +22,18 @@ from orchestrator.reasons.stoppage import stoppage
 from orchestrator.settings import Settings
 from orchestrator.video_models.prices import MICRO, usd
 
-_NUMBERS = ("chosen", "done", "brought_back", "sourceless", "held", "going_on", "ended", "again", "unpriced")
+_NUMBERS = (
+    "chosen",
+    "done",
+    "brought_back",
+    "sourceless",
+    "held",
+    "superseded",
+    "going_on",
+    "ended",
+    "again",
+    "unpriced",
+)
 
 
 async def carry_out(settings: Settings, name: str, wish: Wish, *, yes: bool) -> tuple[dict[str, Any], str]:
@@ -66,6 +77,9 @@ def sentence(batch: Batch, done: Revived) -> str:
             f"{done.held:,} {_is(done.held)} held, and left so: {it} may be made already, and "
             "--accept-double-charge sends again what may be paid twice"
         )
+    if done.superseded:
+        it = "its row was" if done.superseded == 1 else "their rows were"
+        parts.append(f"{done.superseded:,} left so: {it} submitted anew since, with other content")
     if (alone := done.sourceless - done.brought_back) > 0:
         parts.append(f"{alone:,} cannot be made, since what they are made from ended without a video: retry that")
     if done.going_on:

@@ -36,6 +36,7 @@ class Revived:
     - `brought_back`: remixes that had failed with one of them, and wait with it again
     - `sourceless`: remixes whose own source has ended and is not made again
     - `held`: left alone, since they may be made twice
+    - `superseded`: left alone, since their rows were submitted anew with other content, as items of their own
     - `going_on`: they wait or move already; `ended`: archived
     - `cost`: at most, `unpriced` of them at a price that nobody knows
     - `again`: those whose last attempt is paid, or may be; `again_cost`: what they may cost a second time
@@ -46,6 +47,7 @@ class Revived:
     brought_back: int = 0
     sourceless: int = 0
     held: int = 0
+    superseded: int = 0
     going_on: int = 0
     ended: int = 0
     cost: int = 0

@@ -63,6 +63,14 @@ async def test_what_it_did_is_told_in_numbers(settings: Settings) -> None:
     assert await told(settings, states=(State.HELD,), double=True) == f"1 item of spring queued again; {left} 2"
 
 
+async def test_a_row_that_was_mended_in_the_manifest_is_left_and_said_so(settings: Settings, store: Store) -> None:
+    """Nobody is asked to pay for it, either."""
+    await submit(store, [item("mug", prompt="calm"), item("lamp"), item("vase")], budget_usd="1.00")
+    assert await told(settings, "mug", states=(State.FAILED,), yes=False) == (
+        "nothing was queued again; 1 left so: its row was submitted anew since, with other content"
+    )
+
+
 async def test_what_may_be_paid_twice_needs_a_persons_word(settings: Settings, store: Store) -> None:
     with pytest.raises(UsageError) as refused:
         await told(settings, yes=False)

@@ -167,6 +167,30 @@ async def test_nobody_retries_what_is_archived_or_under_way(store: Store) -> Non
     assert (done.done, done.going_on) == (0, 1)
 
 
+async def test_what_was_mended_in_the_manifest_is_not_made_again_as_it_was(store: Store) -> None:
+    """Its row stands for other content now: nobody pays for the old one, whatever came of the new one, until the old
+    one is submitted again."""
+    await submit(store, [item("mug"), item("lamp")])
+    await fail(store, "mug")
+    await fail(store, "lamp")
+    await submit(store, [item("mug", prompt="calm"), item("lamp")])
+    assert await again(store, "mug", states=(State.FAILED,)) == Revived(chosen=1, superseded=1, hits={1: 1})
+    done = await again(store)
+    assert (done.done, done.superseded, done.cost) == (1, 1, PRICE)
+    assert [await state(store, key) for key in ("mug", "mug~2", "lamp")] == [
+        State.FAILED,
+        State.WAITING,
+        State.WAITING,
+    ]
+    await fail(store, "mug~2")
+    done = await again(store, "mug", states=(State.FAILED,))
+    assert (done.done, done.superseded) == (1, 1)
+    assert await state(store, "mug") is State.FAILED
+    await submit(store, [item("mug"), item("lamp")])
+    assert (await again(store, "mug", states=(State.FAILED,))).done == 1
+    assert await state(store, "mug") is State.WAITING
+
+
 async def test_remixes_that_failed_with_their_source_come_back_with_it(store: Store) -> None:
     """And theirs with them; they wait for it as before."""
     await submit(store, [item("a"), item("r", remix_of="a"), item("s", remix_of="r")])

@@ -8,9 +8,10 @@
 -- Returns {1 when all is done, else 0, action, name, count, …}: what came of it so far; nil when nothing was asked of the
 -- batch lately. The counts: chosen; done; going_on: chosen, sent and not ended; already: as asked before; ended, or
 -- cancelling: too late to pause it; failed: remixes of what was cancelled; hit:N: chosen by the Nth pattern. Of a retry
--- also brought_back: remixes that wait with their source again; held, sourceless: left as they are, since they may be
--- paid twice, or what they are made from has ended; cost in micro-dollars, unpriced of them with no known price; again and
--- again_cost: of those that may be paid a second time.
+-- also superseded: left as they are, since their rows have other content by now, which is another item; brought_back: remixes
+-- that wait with their source again; held, sourceless: left as they are, since they may be paid twice, or what they are made
+-- from has ended; cost in micro-dollars, unpriced of them with no known price; again and again_cost: of those that may be
+-- paid a second time.
 --
 -- It goes by the manifest's order, behind the last item that was looked at, so that rows may come and go meanwhile.
 
@@ -114,7 +115,15 @@ local function cancel(id, key, state, i)
   end
 end
 
+-- The row was submitted anew since with other content, which is an item of its own: to make this one would be to pay
+-- for what nobody wants any more.
+local function superseded(id)
+  local latest = redis.call('HGET', item_key(batch, string.match(id, '^(.-)~%d+$') or id), 'latest')
+  return latest and latest ~= id
+end
+
 local function retry(id, key, state)
+  if superseded(id) then return count('superseded') end
   if state == 'held' and not request.double then return count('held') end
   local found = revival_of(batch, id)
   count('cost', found.price or 0)
