@@ -14,6 +14,7 @@ from typing import Any
 
 import orchestrator.items.failures
 import orchestrator.ledger.scripts
+import workers.archiving.clearing
 
 #: Where → what it is in a run.
 PAUSES: dict[str, object] = {
@@ -22,6 +23,8 @@ PAUSES: dict[str, object] = {
     "workers.rendering.look.AGAIN_S": 1.0,
     "workers.rendering.missing.LOOK_OVER_S": 4.0,
     "workers.recovering.recovery.AGAIN_S": 1.0,
+    "workers.archiving.clearing.NEEDED_S": 1.0,
+    "orchestrator.ledger.deletions.CLAIM_S": 4.0,
     "workers.video_api.wire.CONNECT_TIMEOUT_S": 1.0,
     "dailies.session.READ_TIMEOUT_S": 1.0,
     "dailies.ledger.REDIS_TIMEOUT_S": 2.0,
@@ -38,6 +41,8 @@ PAUSES: dict[str, object] = {
 TRIES_S = (0.2, 2.0)
 #: How long a worker waits for an answer of Redis (seconds).
 REDIS_S = 1.0
+#: Between two looks at what is to be deleted at the provider (seconds).
+CLEAR_EVERY_S = 0.5
 
 
 def replace(where: str, value: Any) -> Any:
@@ -60,6 +65,7 @@ def hasten() -> None:
             object.__setattr__(tries, "longest_s", min(tries.longest_s, TRIES_S[1]))
     edit("_circuit", "FIRST_PROBE, LONGEST_PROBE = 60000, 3600000", "FIRST_PROBE, LONGEST_PROBE = 500, 4000")
     edit("_ledger", "local SHEET_MS = 60000", "local SHEET_MS = 1000")
+    workers.archiving.clearing.clear_again_and_again.__kwdefaults__ = {"every_s": CLEAR_EVERY_S}
     plain = importlib.import_module("dailies.ledger").connect
 
     def connect(*args: Any, **more: Any) -> Any:

@@ -22,6 +22,7 @@ class Night:
     emptied Redis loses everything once; like the one before only where the provider tells all that was ordered there,
             and by us, since that is made good with nobody's help but a second submit
     parted  one worker archives and does nothing else, which the others do not
+    large   videos are as large as real ones: a container takes them block by block
     """
 
     count: int
@@ -33,16 +34,17 @@ class Night:
     older: bool = False
     emptied: bool = False
     parted: bool = False
+    large: bool = False
 
     @classmethod
     def drawn(cls, seed: int, count: int) -> Night:
         """As the seed has it; most nights are plain."""
         dice = random.Random(f"the night of {seed}")
-        hidden, takes, remixes, shared, cleared, older, emptied, parted = (
-            dice.random() < chance for chance in (0.2, 0.3, 0.3, 0.15, 0.2, 0.4, 0.4, 0.4)
+        hidden, takes, remixes, shared, cleared, older, emptied, parted, large = (
+            dice.random() < chance for chance in (0.2, 0.3, 0.3, 0.15, 0.2, 0.4, 0.4, 0.4, 0.15)
         )
         told = not (hidden or shared)
-        return cls(count, hidden, takes, remixes, shared, cleared, older and told, emptied and told, parted)
+        return cls(count, hidden, takes, remixes, shared, cleared, older and told, emptied and told, parted, large)
 
     def __str__(self) -> str:
         told = [field.name for field in fields(self) if getattr(self, field.name) is True]

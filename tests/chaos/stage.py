@@ -46,6 +46,8 @@ _TIMES: dict[str, Any] = {
     "poll": {"first_s": 0.3, "every_s": 0.3, "min_s": 0.1, "most_per_s": 50},
 }
 CLAIM_S = 2.0
+#: Bytes that are added to each large video: it is more than a block (`workers.sinks.blob`).
+LARGE = 5 << 20
 START_S = 60.0
 
 
@@ -245,6 +247,8 @@ class Stage:
         self.night = night or Night(0)
         if self.night.hidden:
             served.append("--hide-prompts")
+        if self.night.large:
+            served += ["--pad-bytes", str(LARGE)]
         times = ("--queue-s", "0.1", "--render-s", render_s, "--retention-s", "3600")
         self.sandbox = SandboxUnit(folder, seed, *served, *times)
         self.to_redis, self.to_sandbox = Proxy(self.redis.port), Proxy(self.sandbox.port)
