@@ -61,6 +61,7 @@ function drawCard(cell, look) {
   const element = make(`article.card.${item.section}`, { "data-key": item.key }, frame, caption(item));
   frame.append(open);
   if (item.video) {
+    mount(frame, item, cell);
     frame.arrive = () => picture(item, open);
     eye.observe(frame);
     frame.append(make("span.length", { "aria-hidden": "true" }, lengthOf(item)), make("span.played", { "aria-hidden": "true" }));
@@ -79,6 +80,14 @@ function drawCard(cell, look) {
     if (item.video && !event.repeat) projector.turn(frame, item);
   });
   return element;
+}
+
+// A picture of another shape than the sheet's lies on a mat, whole, as a print on its board.
+function mount(frame, item, cell) {
+  const shape = cell.width / cell.frame;
+  if (Math.abs(item.ratio / shape - 1) < 0.02) return;
+  frame.classList.add("mat", item.ratio < shape ? "upright" : "across");
+  frame.style.setProperty("--ratio", item.ratio);
 }
 
 // Pointing at a frame plays it, without sound, unless its owner wants stillness. Touched, it has a button of its own.

@@ -48,14 +48,20 @@ class Layout {
       if (column && column + group.items.length > this.columns && group.items.length <= this.columns) nextRow();
       for (const item of group.items) {
         if (top > TALLEST_PX) { this.left += 1; continue; }
+        if (this.columns === 1) frame = item.video ? this.frame : this.short;
         const x = column * (this.cell + this.gap);
-        this.headings[this.headings.length - 1].n += 1;
-        this.cells.push({ item, top, x, column, frame, height: frame + this.caption, place: this.cells.length });
+        // What stands beside a take that failed needs nobody.
+        if (section !== "attention" || item.section === section) this.headings[this.headings.length - 1].n += 1;
+        this.cells.push({ item, top, x, column, frame, width: this.cell, height: frame + this.caption, place: this.cells.length });
         this.of.set(item, this.cells[this.cells.length - 1]);
         const band = this.bands[this.bands.length - 1];
         if (group.items.length > 1) {
-          if (band && band.group === group && band.top === top) band.width += this.cell + this.gap;
-          else this.bands.push({ group, top, x, width: this.cell, height: frame + this.caption });
+          if (band && band.group === group && band.row === top) band.width += this.cell + this.gap;
+          else {
+            const more = Boolean(band) && band.group === group; // it goes on from the row above, without a seam
+            const up = more ? this.gap : 0;
+            this.bands.push({ group, more, top: top - up, row: top, x, width: this.cell, height: frame + this.caption + up });
+          }
         }
         column += 1;
         if (column === this.columns) nextRow();

@@ -31,6 +31,8 @@ function arrange() {
   const total = data.items.length;
   byId("count").textContent = shown + layout.left === total ? counted(total, "video") : `${(shown + layout.left).toLocaleString("en")} of ${counted(total, "video")}`;
   if (layout.left) byId("count").textContent += `; the first ${shown.toLocaleString("en")} are drawn, filter for the others`;
+  // The states beside it say how many there are; it is seen where it says more.
+  byId("count").classList.toggle("whole", !filter.any && !layout.left);
   byId("empty").hidden = shown > 0;
   grid.style.height = `${layout.height}px`;
   grid.style.setProperty("--cell", `${layout.cell}px`);
@@ -85,8 +87,8 @@ function heading({ section, top, n }) {
   return stand(make(`div.heading.${section}`, { role: "listitem" }, make("h2", {}, `${SECTION_WORDS[section]} `, make("span.n", {}, n.toLocaleString("en")))), top, 0);
 }
 
-function band({ top, x, width, height }) {
-  const element = stand(make("div.band", { role: "presentation" }), top, x);
+function band({ top, x, width, height, more }) {
+  const element = stand(make(more ? "div.band.more" : "div.band", { role: "presentation" }), top, x);
   element.style.width = `${width}px`;
   element.style.height = `${height}px`;
   return element;
@@ -151,12 +153,12 @@ function drawSlate() {
   const failed = ["failed", "expired", "held"].reduce((sum, state) => sum + (counts[state] || 0), 0);
   const facts = [
     [counted(counts.archived || 0, "video"), `of ${total.toLocaleString("en")} ready`],
-    [failed ? failed.toLocaleString("en") : "none", "need attention"],
+    [failed ? failed.toLocaleString("en") : "none", failed === 1 ? "needs attention" : "need attention", failed && "attention"],
     [lasting(data.film_s), "of film"],
     [money(data.confirmed_usd), data.unknown_usd ? `spent, and ${money(data.unknown_usd)} unclear` : "spent"],
     [data.elapsed_s === null ? "–" : lasting(data.elapsed_s), data.running ? "so far" : "from first to last"],
   ];
-  byId("totals").replaceChildren(...facts.map(([number, words]) => make("div", {}, make("dt", {}, words), make("dd", {}, number))));
+  byId("totals").replaceChildren(...facts.map(([number, words, kind]) => make(kind ? `div.${kind}` : "div", {}, make("dt", {}, words), make("dd", {}, number))));
   byId("written").textContent = instant(data.written);
   if (!data.running) return;
   const left = Object.entries(counts).reduce((sum, [state, n]) => sum + (SECTION_OF[state] === "coming" ? n : 0), 0);

@@ -57,6 +57,7 @@ class Viewer {
 
   stage(item) {
     const stage = make(`div.stage.${item.section}`);
+    stage.style.setProperty("--ratio", item.ratio);
     if (item.video) {
       const film = make("video.big", { controls: true, src: item.video, poster: item.poster, tabindex: "0", "aria-label": spoken(item) });
       Object.assign(film, { loop: true, playsInline: true, autoplay: !stillness.matches });
@@ -81,12 +82,13 @@ class Viewer {
       this.siblings(item),
       item.mismatch && make("p.notice", {}, make("strong", {}, "Not as ordered: "), item.mismatch),
       this.failure(item),
-      make("p.words", { dir: "auto" }, item.prompt),
-      item.shortened && make("p.note", {}, "Shortened here; results.csv has it whole."),
+      // Above the prompt, which may be as long as it likes.
       make("div.acts", {},
         act("Copy prompt", "copy", () => copy(item.prompt, "Prompt")),
         item.video && make("a.act", { href: item.video, download: true }, icon("down"), "Download"),
         act("Copy link", "copy", () => copy(location.href, "Link"))),
+      make("p.words", { dir: "auto" }, item.prompt),
+      item.shortened && make("p.note", {}, "Shortened here; results.csv has it whole."),
       this.facts(item));
   }
 
