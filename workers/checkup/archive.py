@@ -123,7 +123,7 @@ def _refused(
         line = grants.blob_role(address.account, address.container, who)
         mend = f"give it the role {grants.BLOB_ROLE}; a new assignment counts after up to ten minutes"
         return failed(_PART, what, f"{proves} may not {what} ({told})", mend, line)
-    mend = "make a new one, with the permissions create, write and read (delete and list are better had)"
+    mend = "make a new one, with the permissions read, add, create, write and list"
     return failed(_PART, what, f"{proves} may not {what} ({told})", mend)
 
 

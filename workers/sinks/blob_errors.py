@@ -15,7 +15,7 @@ from workers.sinks.errors import ArchiveError, ArchiveFull, ArchiveUnavailable, 
 _BUSY = "Wait: it is tried again by itself."
 _NO_ACCESS = (
     "Give this identity the role 'Storage Blob Data Contributor' on the container, or renew the SAS "
-    "(permissions create, write, read and delete) or the connection string; look at the account's firewall too."
+    "(permissions read, add, create, write and list) or the connection string; look at the account's firewall too."
 )
 _WHOLE_STORE = {"ContainerNotFound", "ContainerBeingDeleted", "ContainerDisabled", "AccountBeingCreated"}
 _KEPT = {"BlobImmutableDueToPolicy", "BlobImmutableDueToLegalHold", "UnauthorizedBlobOverwrite"}
