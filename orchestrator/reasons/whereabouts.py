@@ -52,7 +52,10 @@ async def _whereabouts(
             return Whereabouts("The same video is archived already in another batch: its receipt is being written.")
         expires = instant(found.item, "expires_at")
         by = f"; the provider keeps it until {local(expires)}" if expires else ""
-        return Whereabouts(f"{name} has made it, and it is being fetched into the archive{by}.")
+        fetched = f"{name} has made it, and it is being fetched into the archive{by}."
+        if (tries := int(found.item.get("archive_tries") or 0)):
+            fetched += f" {tries} {'tries' if tries > 1 else 'try'} failed, the last one so: {told.rstrip('.')}."
+        return Whereabouts(fetched)
     if state is State.ARCHIVED:
         return Whereabouts(f"It is done: the video is in the archive, at {found.item.get('url', 'its place')}.")
     again = f"dailies show {ref.batch} {ref.item} has its whole story"

@@ -288,6 +288,24 @@ async def test_an_item_that_does_not_wait_is_told_where_it_is(store: Store) -> N
     assert its.resume == "dailies show spring a has its whole story"
 
 
+async def test_an_archiving_that_fails_is_told_with_its_reason(store: Store) -> None:
+    """Whoever asks in time can mend the archive before the provider deletes the video."""
+    await submit(store, [item("a")])
+    (claim,) = (await admit(store, EAST)).admitted
+    await intend(store, claim)
+    _, version = await accept(store, claim, "video_1")
+    await store.apply(claim.ref, int(version), Decision(Event.SUCCEEDED, attempt={"completed_at": 1}))
+    assert (await asked(store, "a")).summary == "east has made it, and it is being fetched into the archive."
+    made = await store.load(claim.ref)
+    assert made is not None
+    failed = {"archive_tries": 2, "message": "archive: no access (HTTP 403). Renew the SAS."}
+    assert await store.apply(claim.ref, made.version, Decision(Event.POSTPONED, failed, due_in_s=1))
+    assert (await asked(store, "a")).summary == (
+        "east has made it, and it is being fetched into the archive. 2 tries failed, the last one so: "
+        "archive: no access (HTTP 403). Renew the SAS."
+    )
+
+
 async def test_what_was_cancelled_after_it_was_sent_is_told_so(store: Store) -> None:
     await submit(store, [item("a")])
     (claim,) = (await admit(store, EAST)).admitted
