@@ -14,6 +14,7 @@ from orchestrator.batches.live_changes import change
 from orchestrator.deployments import pause, resume
 from orchestrator.items.decision import Decision
 from orchestrator.items.states import Event
+from orchestrator.ledger import views
 from orchestrator.ledger.records import Claim
 from orchestrator.ledger.store import Store
 from orchestrator.planning import Workload
@@ -21,6 +22,8 @@ from orchestrator.planning.book import Book
 from orchestrator.planning.desk import desks
 from orchestrator.settings import Deployment
 from tests.ledger import ALLOWANCE_S, accept, deployment, intend, item, keys, submit
+from workers.rendering.verdict import decide
+from workers.video_api import RefusalKind, Refused
 
 pytestmark = pytest.mark.asyncio
 
@@ -184,6 +187,23 @@ async def test_workers_with_two_configurations_of_a_quota_do_not_hide_jobs_from_
         await ask(store, *own)
         await ask(store, *pool)
     assert await open_in(store, "a", "b") == 4, "what the old one allows, and no more"
+
+
+async def test_a_quota_that_is_used_up_parks_all_who_share_it_and_nobody_else(store: Store) -> None:
+    """The provider counts them as one: each of the others would only be refused too, once an hour."""
+    pool = [deployment(name, concurrent=8, shared_as="account") for name in ("a", "b")]
+    pool.append(deployment("c", concurrent=1))
+    await submit(store, [item(f"k{n}") for n in range(20)], deployments=pool)
+    (made, *_) = (await ask(store, *pool))["a"].admitted
+    verdict = decide(Refused(RefusalKind.QUOTA_EXHAUSTED, 429, None, "used up", None, 600.0), pool[0])
+    await store.apply(made.ref, await intend(store, made), verdict)
+    answers = await ask(store, *pool)
+    assert {name: answer.gate for name, answer in answers.items()} == {"a": "cooling", "b": "cooling", "c": "slot"}
+    parked = [await views.deployment(store, name) for name in "ab"]
+    assert {view.cool_reason for view in parked} == {"quota_exhausted"}
+    assert all((view.cool_until or 0) > time.time() + 590 for view in parked)
+    await resume(store, "b")
+    assert "cooling" not in {answer.gate for answer in (await ask(store, *pool)).values()}
 
 
 async def test_a_bucket_that_changes_hands_stays_as_empty_as_it_was(store: Store) -> None:

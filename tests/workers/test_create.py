@@ -106,7 +106,7 @@ def test_a_429_says_of_which_limit_it_was_one_too_many_and_until_when(kind: Refu
 def test_a_quota_that_is_used_up_parks_the_deployment(told_s: float | None, parked_s: int) -> None:
     decision = decide(refused(RefusalKind.QUOTA_EXHAUSTED, 429, retry_after_s=told_s), deployment())
     assert (decision.event, decision.money) == (Event.RETURNED, "none")
-    assert decision.deployment == {"cool_ms": 1000 * parked_s, "reason": "quota_exhausted"}
+    assert decision.deployment == {"cool_ms": 1000 * parked_s, "reason": "quota_exhausted", "whole_quota": True}
 
 
 def test_a_429_from_a_gateway_is_looked_up_before_anything_is_sent_again() -> None:

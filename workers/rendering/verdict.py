@@ -93,10 +93,12 @@ def _pause(reason: str, retry_after_s: float | None = None) -> dict[str, object]
 
 
 def _throttled(refused: Refused) -> dict[str, object]:
-    """What a 429 says of the quota: the ledger learns from it. A quota that is used up parks the deployment."""
+    """What a 429 says of the quota: the ledger learns from it. A quota that is used up parks the deployment, and with it
+    those that share the quota by the settings: each would only be refused too."""
     reason = str(refused.kind)
     if refused.kind is RefusalKind.QUOTA_EXHAUSTED:
-        return {"cool_ms": round(1000 * (refused.retry_after_s or EXHAUSTED_COOL_S)), "reason": reason}
+        cool_ms = round(1000 * (refused.retry_after_s or EXHAUSTED_COOL_S))
+        return {"cool_ms": cool_ms, "reason": reason, "whole_quota": True}
     verdict: dict[str, object] = {"refused": _TOO_MANY[refused.kind], "reason": reason}
     if refused.retry_after_s is not None:
         verdict["retry_ms"] = round(1000 * refused.retry_after_s)

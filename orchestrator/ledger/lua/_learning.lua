@@ -175,5 +175,8 @@ local function judge(deployment, verdict, now)
   if verdict.stop then return trip(dkey, verdict.stop, verdict.message or '', now) end
   if verdict.refused then return heed(deployment, verdict, now) end
   if verdict.backoff then return back_off(dkey, verdict.cool_ms, verdict.backoff, verdict.reason, now) end
-  if verdict.cool_ms then cool(dkey, now + verdict.cool_ms, verdict.reason, now) end
+  if not verdict.cool_ms then return end
+  -- A quota that is used up is used up for all who draw on it.
+  local whose = verdict.whole_quota and quota_key(deployment, redis.call('HGET', dkey, 'quota')) or dkey
+  cool(whose, now + verdict.cool_ms, verdict.reason, now)
 end

@@ -1,7 +1,7 @@
 -- Opens or closes a deployment outside of an item's transition: what a person says.
 --
--- ARGV  2 deployment, 3 verdict: {stop, message} | {cool_ms, reason} | {pause = true, until_ms or for_ms or neither,
---       reason, by} | {resume = true, probation = bool or absent: as the reason of the stop asks for,
+-- ARGV  2 deployment, 3 verdict: {stop, message} | {cool_ms, reason, whole_quota = true where all rest that share its
+--       quota} | {pause = true, until_ms or for_ms or neither, reason, by} | {resume = true, probation = bool or absent: as the reason of the stop asks for,
 --       forget_learned = bool}
 -- Returns {1 when one item is tried first, the instant in ms until which it is paused or -1, in how many ms one that
 -- this stopped is probed or -1}.

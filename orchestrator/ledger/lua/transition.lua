@@ -2,7 +2,8 @@
 --
 -- ARGV  2 batch, 3 item, 4 version that was claimed, 5 event,
 --       6 patch: {item = {field = value}, attempt = {…}, money = bucket, due_in_ms = n,
---                 deployment = {stop, message, cool_ms, backoff, reason}, archive_closed_ms = n, token = that of the intent,
+--                 deployment = {stop, message, cool_ms, backoff, reason, whole_quota}, archive_closed_ms = n,
+--                 token = that of the intent,
 --                 delete_in_ms = n: once archived, its remote video is to be deleted}
 -- Returns {1, new state, new version, {items that failed with this one, their source}, in how many ms the deployment is
 -- probed that this stopped, or -1, the event that it came to}; {0, state, version, {}, -1, ''} when the version is another
