@@ -76,9 +76,11 @@ async def test_the_newest_page_is_shown_where_the_archive_rewrites_none(room: Sc
     """Such an archive gives each later one a number."""
     assert b"later" not in (await asked(room, room.path)).content
     for number in (2, 3):
-        (tmp_path / f"spring/index.{number}.html").write_text(f"later, {number}")
-    assert (await asked(room, room.path)).text == "later, 3"
-    assert (await asked(room, f"{room.path}index.2.html")).text == "later, 2"
+        page = f"<!doctype html>\n<title>spring · dailies</title>later, {number}"
+        (tmp_path / f"spring/index.{number}.html").write_text(page)
+    (tmp_path / "spring/index.4.html").write_text("somebody's own")
+    assert (await asked(room, room.path)).text.endswith("later, 3")
+    assert (await asked(room, f"{room.path}index.2.html")).text.endswith("later, 2")
 
 
 @pytest.mark.parametrize("name", ["notes.txt", ".boat.mp4.part", "..%2fsecret.json", "no.mp4", "a%2fb.mp4", "%00.mp4"])

@@ -52,6 +52,8 @@ async def publish(
     taken the name in this very moment."""
     last, free = await _editions(sink, batch, document)
     name = free if sink.keeps or last is None else last
+    if last is None and name != document:
+        log.warning("name.was_taken", name=f"{batch}/{document}")
     kept = await sink.stat(f"{batch}/{last}") if sink.keeps and last else None
 
     def judge(arrived: Arrived) -> None:
@@ -94,8 +96,6 @@ async def _editions(sink: Sink, batch: str, document: str) -> tuple[str | None, 
         end = number + 1
         if await is_ours(sink, f"{batch}/{name}", there):
             last = name
-        else:
-            log.warning("name.was_taken", name=f"{batch}/{name}")
     return last, named(document, end)
 
 
