@@ -121,8 +121,12 @@ def item_document(item: Item, attempts: list[Attempt]) -> dict[str, Any]:
 
 def _warning(item: Item) -> str | None:
     """What is odd about an item that still renders."""
-    since = item.attempt.fields.get("strange_since") if item.attempt else None
-    if item.state is not State.RENDERING or not since:
+    if item.state is not State.RENDERING or item.attempt is None:
+        return None
+    if unseen := item.attempt.fields.get("unseen"):
+        return f"the last look at it failed: {unseen}"
+    since = item.attempt.fields.get("strange_since")
+    if not since:
         return None
     word = item.fields.get("remote_status")
     return f"the provider says {word!r} since {rfc3339(float(since) / 1000)}, which is no status known here"

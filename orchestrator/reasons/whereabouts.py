@@ -72,6 +72,8 @@ async def _whereabouts(
 
 
 def _rendering(name: str, attempt: Fields, timing: Timing | None, now: float) -> Whereabouts:
+    if unseen := attempt.get("unseen"):
+        return Whereabouts(f"It was sent to {name}, and the last look at it failed: {unseen.rstrip('.')}.")
     began = instant(attempt, "accepted_at") or instant(attempt, "intent_at")
     if began is None or timing is None:
         return Whereabouts(f"{name} is making it.")

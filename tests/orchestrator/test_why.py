@@ -288,6 +288,15 @@ async def test_an_item_that_does_not_wait_is_told_where_it_is(store: Store) -> N
     assert its.resume == "dailies show spring a has its whole story"
 
 
+async def test_a_render_that_cannot_be_looked_at_is_told_with_its_reason(store: Store) -> None:
+    await submit(store, [item("a")])
+    (claim,) = (await admit(store, EAST)).admitted
+    await intend(store, claim)
+    _, version = await accept(store, claim, "video_1")
+    assert await store.apply(claim.ref, int(version), Decision(Event.OBSERVED, {}, {"unseen": "HTTP 401: no."}))
+    assert (await asked(store, "a")).summary == "It was sent to east, and the last look at it failed: HTTP 401: no."
+
+
 async def test_an_archiving_that_fails_is_told_with_its_reason(store: Store) -> None:
     """Whoever asks in time can mend the archive before the provider deletes the video."""
     await submit(store, [item("a")])

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from dailies.reading.documents import item_document
 from orchestrator.items.states import Event, State
 from orchestrator.ledger.keys import Ref
 from orchestrator.ledger.records import Attempt, Item, Spec
@@ -112,6 +113,22 @@ def test_a_time_of_creation_long_before_the_intent_makes_no_video_expire() -> No
 def test_a_refused_or_broken_look_never_ends_an_item(error: Exception) -> None:
     decision = decide_error(error, rendering(), deployment(), NOW)  # type: ignore[arg-type]
     assert decision.event is Event.OBSERVED
+
+
+def test_why_the_last_look_failed_is_remembered_until_one_succeeds() -> None:
+    """An endpoint that is away for hours is no long render, for whoever asks where the item is."""
+    item = rendering()
+    refused = decide_error(Denied("the key is refused", status=401), item, deployment(), NOW)
+    assert refused.attempt == {"unseen": "HTTP 401: the key is refused"}
+    assert item.attempt is not None
+    blind = dataclasses.replace(
+        item, attempt=Attempt.parse(1, {**item.attempt.fields, **{k: str(v) for k, v in refused.attempt.items()}})
+    )
+    assert item_document(blind, [])["warning"] == "the last look at it failed: HTTP 401: the key is refused"
+    seen = decide(job(RemoteStatus.RUNNING), blind, deployment(), NOW + 60)
+    assert seen.attempt["unseen"] == ""
+    assert "unseen" not in decide(job(RemoteStatus.RUNNING), item, deployment(), NOW + 60).attempt
+    assert item_document(item, [])["warning"] is None
 
 
 def test_a_missing_job_counts_as_gone_only_after_three_looks_in_two_minutes() -> None:

@@ -22,6 +22,9 @@ log = structlog.get_logger("workers.rendering.look")
 #: However long a server asks not to be polled, a video that is finished must still be found (seconds).
 LONGEST_S = 600.0
 
+#: Of why a look failed so many characters are kept.
+UNSEEN_CHARS = 300
+
 
 def decide(
     job: RemoteJob, item: Item, deployment: Deployment, now: float, *, renders: Sequence[float] = ()
@@ -53,6 +56,7 @@ def decide(
             {
                 "sights": " ".join(f"{sight.age_s:.3f}:{sight.progress}" for sight in sights),
                 "strange_since": "" if is_known(job.raw_status) else round((now - strange_for_s) * 1000),
+                **({"unseen": ""} if item.attempt and item.attempt.fields.get("unseen") else {}),
             },
             due_in_s=max(next_look(deployment.poll, age_s, renders, sights), job.poll_after_s or 0),
         )
@@ -90,7 +94,9 @@ def decide_error(error: ApiError, item: Item, deployment: Deployment, now: float
         return ended(failures.OUT_OF_SIGHT, message, item, deployment, event=Event.FAILED, code=error.code)
     log.warning("look.was_refused", status=error.status, error=str(error))
     wait = error.retry_after_s if isinstance(error, Throttled) else None
-    return Decision(Event.OBSERVED, due_in_s=max(deployment.poll.every_s, min(wait or 0, LONGEST_S)))
+    # Whoever asks in time where the item is can mend the key or the network.
+    unseen = {"unseen": str(error)[:UNSEEN_CHARS]}
+    return Decision(Event.OBSERVED, {}, unseen, due_in_s=max(deployment.poll.every_s, min(wait or 0, LONGEST_S)))
 
 
 def expiry(job: RemoteJob, deployment: Deployment, created: float, completed: float) -> float:
