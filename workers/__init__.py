@@ -1,1 +1,1 @@
-"""What is done: creates, looks, videos brought into the archive, unknown outcomes settled. Equal workers, any number."""
+"""What is done: creates, looks, videos brought into the archive, unknown outcomes settled. Workers are all equal."""
