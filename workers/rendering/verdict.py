@@ -93,8 +93,8 @@ def _pause(reason: str, retry_after_s: float | None = None) -> dict[str, object]
 
 
 def _throttled(refused: Refused) -> dict[str, object]:
-    """What a 429 says of the quota: the ledger learns from it. A quota that is used up parks the deployment, and with it
-    those that share the quota by the settings: each would only be refused too."""
+    """What a 429 says of the quota: the ledger learns from it. A quota that is used up parks the deployment, and those
+    that share the quota by the settings: each would only be refused too."""
     reason = str(refused.kind)
     if refused.kind is RefusalKind.QUOTA_EXHAUSTED:
         cool_ms = round(1000 * (refused.retry_after_s or EXHAUSTED_COOL_S))
