@@ -12,7 +12,7 @@ import structlog
 from orchestrator.admission.timings import RenderTimes
 from orchestrator.ledger.records import Item
 from orchestrator.ledger.store import Store
-from orchestrator.settings import Deployment
+from orchestrator.settings import NO_BUDGETS, Budgets, Deployment
 from workers.patience import Patience
 from workers.sinks import Sink
 from workers.telling.herald import Herald
@@ -37,6 +37,7 @@ class Station:
     delete_remote  delete the remote video once its archive is proven
     keep_s    for how long a batch is kept in the ledger after its report
     herald    tells people by webhook; None where nobody wants to know
+    budgets   of day and month, which a ledger that was lost is told of again
     renders   what was learned of render times
     """
 
@@ -49,6 +50,7 @@ class Station:
     delete_remote: bool = False
     keep_s: float = 30 * 86_400.0
     herald: Herald | None = None
+    budgets: Budgets = NO_BUDGETS
     renders: RenderTimes = field(init=False)
 
     def __post_init__(self) -> None:

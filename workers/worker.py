@@ -74,7 +74,7 @@ class Worker:
         """`steps`: those it runs. `batches`: the only ones it admits items of; all else in flight it finishes."""
         self._store, self.herald = store, herald
         self._station = Station(
-            store, lines, sink, time.time, self._wake, claim_s, delete_remote, keep_s, herald
+            store, lines, sink, time.time, self._wake, claim_s, delete_remote, keep_s, herald, budgets
         )
         self._poller, self._recoverer = Poller(self._station), Recoverer(self._station)
         self.name = secrets.token_hex(4)

@@ -26,7 +26,7 @@ SHOWN = 5
 NOT_KNOWN = (
     "rows that have neither a receipt nor a job in a list: submit their manifests again, and only those are paid",
     "what failed, was cancelled or was held, and why; priorities, pauses, and the settings of batches",
-    "what was spent of the budgets of the day and the month before",
+    "what was spent of the budgets of the day and the month on videos that have no receipt",
     "jobs that the provider does not list any more, and has no video of",
 )
 
@@ -64,7 +64,12 @@ async def recover_all(
     restored = []
     for name in names:
         done = await restore(
-            session.store, sink, name, settings.deployments, keep_s=settings.keep_days * DAY_S
+            session.store,
+            sink,
+            name,
+            settings.deployments,
+            keep_s=settings.keep_days * DAY_S,
+            budgets=settings.budgets,
         )
         if done.receipts or done.busy:
             restored.append(done)
@@ -76,7 +81,13 @@ async def recover_all(
 
 async def _endpoints(session: Session, *, trust: bool, progress: Callable[[str], None]) -> list[Endpoint]:
     station = Station(
-        session.store, session.lines, session.archive(), time, lambda _: None, session.settings.claim_s
+        session.store,
+        session.lines,
+        session.archive(),
+        time,
+        lambda _: None,
+        session.settings.claim_s,
+        budgets=session.settings.budgets,
     )
     by_scope: dict[str, list[str]] = {}
     for line in session.lines.values():

@@ -24,7 +24,7 @@ from manifests.window import Window
 from orchestrator.batches.batch_lock import alone, end_dropping
 from orchestrator.batches.comparison import Comparison, Standing
 from orchestrator.batches.sweeping import sweep
-from orchestrator.ledger.periods import year_of_hours
+from orchestrator.ledger.periods import paid_from, year_of_hours
 from orchestrator.ledger.records import Spec
 from orchestrator.ledger.store import Store, log
 from orchestrator.settings import NO_BUDGETS, Budgets, Deployment
@@ -156,7 +156,7 @@ class Submission:
             if comparison is not None:
                 standings = await comparison.look([item for _, item in places])
                 for row, standing in zip(chunk, standings, strict=True):
-                    row.update(_made_already(standing, reuse=reuse))
+                    row.update(_made_already(standing, self._budgets, reuse=reuse))
             for row in chunk if again else ():
                 row["again"] = 1
             lanes.update(f"@{row['pin']}" if row["pin"] else str(row["model"]) for row in chunk)
@@ -200,8 +200,9 @@ class Submission:
 
 
 
-def _made_already(standing: Standing, *, reuse: bool) -> dict[str, object]:
+def _made_already(standing: Standing, budgets: Budgets, *, reuse: bool) -> dict[str, object]:
     """What a row takes instead of being rendered; empty when it is to be rendered."""
     if standing.found is not None:
-        return {"found": standing.found}
+        created_at = standing.found["attempt"].get("created_at")
+        return {"found": standing.found, "periods": paid_from(budgets, created_at, time.time())}
     return {"twin": str(standing.twin)} if reuse and standing.twin is not None else {}

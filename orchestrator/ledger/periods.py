@@ -55,6 +55,16 @@ def limits(budgets: Budgets, now: float) -> list[dict[str, Any]]:
     return found
 
 
+def paid_from(budgets: Budgets, created_at: object, now: float) -> list[list[Any]]:
+    """The day and the month, [id, until in ms], of a create that is told by its receipt (Unix seconds; empty where
+    that does not say), of those that are limited and not over yet."""
+    if not budgets or not created_at:
+        return []
+    at = float(str(created_at))
+    told = (period for budget in limits(budgets, now) for period in budget["periods"])
+    return [[name, until] for name, begin, until in told if begin <= _ms(at) < until and begin <= _ms(now) < until]
+
+
 def _month_after(first: dt.date, months: int) -> dt.date:
     year, month = divmod(first.year * 12 + first.month - 1 + months, 12)
     return dt.date(year, month + 1, 1)

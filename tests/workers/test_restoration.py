@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Awaitable, Callable, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +13,19 @@ import pytest
 from arq.connections import ArqRedis
 
 from orchestrator.admission.controller import scope
+from orchestrator.batches.batch_lock import forget
+from orchestrator.batches.comparison import Comparison
 from orchestrator.batches.lifecycle import Action, Chosen, Word, ask
+from orchestrator.batches.submission import Submission
 from orchestrator.items.decision import Decision
 from orchestrator.items.states import BatchState, Event, State
 from orchestrator.ledger import remote_ids, views
 from orchestrator.ledger.keys import Ref
 from orchestrator.ledger.records import Claim
 from orchestrator.ledger.store import Store
+from orchestrator.settings import Budgets
 from tests.ledger import accept, admit, batch_of, deployment, intend, item, state, submit
+from workers.archiving.archived import ArchivedRows
 from workers.recovering.restoration import Restored, restore, take_receipts
 from workers.sinks.directory import DirectorySink
 from workers.station import Line, Station
@@ -250,3 +257,77 @@ async def test_a_folder_without_receipts_makes_no_batch(store: Store, tmp_path: 
     (tmp_path / "inputs").mkdir()
     assert (await restored(store, tmp_path, "inputs")).receipts == 0
     assert await views.batch(store, "inputs") is None
+
+
+BUDGETS = Budgets(day_usd=Decimal(5), month_usd=Decimal(50))
+
+
+def paid(folder: Path, key: str, days_ago: int, **more: Any) -> None:
+    """A receipt of a video that was paid so many days ago, at the same hour."""
+    then = dt.datetime.now(dt.UTC) - dt.timedelta(days=days_ago)
+    receipt(folder, key, created_at=f"{then:%Y-%m-%dT%H:%M:%SZ}", **more)
+
+
+async def spent(store: Store) -> dict[str, int]:
+    """Of the day and the month that it is, what is confirmed, in micro-dollars."""
+    now = dt.datetime.now(dt.UTC)
+    periods = {"day": f"day:{now:%Y-%m-%d}", "month": f"month:{now:%Y-%m}"}
+    found = {name: await store.read(store.keys.budget(each)) for name, each in periods.items()}
+    return {name: int(fields.get("confirmed", 0)) for name, fields in found.items()}
+
+
+async def test_budgets_of_the_day_and_the_month_know_again_what_their_receipts_say(
+    store: Store, tmp_path: Path
+) -> None:
+    """And not more than that, however often they are read."""
+    paid(tmp_path, "today", 0)
+    paid(tmp_path, "long-ago", 70)
+    for _ in range(2):
+        await restore(store, DirectorySink(tmp_path), "spring", (EAST,), keep_s=1000, budgets=BUDGETS)
+        assert await spent(store) == {"day": 400_000, "month": 400_000}
+    accounts = await store.redis.keys(f"{store.keys.prefix}budget:*")
+    assert len(accounts) == 2, "what is long over does not come back"
+    assert all([await store.redis.ttl(name) > 0 for name in accounts])
+
+
+async def test_an_older_ledger_is_told_too_and_what_it_knows_is_not_counted_again(store: Store, tmp_path: Path) -> None:
+    east = Line(EAST, None)  # type: ignore[arg-type]
+    station = Station(store, {"east": east}, DirectorySink(tmp_path), float, lambda _: None, 30.0, budgets=BUDGETS)
+    await submit(store, [item("a"), item("b")])
+    (claim,) = (await admit(store, EAST, 1, budgets=BUDGETS)).admitted
+    await rendering(store, claim)
+    before = await store.read(store.keys.budget(f"day:{dt.datetime.now(dt.UTC):%Y-%m-%d}"))
+    assert before["unknown"] == "400000"
+    for key in "ab":
+        paid(tmp_path, key, 0)
+    assert await take_receipts(station) == 2
+    assert await spent(store) == {"day": 800_000, "month": 800_000}
+
+
+async def test_a_batch_that_was_forgotten_is_not_charged_again(store: Store, tmp_path: Path) -> None:
+    """Its money stands in the budgets as it stood."""
+    paid(tmp_path, "a", 0)
+    await restore(store, DirectorySink(tmp_path), "spring", (EAST,), keep_s=1000, budgets=BUDGETS)
+    assert await forget(store, "spring")
+    await restore(store, DirectorySink(tmp_path), "spring", (EAST,), keep_s=1000, budgets=BUDGETS)
+    assert await spent(store) == {"day": 400_000, "month": 400_000}
+
+
+async def test_a_submit_that_finds_receipts_charges_them_too(store: Store, tmp_path: Path) -> None:
+    """A ledger that was lost is told either way, and a video is charged once."""
+    paid(tmp_path, "a", 0)
+    for _ in range(2):
+        receipts = ArchivedRows(DirectorySink(tmp_path), "spring", (EAST,))
+        comparison = Comparison(store, "spring", find_receipts=receipts.find, writes=True)
+        submission = Submission(store, "spring", deployments=(EAST,), progress=lambda _: None, budgets=BUDGETS)
+        await submission.submit(
+            [item("a")],
+            kinds=[("sora-2", "1280x720", 4, None)],
+            columns=(),
+            budget_usd=None,
+            template="spring",
+            comparison=comparison,
+        )
+        await restore(store, DirectorySink(tmp_path), "spring", (EAST,), keep_s=1000, budgets=BUDGETS)
+        assert await state(store, "a") is State.ARCHIVED
+        assert await spent(store) == {"day": 400_000, "month": 400_000}

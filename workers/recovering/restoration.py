@@ -7,6 +7,7 @@ is changed.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,9 +17,10 @@ import structlog
 from orchestrator.batches.batch_lock import alone
 from orchestrator.items.states import State
 from orchestrator.ledger import recovery, views
+from orchestrator.ledger.periods import paid_from
 from orchestrator.ledger.records import Item, Spec
 from orchestrator.ledger.store import Store
-from orchestrator.settings import Deployment
+from orchestrator.settings import NO_BUDGETS, Budgets, Deployment
 from workers.archiving.archived import ArchivedRows
 from workers.archiving.editions import DOCUMENTS, newest
 from workers.sinks import Sink
@@ -56,7 +58,8 @@ async def take_receipts(station: Station) -> int:
     deployments = [line.deployment for line in station.lines.values()]
     for batch in await views.batches(store):
         if batch.moving(*_BEFORE):
-            taken += await _take(store, ArchivedRows(station.sink, batch.name, deployments), batch.name)
+            rows = ArchivedRows(station.sink, batch.name, deployments)
+            taken += await _take(store, rows, batch.name, station.budgets)
     await recovery.note_receipts_taken(store)
     if taken:
         log.warning("items.were_archived_before", items=taken)
@@ -64,12 +67,19 @@ async def take_receipts(station: Station) -> int:
 
 
 async def restore(
-    store: Store, sink: Sink, batch: str, deployments: Sequence[Deployment], *, keep_s: float
+    store: Store,
+    sink: Sink,
+    batch: str,
+    deployments: Sequence[Deployment],
+    *,
+    keep_s: float,
+    budgets: Budgets = NO_BUDGETS,
 ) -> Restored:
     """Bring back what a batch's folder tells of it. Rows that are known stay as they are, but for those that are not
     archived though their receipt stands there. Raises ArchiveError.
 
-    `keep_s`: for how long a batch whose results stand in the archive is kept here.
+    `keep_s`: for how long a batch whose results stand in the archive is kept here. `budgets`: those of the day and the
+    month that it is now are told what the receipts of rows that come back say was paid.
     """
     rows, done, columns = ArchivedRows(sink, batch, deployments), Restored(batch), list(_OWN_COLUMNS)
     if not any(name.endswith(".json") for name in await rows.names()):
@@ -79,13 +89,13 @@ async def restore(
             return Restored(batch, busy=True)
         before, taken = await views.batch(store, batch), 0
         if before is not None:
-            taken = await _take(store, rows, batch)
+            taken = await _take(store, rows, batch, budgets)
         else:
             await _open(store, batch, columns)
         place = 0
         async for papers in _chunks(rows, done):
             await lock.reacquire()
-            written = [_row(rows, paper, place + n) for n, paper in enumerate(papers)]
+            written = [_row(rows, paper, place + n, budgets) for n, paper in enumerate(papers)]
             place += len(papers)
             for label in (label for paper in papers for label in paper["labels"]):
                 if label not in columns:
@@ -130,7 +140,7 @@ def _is_named_for(name: str, key: str) -> bool:
     return stem == key or stem.startswith((f"{key}~", f"{key}."))
 
 
-def _row(rows: ArchivedRows, paper: Mapping[str, Any], place: int) -> dict[str, object]:
+def _row(rows: ArchivedRows, paper: Mapping[str, Any], place: int, budgets: Budgets) -> dict[str, object]:
     """As `lua/restore.lua` takes it."""
     spec = Spec(
         key=paper["key"],
@@ -141,6 +151,7 @@ def _row(rows: ArchivedRows, paper: Mapping[str, Any], place: int) -> dict[str, 
         fingerprint=paper["fingerprint"],
         labels=dict(paper["labels"]),
     )
+    found = rows.found(paper)
     return {
         "key": spec.key,
         "fingerprint": spec.fingerprint,
@@ -148,20 +159,26 @@ def _row(rows: ArchivedRows, paper: Mapping[str, Any], place: int) -> dict[str, 
         "model": spec.model,
         "seconds": spec.seconds,
         "place": place,
-        "found": rows.found(paper),
+        "found": found,
+        "periods": paid_from(budgets, found["attempt"].get("created_at"), time.time()),
     }
 
 
-async def _take(store: Store, rows: ArchivedRows, batch: str) -> int:
+async def _take(store: Store, rows: ArchivedRows, batch: str, budgets: Budgets) -> int:
     """Archive the batch's items whose receipts stand there; how many."""
     taken, some = 0, list[Item]()
 
     async def write() -> int:
         found = {id(spec): paper for spec, paper in await rows.find_each([item.spec for item in some])}
         told = [
-            {"id": item.ref.item, "fingerprint": item.spec.fingerprint, "found": found[id(item.spec)]}
+            {
+                "id": item.ref.item,
+                "fingerprint": item.spec.fingerprint,
+                "found": paper,
+                "periods": paid_from(budgets, paper["attempt"].get("created_at"), time.time()),
+            }
             for item in some
-            if id(item.spec) in found
+            if (paper := found.get(id(item.spec))) is not None
         ]
         some.clear()
         return int(await store.scripts.run("take_receipts", batch, *told)) if told else 0
