@@ -16,7 +16,7 @@ from workers.archiving.editions import DOCUMENTS, SHEET, edition
 from workers.archiving.ours import is_ours
 from workers.archiving.verdict import Verdict
 from workers.archiving.witness import Expected, NoReceipt, listed, read_receipt
-from workers.sinks import ArchiveError, ArchiveUnavailable, NotThere, Sink
+from workers.sinks import ArchiveError, ArchiveUnavailable, NotThere, Sink, TooLarge
 from workers.sinks.stream import in_thread
 
 #: Objects looked at at once: bytes wait for one line, properties for an answer each.
@@ -98,10 +98,13 @@ class Verification:
         try:
             if not await self._stands(name):
                 raise NotThere(name)
-            if sha256 and not self._quick and await self._sha256(f"{self._batch}/{name}") != sha256:
+            data = await self._sink.read(f"{self._batch}/{name}") if sha256 and not self._quick else None
+            if data is not None and hashlib.sha256(data).hexdigest() != sha256:
                 self._found.changed[name] = "the poster has another SHA-256 than its receipt says"
         except NotThere:
             self._found.missing[name] = "the poster that its receipt names"
+        except TooLarge as error:
+            self._found.changed[name] = f"it is no poster any more: {error}"
 
     async def _video(self, expected: Expected) -> None:
         """Compare one video with what is known of it."""
