@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
@@ -70,7 +71,9 @@ async def status(settings: Settings, name: str, *, items: bool, state: State | N
             mended = await superseded(session.store, batch) if name else 0
             documents.append(batch_document(batch, stopped, archive_url(settings), superseded=mended))
         idle = [{"step": each.step, "since": int(each.since)} for each in await unmanned(session.store)]
-        missing = {"steps_without_worker": idle} if idle else {}
+        missing: dict[str, Any] = {"steps_without_worker": idle} if idle else {}
+        if until := await views.archive_refuses_until(session.store, time.time()):
+            missing["archive_refuses_until"] = int(until)
         if not name:
             return {"batches": documents, **missing}
         documents[0] |= missing
@@ -145,6 +148,8 @@ def print_status(document: dict[str, Any]) -> None:
     for each in document.get("steps_without_worker", ()):
         idle = Unmanned(each["step"], each["since"])
         tell(f"no worker runs the step {idle.step}, since {rfc3339(idle.since)}: {idle.mend}")
+    if until := document.get("archive_refuses_until"):
+        tell(f"the archive refuses videos, and is tried again {rfc3339(until)}: dailies doctor says what to mend")
     if "batches" in document:
         if not document["batches"]:
             tell("no batches: dailies submit MANIFEST queues one")

@@ -150,7 +150,8 @@ async def _watch(
 
 
 async def _gates(session: Session, worker: Worker) -> str:
-    """What keeps the next create of each deployment waiting, in words, with the time where it is known."""
+    """What keeps the next create of each deployment waiting, and videos from being archived, in words, with the time
+    where it is known."""
     words = []
     for name, answer in sorted(worker.dispatcher.answers.items()):
         if answer.gate in ("none", "empty"):
@@ -167,6 +168,8 @@ async def _gates(session: Session, worker: Worker) -> str:
             opens_at = 60 * round((time.time() + seconds) / 60)  # windows open at whole minutes
             word, again = f"outside the window, until {local(opens_at)}", ""
         words.append(f"{name}: {word}{again}")
+    if await views.archive_refuses_until(session.store, time.time()):
+        words.append("the archive refuses videos: dailies doctor says what to mend")
     return "; ".join(words)
 
 

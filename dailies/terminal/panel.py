@@ -60,7 +60,7 @@ class Panel:
             "creates": self._rate(),
             "spent": f"${usd(sum(b.confirmed + b.unknown for b in batches)):.2f}",
             "expected end": self._end(now, done, total, paused=any(b.state is BatchState.PAUSED for b in batches)),
-            "next create waits for": gate,
+            "waiting for": gate,
         }
         if self._live:
             table = Table.grid(padding=(0, 2))

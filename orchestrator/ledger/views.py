@@ -144,3 +144,9 @@ async def spent(store: Store, budgets: Budgets, now: float) -> dict[str, int]:
             fields = await store.read(store.keys.budget(period[0]))
             found[period[0]] = sum(int(fields.get(name) or 0) for name in ("reserved", "unknown", "confirmed"))
     return found
+
+
+async def archive_refuses_until(store: Store, now: float) -> float | None:
+    """Until when the archive, which refused a video, is given none (Unix seconds); None where it refuses nothing."""
+    until = instant(await store.read(store.keys.meta), "archive_closed_until")
+    return until if until is not None and until > now else None

@@ -61,6 +61,8 @@ async def test_an_archive_that_refuses(sandbox: Sandbox, redis_url: str, namespa
         archive.write_text("a file where the volume should be")
         await night.submits("one", "two")
         await night.sees("dailies_archive_refusing", 1)
+        code, said = await night.types("DailiesArchiveRefusing", 2)
+        assert (code, "the archive refuses videos" in said) == (0, True), said
         code, said = await night.types("DailiesArchiveRefusing", 1)
         assert code == 3, said
         archive.unlink()
