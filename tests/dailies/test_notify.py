@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ async def test_a_worker_that_does_not_archive_tells_too(place: Place) -> None:
     assert code == 0, said
     async with (
         WireServer([answer(204)]) as ops,
-        running("-m", "dailies", "worker", "--only", "poll", "--config", str(path), HOOK_OPS=ops.url),
+        running("-m", "dailies", "worker", "--only", "poll", "--config", str(path), HOOK_OPS=ops.url) as ours,
     ):
 
         async def told() -> bool:
@@ -76,6 +77,8 @@ async def test_a_worker_that_does_not_archive_tells_too(place: Place) -> None:
 
         await until(told)
         (notice,) = [request.json() for request in ops.requests]
+        ours.send(signal.SIGTERM)  # killed, it would leave its embedded Redis behind
+        await ours.end()
     assert (notice["type"], notice["data"]["stopped"]["reason"]) == ("batch.stopped", "budget")
 
 
