@@ -81,9 +81,9 @@ _NAMES = (
 
 
 #: Scripts that begin something: a full server refuses them. All others record what became of it, or give memory back,
-#: and work there too; Redis knows the flag since 7.0.
+#: and work there too. Redis knows such a first line since 7.0; before, it refuses the first write that needs room.
 _NEED_ROOM = ("admit", "intend", "open_batch", "restore", "submit")
-_WORKS_WHEN_FULL = "#!lua flags=allow-oom\n"
+_REFUSED_WHEN_FULL, _WORKS_WHEN_FULL = "#!lua\n", "#!lua flags=allow-oom\n"
 #: How often more a script is given to a server that has lost it.
 GIVEN_AGAIN = 3
 _COMMAND = re.compile(r"redis\.p?call\('([A-Z]+)'")
@@ -104,7 +104,7 @@ class Scripts:
         self.commands = frozenset(found for each in texts.values() for found in _COMMAND.findall(each))
         self._plain = {name: redis.register_script(each) for name, each in texts.items()}
         self._scripts = {
-            name: self._plain[name] if name in _NEED_ROOM else redis.register_script(_WORKS_WHEN_FULL + each)
+            name: redis.register_script((_REFUSED_WHEN_FULL if name in _NEED_ROOM else _WORKS_WHEN_FULL) + each)
             for name, each in texts.items()
         }
         self._meta_key, self._prefix = meta_key, prefix

@@ -86,10 +86,14 @@ async def test_a_server_that_does_not_know_the_flag_is_given_the_plain_scripts(
 
     monkeypatch.setattr(store.redis, "script_load", as_redis_6)
     await store.redis.script_flush()
-    await submit(store, [item("a")])
-    (claim,) = (await admit(store, deployment())).admitted
+    await submit(store, [item("a"), item("b")])
+    (claim,) = (await admit(store, deployment(), 1)).admitted
     await intend(store, claim)
     assert (await accept(store, claim, "video_1"))[0] == "accepted"
+    await fill(store.redis)
+    with pytest.raises(OutOfMemoryError):
+        await admit(store, deployment())
+    assert await state(store, "b") is State.WAITING
 
 
 async def test_a_mistake_in_a_script_is_not_taken_for_an_old_server(store: Store) -> None:

@@ -114,12 +114,13 @@ local function admit(desk, found)
   local key, n, version = item_key(batch, id), tonumber(item[1]) + 1, tonumber(item[6]) + 1
   local ref = attempt_ref(batch, id, n)
   take_batch_turn(found)
-  leave(found)
   -- What nobody knows the price of is admitted only where no budget is, and counts as nothing.
   local budgets = reserve(b, found.price or 0)
+  -- Memory is asked for before anything is taken away: Redis 6 looks whether it is full at a script's first write alone.
   redis.call('HSET', attempt_key(batch, id, n), 'deployment', desk.name, 'scope', desk.facts.scope,
              'price', found.price or '', 'money', 'reserved', 'budgets', budgets, 'admitted_at', now,
              'fingerprint', item[5])
+  leave(found)
   if item[7] or item[8] or item[9] then redis.call('HDEL', key, 'reason', 'message', 'remote_id') end
   if item[10] then put_off_no_more(batch, id) end
   redis.call('HSET', key, 'state', ADMITS[item[4]], 'v', version, 'changed_at', now, 'attempt', n, 'made', n,
