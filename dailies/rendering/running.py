@@ -138,20 +138,20 @@ async def _watch(
                 stuck[batch.name] = stuck.get(batch.name, 0) + 1 if stopped else 0
                 if stopped and stuck[batch.name] >= LOOKS_TO_STOP:
                     outcome.stoppages[batch.name] = stopped
+            gates = await _gates(session, worker), await _archive(session)
         except (RedisError, OSError) as error:  # the worker says so, and waits
             if session.settings.redis.url is None:  # ours: it was started again, or cannot be
                 raise Unusable(f"the embedded Redis cannot be used: {redact(str(error))}") from error
             await asyncio.sleep(LOOK_S)
             continue
-        panel.update(batches, await _gates(session, worker))
+        panel.update(batches, "; ".join(filter(None, gates)))
         if all(b.reported_at or b.name in outcome.stoppages for b in batches):
             return
         await asyncio.wait([working], timeout=LOOK_S)
 
 
 async def _gates(session: Session, worker: Worker) -> str:
-    """What keeps the next create of each deployment waiting, and videos from being archived, in words, with the time
-    where it is known."""
+    """What keeps the next create of each deployment waiting, in words, with the time where it is known."""
     words = []
     for name, answer in sorted(worker.dispatcher.answers.items()):
         if answer.gate in ("none", "empty"):
@@ -168,9 +168,13 @@ async def _gates(session: Session, worker: Worker) -> str:
             opens_at = 60 * round((time.time() + seconds) / 60)  # windows open at whole minutes
             word, again = f"outside the window, until {local(opens_at)}", ""
         words.append(f"{name}: {word}{again}")
-    if await views.archive_refuses_until(session.store, time.time()):
-        words.append("the archive refuses videos: dailies doctor says what to mend")
     return "; ".join(words)
+
+
+async def _archive(session: Session) -> str:
+    """What keeps finished videos from being archived, in words."""
+    refuses = await views.archive_refuses_until(session.store, time.time())
+    return "the archive refuses videos: dailies doctor says what to mend" if refuses else ""
 
 
 async def _say_what_is_at_risk(session: Session) -> None:
