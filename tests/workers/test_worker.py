@@ -11,8 +11,8 @@ from typing import Any, cast
 import pytest
 import structlog
 
+import workers.fresh_sheet
 import workers.rendering.create
-import workers.report
 import workers.worker
 from orchestrator.admission import looks
 from orchestrator.items.states import State
@@ -165,7 +165,7 @@ async def test_a_report_slower_than_its_claim_counts(
         async for piece in sheet(*arguments, **more):
             yield piece
 
-    monkeypatch.setattr(workers.report, "contact_sheet", slow)
+    monkeypatch.setattr(workers.fresh_sheet, "contact_sheet", slow)
     await submit(store, [item("a")])
     async with working(worker(store, east, tmp_path, claim_s=SHORT_S)):
         await reported(store)
