@@ -139,7 +139,8 @@ class LearnedQuota:
             in_vain = allowed <= (self.base or 0)
             hold = min(2 * hold, self.longest_hold) if in_vain else self.hold
             wait = min(WAIT_STEP * wait, LONGEST_WAIT) if in_vain else FIRST_WAIT
-        self.learned_slots = self.base = self.proven = allowed
+        self.learned_slots = self.base = allowed
+        self.proven = min(self.proven, allowed)
         self.slots_hold, self.slots_ok, self.slots_at, self.slots_wait = hold, 0, now, wait
         self.growing, self.slots_doubt = False, 0
         if retry_ms is not None:

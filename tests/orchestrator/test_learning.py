@@ -145,6 +145,21 @@ async def test_what_one_deployment_learns_of_a_shared_quota_the_others_know(ledg
     assert (await ledger.read(f"{ledger.keys.prefix}quota:account"))["learned_slots"] == "3"
 
 
+async def test_what_is_still_to_be_answered_proves_nothing(ledger: Store) -> None:
+    """Eight leave together and four are refused: while the first refusal is heard, the other three count as out."""
+    east = deployment(concurrent=8)
+    await submit(ledger, [item(f"k{n}") for n in range(9)], deployments=[east])
+    claims = (await admit(ledger, east)).admitted
+    versions = [await intend(ledger, claim) for claim in claims]
+    for claim in claims[:4]:
+        await accept(ledger, claim, f"video_{claim.ref.item}")
+    refused = Refused(RefusalKind.TOO_MANY_RUNNING, 429, None, "Too many running tasks", None, None)
+    for claim, version in zip(claims[4:], versions[4:], strict=True):
+        await ledger.apply(claim.ref, version, decide(refused, east))
+    assert await learned(ledger) == {"learned_slots": 4}
+    assert (await admit(ledger, east)).gate == "slot"
+
+
 async def test_one_refusal_of_what_was_allowed_before_is_not_believed(ledger: Store) -> None:
     """The provider may notice the end of a job a moment after it says so."""
 

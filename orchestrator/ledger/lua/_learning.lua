@@ -57,8 +57,10 @@ local function heed_slots(deployment, qkey, members, verdict, now)
     hold = in_vain and math.min(2 * hold, LONGEST_HOLD) or HOLD
     wait = in_vain and math.min(WAIT_STEP * wait, LONGEST_WAIT) or FIRST_WAIT
   end
+  -- What is still to be answered may be refused too: it raises what may be tried, but proves nothing.
+  local proven = math.min(tonumber(q[5] or 0), allowed)
   redis.call('HSET', qkey, 'learned_slots', allowed, 'slots_base', allowed, 'slots_hold', hold, 'slots_ok', 0,
-             'slots_at', now, 'slots_wait', wait, 'slots_proven', allowed)
+             'slots_at', now, 'slots_wait', wait, 'slots_proven', proven)
   redis.call('HDEL', qkey, 'slots_growing', 'slots_doubt')
   if verdict.retry_ms then cool(qkey, now + verdict.retry_ms, verdict.reason, now) end
 end
