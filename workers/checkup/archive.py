@@ -18,6 +18,7 @@ from workers.checkup.finding import Finding, failed, fine, warning
 from workers.sinks import ArchiveError, ArchiveUnavailable
 from workers.sinks.blob_address import BlobAddress
 from workers.sinks.blob_errors import code_of, in_our_words
+from workers.sinks.blob_probe import remove
 from workers.sinks.directory import DirectorySink
 
 _PART = "archive"
@@ -89,7 +90,7 @@ async def _rights(
     steps: tuple[tuple[str, Callable[[], Awaitable[object]]], ...] = (
         ("write", partial(blob.upload_blob, _QUESTION, length=len(_QUESTION), overwrite=True)),
         ("read", blob.download_blob),
-        ("delete", blob.delete_blob),
+        ("delete", partial(remove, blob)),
     )
     for what, step in steps:
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from azure.core.exceptions import AzureError, ResourceExistsError
+from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
 from azure.storage.blob import ContentSettings
 from azure.storage.blob.aio import BlobClient, ContainerClient
 
@@ -25,7 +25,7 @@ async def probe(container: ContainerClient, blob: BlobClient, place: str) -> boo
             await _create(container, place, missing)
             await _ask(blob, place)
         with azure_errors(place, PROBE):
-            await _remove(blob)
+            await _remove_if_allowed(blob)
     except Immutable:
         return True  # the probe of an earlier run, if not this one's: it could be written then
     return False
@@ -57,10 +57,19 @@ async def _create(container: ContainerClient, place: str, missing: NoContainer) 
         ) from None
 
 
-async def _remove(blob: BlobClient) -> None:
-    """A SAS without the right to delete leaves the probe there, and can be used all the same."""
+async def remove(blob: BlobClient) -> None:
+    """Deletes a probe. Whoever else probes at the same moment, or a lost answer, may have removed it already."""
     try:
         await blob.delete_blob()
+    except ResourceNotFoundError as error:
+        if code_of(error) != "BlobNotFound":
+            raise
+
+
+async def _remove_if_allowed(blob: BlobClient) -> None:
+    """A SAS without the right to delete leaves the probe there, and can be used all the same."""
+    try:
+        await remove(blob)
     except AzureError as error:
         refused = getattr(error, "status_code", None) == 403
         if not refused or isinstance(in_our_words(error, ""), Immutable):

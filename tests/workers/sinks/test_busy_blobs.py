@@ -11,7 +11,7 @@ from azure.storage.blob.aio import BlobServiceClient
 from orchestrator.settings.archive import ArchiveAuth, ArchiveSettings
 from tests.servers import Azurite, Container
 from tests.workers.sinks.conftest import blob_sink_of
-from tests.workers.sinks.gate import Gate, Refusal, Request, Rule
+from tests.workers.sinks.gate import Cut, Gate, Refusal, Request, Rule
 from tests.workers.sinks.streams import MIB, stream
 from workers.sinks import ArchiveUnavailable, NameTaken, Saved, open_sink
 from workers.sinks.blob_retry import PatientRetry
@@ -174,3 +174,15 @@ async def test_a_container_that_is_being_deleted_is_waited_for(azurite: Azurite)
     async with Gate(missing, rule) as gate, blob_sink_of(gate.container) as sink:
         with pytest.raises(ArchiveUnavailable, match="tried again by itself"):
             await sink.probe()
+
+
+async def test_a_probe_that_is_already_gone_is_removed_enough(azurite_container: Container) -> None:
+    """Its removal's answer was lost; it is the same for whoever removes the probe of a worker that starts too."""
+    cuts = [Cut.AFTER]
+
+    def rule(request: Request) -> Cut | None:
+        return cuts.pop() if cuts and request.method == "DELETE" else None
+
+    async with Gate(azurite_container, rule) as gate, blob_sink_of(gate.container) as sink:
+        await sink.probe()
+        assert [request.method for request in gate.requests].count("DELETE") == 2
