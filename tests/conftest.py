@@ -61,9 +61,7 @@ def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
 def azurite_container(azurite: Azurite) -> Iterator[Container]:
     """A fresh, empty container, gone after the test."""
     name = f"test-{secrets.token_hex(6)}"
-    client = BlobServiceClient.from_connection_string(
-        azurite.connection_string, api_version=AZURITE_API_VERSION
-    )
+    client = BlobServiceClient.from_connection_string(azurite.connection_string, api_version=AZURITE_API_VERSION)
     with client:
         container = client.create_container(name)
         yield Container(azurite.connection_string, name, f"{azurite.blob_url}/{name}")

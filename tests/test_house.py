@@ -50,6 +50,7 @@ def test_types_hold() -> None:
 
 def test_lint_is_clean() -> None:
     run("ruff", "check", "--output-format", "concise", ".", *SCRIPTS)
+    run("ruff", "format", "--check", ".", *SCRIPTS)
 
 
 def test_each_layer_imports_only_what_lies_below_it() -> None:

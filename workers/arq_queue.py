@@ -202,5 +202,3 @@ class ArqQueue:
 def rebind_abort_set(prefix: str) -> None:
     """arq deletes from `arq:abort` at each job's end: put that key under the hash tag too."""
     arq.worker.abort_jobs_ss = arq.jobs.abort_jobs_ss = f"{prefix}arq:abort"  # type: ignore[attr-defined]
-
-

@@ -54,6 +54,7 @@ LOOKS_S = 30.0
 #: And the dispatcher's last round, and each of what is cancelled then, so long.
 ROUND_S = 5.0
 
+
 class Worker:
     """One worker. `run()` works until `stop()` is called, then drains and returns."""
 

@@ -62,8 +62,10 @@ def words(document: Mapping[str, Any]) -> str:
     if document["ok"]:
         lines[0] += "; everything is there, as its receipts say"
     if alone := document["by_length_alone"]:
-        lines.append(f"  of {alone:,} only the length could be compared, since no checksum is recorded with them: "
-                     "verify without --quick reads them")
+        lines.append(
+            f"  of {alone:,} only the length could be compared, since no checksum is recorded with them: "
+            "verify without --quick reads them"
+        )
     for kind, mend in _MEND.items():
         names = document[kind]
         if names:

@@ -117,9 +117,7 @@ def set_batch(
 
     async def work() -> int:
         settings = settings_for(config, sandbox=sandbox)
-        document = await setting.set_batch(
-            settings, batch, budget_usd=budget_usd, priority=priority, weight=weight
-        )
+        document = await setting.set_batch(settings, batch, budget_usd=budget_usd, priority=priority, weight=weight)
         print_document(document) if as_json else tell(looking.summary(document))
         return Exit.DONE
 

@@ -23,9 +23,7 @@ app = typer.Typer(help="Look at the deployments; pause one, or let it go on.", i
 
 
 @app.callback()
-def listing(
-    context: typer.Context, config: Config = None, sandbox: Sandboxed = False, as_json: Json = False
-) -> None:
+def listing(context: typer.Context, config: Config = None, sandbox: Sandboxed = False, as_json: Json = False) -> None:
     """Show each deployment's quota, what was learned of it, tokens, slots, and what keeps its next create back."""
     if context.invoked_subcommand is not None:
         return

@@ -23,8 +23,7 @@ def document(places: Sequence[Place], held: int) -> dict[str, Any]:
 def clean(places: Iterable[Place]) -> bool:
     """Whether there is nothing that a person should look at. Where other programs create too, their jobs are theirs."""
     return not any(
-        place.error or place.gone or any(not place.shared or each.answered for each in place.strays)
-        for place in places
+        place.error or place.gone or any(not place.shared or each.answered for each in place.strays) for place in places
     )
 
 

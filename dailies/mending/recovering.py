@@ -55,9 +55,7 @@ class Recovered:
     endpoints: tuple[Endpoint, ...]
 
 
-async def recover_all(
-    session: Session, batch: str, *, trust: bool, progress: Callable[[str], None]
-) -> Recovered:
+async def recover_all(session: Session, batch: str, *, trust: bool, progress: Callable[[str], None]) -> Recovered:
     """Read the archive, one batch of it or all, then each list. Raises UsageError, ArchiveError."""
     settings, sink = session.settings, session.archive()
     names = [batch] if batch else sorted([name async for name in sink.names(folders=True)])

@@ -58,9 +58,7 @@ async def show_plans(session: Session, surveyed: Sequence[Surveyed], console: Co
         console.print(each.text(), highlight=False, markup=False, soft_wrap=True)
 
 
-async def _plans(
-    settings: Settings, store: Store | None, surveyed: Sequence[Surveyed], by: float | None
-) -> list[Plan]:
+async def _plans(settings: Settings, store: Store | None, surveyed: Sequence[Surveyed], by: float | None) -> list[Plan]:
     """All manifests of a command together: they share the quotas."""
     works = [each.workload for each in surveyed]
     kinds = {kind for work in works for kind in work.kinds}

@@ -146,9 +146,7 @@ async def _archive(settings: Settings, identities: Identities, known: dict[str, 
         return await archive.container(chosen, service, address, who)
 
 
-async def _who(
-    part: str, entra: Entra, scope: str, identities: Identities, known: dict[str, Claims]
-) -> Claims | None:
+async def _who(part: str, entra: Entra, scope: str, identities: Identities, known: dict[str, Claims]) -> Claims | None:
     """Who we are there, by the token; None where there is none, which the part itself tells."""
     try:
         token = await identities.of(entra).get_token(scope)

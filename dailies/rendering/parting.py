@@ -32,5 +32,7 @@ async def tell(store: Store, herald: Herald, stoppages: Mapping[str, Stoppage]) 
         log.warning("notices.were_not_sent", error=redact(str(error)))
         return
     if left:
-        say(f"{counted(left, 'notice')} for webhooks did not arrive yet (the log says why): the next run or worker "
-            "sends what is less than a day old")
+        say(
+            f"{counted(left, 'notice')} for webhooks did not arrive yet (the log says why): the next run or worker "
+            "sends what is less than a day old"
+        )

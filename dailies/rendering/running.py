@@ -159,8 +159,12 @@ async def _gates(session: Session, worker: Worker) -> str:
         word = answer.gate
         if word in ("cooling", "stopped", "paused", "recovering"):
             view = await views.deployment(session.store, name)
-            why = {"cooling": view.cool_reason, "stopped": view.message, "paused": view.paused_reason,
-                   "recovering": view.recovery_error}[word]
+            why = {
+                "cooling": view.cool_reason,
+                "stopped": view.message,
+                "paused": view.paused_reason,
+                "recovering": view.recovery_error,
+            }[word]
             word = f"{word}, {why}" if why else word
         seconds = answer.ask_again_in_s or 0
         again = f" (again in {seconds / 60:.0f} min)" if seconds >= 60 else ""
@@ -191,7 +195,9 @@ async def _say_what_is_at_risk(session: Session) -> None:
             expires = item.expires_at or item.attempt.intent_at + retention
             at_risk, earliest = at_risk + 1, min(expires, earliest or expires)
     if at_risk:
-        say(f"{at_risk} video(s) are still rendering or not archived: run again before {rfc3339(earliest)}, "
-            "after which the provider deletes the first of them")
+        say(
+            f"{at_risk} video(s) are still rendering or not archived: run again before {rfc3339(earliest)}, "
+            "after which the provider deletes the first of them"
+        )
     else:
         say("nothing is rendering; the same command goes on where it was")

@@ -97,8 +97,10 @@ def finish(work: Callable[[], Coroutine[Any, Any, int]]) -> int:
         say(f"{error}. Nothing was queued")
         return Exit.UNUSABLE
     except OutOfMemoryError as error:
-        say(f"Redis is full: {redact(str(error))}. Give it more memory (maxmemory), or drop batches that are done "
-            "(dailies forget BATCH); then give the same command again")
+        say(
+            f"Redis is full: {redact(str(error))}. Give it more memory (maxmemory), or drop batches that are done "
+            "(dailies forget BATCH); then give the same command again"
+        )
         return Exit.UNUSABLE
     except (RedisError, ConnectionError) as error:
         say(f"Redis cannot be used: {redact(str(error))}")

@@ -23,9 +23,7 @@ _NO_IMAGE = (None, None)
 class Validation:
     """Checks drafts against what the models can do. `folder`: what paths of images are relative to."""
 
-    def __init__(
-        self, folder: Path, models: Mapping[str, ModelRule] | None, pins: Pins, problems: Problems
-    ) -> None:
+    def __init__(self, folder: Path, models: Mapping[str, ModelRule] | None, pins: Pins, problems: Problems) -> None:
         self._folder, self._problems = folder, problems
         self._kinds = Kinds(models, pins, problems)
 

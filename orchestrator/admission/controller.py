@@ -134,9 +134,7 @@ class Admission:
         self._told: dict[tuple[str, ...], str] = {}
         self._tell_again_at = float("-inf")
 
-    async def ask(
-        self, most: int, *, allowance_s: float, among: Collection[str] | None = None
-    ) -> dict[str, Answer]:
+    async def ask(self, most: int, *, allowance_s: float, among: Collection[str] | None = None) -> dict[str, Answer]:
         """Admit up to `most` items, in one round trip; each is due again after `allowance_s` unless its create step
         moves it on. `among`: the deployments to ask, by name; None is all. The answers are by deployment."""
         request = self._request(tuple(d.name for d in self.deployments if among is None or d.name in among))

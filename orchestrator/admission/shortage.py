@@ -42,9 +42,7 @@ async def shortage(
     return short_of(batch, name.decode(), price, spent, limit, ends_at, since)
 
 
-def short_of(
-    batch: Batch, budget: str, price: int, spent: int, limit: int, ends_at: float, since: float
-) -> Stoppage:
+def short_of(batch: Batch, budget: str, price: int, spent: int, limit: int, ends_at: float, since: float) -> Stoppage:
     """What a batch lacks whose next video would break a budget: of the batch, the day or the month. A price below 0 is
     not known; a limit below 0 neither. Micro-dollars; `ends_at`: when the day or month ends, in ms."""
     if price < 0:

@@ -89,9 +89,7 @@ class Comparison:
         prints = [item.fingerprint for item in rows]
         spoken_for = {each: self._taken[each] for each in prints if each in self._taken}
         pinned = ["1" if item.remix_of and not is_remote_id(item.remix_of) else "" for item in rows]
-        arguments = [
-            part for item, *others in zip(rows, prints, pinned, strict=True) for part in (item.key, *others)
-        ]
+        arguments = [part for item, *others in zip(rows, prints, pinned, strict=True) for part in (item.key, *others)]
         answers = await store.scripts.run("compare", self._batch, spoken_for, *arguments)
         standings = []
         for item, fingerprint, (verdict, state, spec, twin, alias) in zip(rows, prints, answers, strict=True):

@@ -198,8 +198,6 @@ class Submission:
         }
 
 
-
-
 def _made_already(standing: Standing, budgets: Budgets, *, reuse: bool) -> dict[str, object]:
     """What a row takes instead of being rendered; empty when it is to be rendered."""
     if standing.found is not None:

@@ -134,9 +134,7 @@ RENDER_FAILED = Failure(
     "render_failed", _F, _UNKNOWN, "the provider failed, for a reason that is not known here: its own code and words "
     "are in `dailies show`", _AGAIN,
 )  # fmt: skip
-NO_VIDEO = Failure(
-    "no_video", _F, _UNKNOWN, "the provider says that it succeeded, and shows no video", _AGAIN
-)
+NO_VIDEO = Failure("no_video", _F, _UNKNOWN, "the provider says that it succeeded, and shows no video", _AGAIN)
 CANCELLED_REMOTELY = Failure(
     "cancelled_remotely", _F, _UNKNOWN, "somebody cancelled the remote job at the provider", _AGAIN,
     words=frozenset({"cancelled", "canceled"}),
@@ -195,7 +193,7 @@ SOURCES = tuple(
         "`dailies retry` of the source brings it back",
     )
     for ended in (_F, _C, _E, _H)
-)
+)  # fmt: skip
 
 TABLE: Mapping[str, Failure] = {
     failure.code: failure
@@ -205,7 +203,7 @@ TABLE: Mapping[str, Failure] = {
         NEVER_FINISHED, UNKNOWN_STATUS, OUT_OF_SIGHT, EXPIRED, UNREADABLE, UNREACHED, OUTCOME_UNKNOWN, REUSE_MISSING,
         CANCELLED, DISCARDED, *SOURCES,
     )
-}
+}  # fmt: skip
 #: What makes a refused create one of moderation.
 MODERATION_WORDS = MODERATION.words | MODERATION_INPUT.words | MODERATION_OUTPUT.words
 _BY_WORD = {word: failure for failure in TABLE.values() for word in failure.words}

@@ -20,9 +20,7 @@ class RightsMissing(Exception):
 
     def __init__(self, refused: list[str]) -> None:
         """`refused`: what, as people read it."""
-        super().__init__(
-            f"the Redis user lacks rights: {', '.join(refused)}. docs/redis.md has an ACL that is enough"
-        )
+        super().__init__(f"the Redis user lacks rights: {', '.join(refused)}. docs/redis.md has an ACL that is enough")
 
 
 async def check_rights(store: Store) -> None:

@@ -158,9 +158,7 @@ def _forecast(
     )
 
 
-def _bottleneck(
-    simulation: Simulation, tally: BatchTally, budgets: Budgets, now: float
-) -> tuple[str | None, float]:
+def _bottleneck(simulation: Simulation, tally: BatchTally, budgets: Budgets, now: float) -> tuple[str | None, float]:
     """What held creates longest, in words; of several that did about as long, the one where most are created."""
     if not simulation.holds.total or tally.last_create is None:
         return None, 0.0
@@ -186,5 +184,3 @@ def _bottleneck(
 
 def _seconds(at: float | None) -> int | None:
     return None if at is None else math.ceil(at / 1000)
-
-

@@ -98,9 +98,7 @@ class Explanation:
     archive: str | None = None
 
 
-async def explain(
-    store: Store, ref: Ref, deployments: Collection[Deployment], budgets: Budgets
-) -> Explanation | None:
+async def explain(store: Store, ref: Ref, deployments: Collection[Deployment], budgets: Budgets) -> Explanation | None:
     """Look at an item, in one round trip; None where there is none."""
     now = time.time()  # which hours and days to tell of; the script's clock decides
     request = {"deployments": [facts(d, deployments, now) for d in deployments], "budgets": limits(budgets, now)}

@@ -24,17 +24,13 @@ class Whereabouts:
     resume: str | None = None
 
 
-async def whereabouts(
-    store: Store, found: Explanation, deployments: Collection[Deployment]
-) -> Whereabouts:
+async def whereabouts(store: Store, found: Explanation, deployments: Collection[Deployment]) -> Whereabouts:
     """Of an item in any state but `waiting`."""
     its = await _whereabouts(store, found, deployments)
     return replace(its, summary=its.summary + _cancelled(found))
 
 
-async def _whereabouts(
-    store: Store, found: Explanation, deployments: Collection[Deployment]
-) -> Whereabouts:
+async def _whereabouts(store: Store, found: Explanation, deployments: Collection[Deployment]) -> Whereabouts:
     name, state, ref = found.item.get("deployment", ""), found.state, found.ref
     attempt = await store.read(store.keys.attempt(ref, int(found.item.get("attempt") or 0)))
     timing = await _timing(store, found, [d for d in deployments if d.name == name])
@@ -53,7 +49,7 @@ async def _whereabouts(
         expires = instant(found.item, "expires_at")
         by = f"; the provider keeps it until {local(expires)}" if expires else ""
         fetched = f"{name} has made it, and it is being fetched into the archive{by}."
-        if (tries := int(found.item.get("archive_tries") or 0)):
+        if tries := int(found.item.get("archive_tries") or 0):
             fetched += f" {tries} {'tries' if tries > 1 else 'try'} failed, the last one so: {told.rstrip('.')}."
         return Whereabouts(fetched)
     if state is State.ARCHIVED:

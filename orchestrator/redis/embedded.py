@@ -62,9 +62,7 @@ class EmbeddedRedis:
             raise EmbeddedRedisError(f"{self.directory} cannot be used: {error.strerror}; {mend}") from error
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self._users is None:
             return
         users, self._users = self._users, None
@@ -160,9 +158,7 @@ class EmbeddedRedis:
                 self._last_words(client)
             client.shutdown(nosave=True)
         if not wait_until(self._is_down, STOP_S) and process_id is not None:
-            os.kill(
-                process_id, signal.SIGKILL
-            )  # nothing is lost: each write was synced before it was acknowledged
+            os.kill(process_id, signal.SIGKILL)  # nothing is lost: each write was synced before it was acknowledged
             wait_until(self._is_down, STOP_S)
         if self._process is not None:
             self._process.wait()
@@ -194,9 +190,7 @@ class EmbeddedRedis:
                 return True
 
             if not wait_until(ours, START_S + STOP_S):
-                raise EmbeddedRedisError(
-                    f"another command has held {self.directory}/turn.lock for too long: end it"
-                )
+                raise EmbeddedRedisError(f"another command has held {self.directory}/turn.lock for too long: end it")
             yield
 
     @contextmanager

@@ -59,9 +59,7 @@ class Lookout:
     async def _stoppages(self) -> None:
         seen: dict[str, str] = {}
         for batch in await self._moving():
-            why = await stoppage(
-                self.store, batch, self.deployments, admitted=self.batches, budgets=self.budgets
-            )
+            why = await stoppage(self.store, batch, self.deployments, admitted=self.batches, budgets=self.budgets)
             if why is None:
                 continue
             seen[batch.name] = _mark(batch, why)

@@ -56,8 +56,7 @@ async def batch_facts(store: Store, batch: Batch, archive: str, stopped: Stoppag
     place = f"{archive}{quote(batch.name)}/"
     return {
         "batch": batch.name,
-        "stopped": stopped
-        and {"reason": stopped.reason, "since": rfc3339(stopped.since), "resume": stopped.resume},
+        "stopped": stopped and {"reason": stopped.reason, "since": rfc3339(stopped.since), "resume": stopped.resume},
         "items": {"total": batch.total, **{str(state): batch.counts[state] for state in State}},
         "cost_usd": {name: usd(getattr(batch, name)) for name in ("confirmed", "unknown", "estimated")},
         "started_at": rfc3339(batch.started_at or batch.created_at),

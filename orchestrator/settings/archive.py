@@ -79,9 +79,7 @@ class ArchiveSettings(Section):
     url: Annotated[str, AfterValidator(archive_address)] = Field(
         "./archive", description="a path, or https://ACCOUNT.blob.core.windows.net/CONTAINER", min_length=1
     )
-    auth: ArchiveAuth | None = Field(
-        None, description="{entra: true} or {connection_string_env: …}"
-    )
+    auth: ArchiveAuth | None = Field(None, description="{entra: true} or {connection_string_env: …}")
     tier: Literal["hot", "cool", "cold"] | None = Field(
         None, description="the videos' access tier: hot, cool or cold; by default the account's own"
     )

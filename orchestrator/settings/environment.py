@@ -32,9 +32,7 @@ CONFIG_VARIABLE = "DAILIES_CONFIG"
 ONLY_VARIABLE = "DAILIES_WORKER_ONLY"
 # Kubernetes gives each pod variables for every Service of its namespace: one named dailies-redis brings such
 # as these (https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables).
-SERVICE_LINK = re.compile(
-    r"DAILIES_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_[A-Z]+(_(PROTO|PORT|ADDR))?)?)"
-)
+SERVICE_LINK = re.compile(r"DAILIES_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_[A-Z]+(_(PROTO|PORT|ADDR))?)?)")
 
 
 def overlay(tree: Tree, environ: Mapping[str, str], root: type[BaseModel]) -> None:

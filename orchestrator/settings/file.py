@@ -36,9 +36,7 @@ def read_file(path: Path) -> Tree:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        return _unread(
-            tree, f"cannot be read: {error.strerror}", "name another file with --config or DAILIES_CONFIG"
-        )
+        return _unread(tree, f"cannot be read: {error.strerror}", "name another file with --config or DAILIES_CONFIG")
     except UnicodeDecodeError:
         return _unread(tree, "is not UTF-8 text", "save it as UTF-8")
     try:
@@ -47,9 +45,7 @@ def read_file(path: Path) -> Tree:
         mark = error.problem_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (None, None)
         message = f"is not YAML: {_unquoting(error.problem or error.context or '')}"
-        tree.problems.append(
-            Problem(tree.file, line, column, "", "", message, "mend the line, or the one above it")
-        )
+        tree.problems.append(Problem(tree.file, line, column, "", "", message, "mend the line, or the one above it"))
         return tree
     except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError):
         # Also what PyYAML lets through: for `!!bool word`, `!!timestamp word`, and a list that holds itself.

@@ -36,9 +36,7 @@ def load_settings(config: Path | None = None, environ: Mapping[str, str] | None 
         problems += problems_of(error, tree, Settings)
     # Raised out here, so that no exception that holds the raw values hangs on to it.
     if problems or settings is None:
-        raise SettingsError(
-            sorted(problems, key=lambda p: (p.file == ENVIRONMENT, p.line or 0, p.column or 0))
-        )
+        raise SettingsError(sorted(problems, key=lambda p: (p.file == ENVIRONMENT, p.line or 0, p.column or 0)))
     return settings
 
 

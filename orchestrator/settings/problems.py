@@ -102,4 +102,3 @@ def _shown(location: Location, value: object) -> str:
         return ""
     text = str(value)
     return text if SHOWABLE.fullmatch(text) else ""
-

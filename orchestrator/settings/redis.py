@@ -69,7 +69,8 @@ class RedisTls(Section):
     cert_file: _FILE = Field(None, description="the path of a file with our own certificate, where Redis asks for one")
     key_file: _FILE = Field(None, description="the path of a file with the key of cert_file")
     server_name: str | None = Field(
-        None, description="the name in Redis's certificate, where Sentinel or a cluster names servers by address",
+        None,
+        description="the name in Redis's certificate, where Sentinel or a cluster names servers by address",
         min_length=1,
     )
 

@@ -67,9 +67,7 @@ def go_on(told: argparse.Namespace, azurite: Azurite | None) -> int:
 def fresh(azurite: Azurite) -> Container:
     """An empty container of its own for a run."""
     name = f"chaos-{secrets.token_hex(6)}"
-    with BlobServiceClient.from_connection_string(
-        azurite.connection_string, api_version=AZURITE_API_VERSION
-    ) as client:
+    with BlobServiceClient.from_connection_string(azurite.connection_string, api_version=AZURITE_API_VERSION) as client:
         client.create_container(name)
     return Container(azurite.connection_string, name, f"{azurite.blob_url}/{name}")
 

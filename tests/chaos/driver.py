@@ -174,7 +174,8 @@ async def hanging(stage: Stage) -> str:
     told_of = ["not settled:"]
     now = time.time()
     for batch in await views.batches(stage.store):
-        told_of.append(f"  {batch.name}: {batch.state}, {({str(s): n for s, n in batch.counts.items() if n})}")
+        counts = {str(state): count for state, count in batch.counts.items() if count}
+        told_of.append(f"  {batch.name}: {batch.state}, {counts}")
         found = [each async for each in views.items(stage.store, batch.name, MOVING)]
         for each in found[:5]:
             told_of += await _told(stage, each, now)

@@ -76,9 +76,7 @@ class Evidence:
     heard: Sequence[Mapping[str, Any]]
 
 
-async def gather(
-    stage: Stage, *, slots: Mapping[str, int] | None = None, exits: Sequence[int | None] = ()
-) -> Evidence:
+async def gather(stage: Stage, *, slots: Mapping[str, int] | None = None, exits: Sequence[int | None] = ()) -> Evidence:
     """Read everything, from each part directly: through no proxy, and with no worker at work."""
     store = stage.store
     batches = await views.batches(store)
@@ -102,9 +100,7 @@ async def gather(
         jobs=jobs,
         bill=bill,
         files={name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
-        papers={
-            n: json.loads(d) for n, d in files.items() if n.endswith(".json") and not n.endswith("results.jsonl")
-        },
+        papers={n: json.loads(d) for n, d in files.items() if n.endswith(".json") and not n.endswith("results.jsonl")},
         unfinished=_unfinished(stage.archive),
         reports={batch.name: _report(files, batch.name) for batch in batches},
         slots=slots or {},

@@ -109,8 +109,11 @@ def proof() -> None:
 
 def unknown_money() -> None:
     """What nobody knows to be billed counts as nothing."""
-    edit("_money", "local function settle(batch, id, n, bucket)\n",
-         "local function settle(batch, id, n, bucket)\n  if bucket == 'unknown' then bucket = 'none' end\n")
+    edit(
+        "_money",
+        "local function settle(batch, id, n, bucket)\n",
+        "local function settle(batch, id, n, bucket)\n  if bucket == 'unknown' then bucket = 'none' end\n",
+    )
 
 
 def leftovers() -> None:
@@ -120,8 +123,11 @@ def leftovers() -> None:
 
 def reports() -> None:
     """A batch that runs again after its end is not reported anew."""
-    edit("_ledger", "  redis.call('ZADD', P .. 'reports', now, batch)\n",
-         "  if redis.call('HSETNX', key, 'told', 1) == 1 then redis.call('ZADD', P .. 'reports', now, batch) end\n")
+    edit(
+        "_ledger",
+        "  redis.call('ZADD', P .. 'reports', now, batch)\n",
+        "  if redis.call('HSETNX', key, 'told', 1) == 1 then redis.call('ZADD', P .. 'reports', now, batch) end\n",
+    )
 
 
 def last_page() -> None:

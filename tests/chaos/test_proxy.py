@@ -90,7 +90,7 @@ async def test_a_half_open_line_swallows_what_is_sent_and_never_passes_it_on() -
         line[1].write(b"lost")
         other = await call(proxy)
         other[1].write(b"lost too")
-        while proxy.swallowed < len(b"lost" b"lost too"):
+        while proxy.swallowed < len(b"lost") + len(b"lost too"):
             await asyncio.sleep(0)
         proxy.calm()
         assert await said(await call(proxy), b"fresh") == b"fresh"

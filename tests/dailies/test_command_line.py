@@ -237,9 +237,7 @@ async def test_a_configuration_that_drops_a_deployment_with_open_jobs_is_refused
     assert "east" in said
 
 
-async def test_an_input_image_and_a_remix_reach_the_provider(
-    sandbox: Sandbox, tmp_path: Path
-) -> None:
+async def test_an_input_image_and_a_remix_reach_the_provider(sandbox: Sandbox, tmp_path: Path) -> None:
     import hashlib
 
     import av

@@ -38,9 +38,7 @@ async def settings(store: Store, redis_url: str, namespace: str) -> Settings:
     (claim,) = (await admit(store, deployment(), most=1)).admitted
     await intend(store, claim)
     await accept(store, claim, "video_1")
-    return Settings(
-        redis=RedisSettings(url=SecretStr(redis_url), namespace=namespace), deployments=(deployment(),)
-    )
+    return Settings(redis=RedisSettings(url=SecretStr(redis_url), namespace=namespace), deployments=(deployment(),))
 
 
 async def told(settings: Settings, action: Action, *keys: str, **more: Any) -> str:
@@ -141,9 +139,7 @@ async def test_a_whole_batch_is_cancelled_only_when_the_person_agrees(
     monkeypatch.setattr("typer.confirm", refuse)
     with pytest.raises(UsageError, match="nothing was cancelled"):
         await told(settings, Action.CANCEL, discard=True)
-    assert asked == [
-        "Cancel 3 items of spring; 1 that was sent goes on, is paid for, and is not archived?"
-    ]
+    assert asked == ["Cancel 3 items of spring; 1 that was sent goes on, is paid for, and is not archived?"]
     assert await told(settings, Action.CANCEL, "vase") == "cancelled 1 item"
     assert (await looking.status(settings, "spring", items=False, state=None))["items"]["waiting"] == 2
 

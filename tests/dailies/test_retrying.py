@@ -42,9 +42,7 @@ async def settings(store: Store, redis_url: str, namespace: str) -> Settings:
     held = Decision(Event.HELD, OUTCOME_UNKNOWN.fields("?"), money="unknown")
     await store.apply(second.ref, await intend(store, second), held)
     await ask(store, "spring", Action.CANCEL, ANN, Chosen(("vase",)))
-    return Settings(
-        redis=RedisSettings(url=SecretStr(redis_url), namespace=namespace), deployments=(deployment(),)
-    )
+    return Settings(redis=RedisSettings(url=SecretStr(redis_url), namespace=namespace), deployments=(deployment(),))
 
 
 async def told(settings: Settings, *keys: str, yes: bool = True, **more: Any) -> str:

@@ -21,9 +21,7 @@ from tests.ledger import batch_of, deployment, item, submit
 async def settings(redis: Any, redis_url: str, namespace: str) -> Settings:
     """A batch of one item, which its budget cannot pay."""
     await submit(Store(redis, namespace), [item("a")], budget_usd="0.10")
-    return Settings(
-        redis=RedisSettings(url=SecretStr(redis_url), namespace=namespace), deployments=(deployment(),)
-    )
+    return Settings(redis=RedisSettings(url=SecretStr(redis_url), namespace=namespace), deployments=(deployment(),))
 
 
 async def test_more_budget_takes_away_what_stopped_the_batch(settings: Settings, redis: Any, namespace: str) -> None:

@@ -52,8 +52,12 @@ def test_there_are_as_many_sets_of_values_as_there_are_ways_to_run_it() -> None:
     """And together they make every kind of object that the chart can make."""
     assert len(VALUES) >= 8
     made = {document["kind"] for name in VALUES for document in render(values_of(name))}
-    written = {kind for path in (CHART / "templates").rglob("*") if path.is_file()
-               for kind in re.findall(r"(?m)^kind: (\w+)$", path.read_text())}
+    written = {
+        kind
+        for path in (CHART / "templates").rglob("*")
+        if path.is_file()
+        for kind in re.findall(r"(?m)^kind: (\w+)$", path.read_text())
+    }
     assert made == written
 
 

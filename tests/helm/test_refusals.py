@@ -75,7 +75,9 @@ def test_every_problem_is_said_at_once() -> None:
         assert said.count(f"Set {what} ") + said.count(f"Set {what},") == 1
 
 
-@pytest.mark.parametrize("url", ["rediss://redis:6380", "redis://user@redis:6379/0", "redis://[::1]:6379/0", "redis+sentinel://a,b/m"])
+@pytest.mark.parametrize(
+    "url", ["rediss://redis:6380", "redis://user@redis:6379/0", "redis://[::1]:6379/0", "redis+sentinel://a,b/m"]
+)
 def test_a_redis_without_a_password_is_taken(url: str) -> None:
     assert render(values_of("smallest", {"config.redis.url": url}))
 

@@ -29,9 +29,7 @@ def authority_files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Pat
 
 
 @pytest.fixture(scope="session")
-def azurite_oauth(
-    tmp_path_factory: pytest.TempPathFactory, authority_files: tuple[Path, Path]
-) -> Iterator[Azurite]:
+def azurite_oauth(tmp_path_factory: pytest.TempPathFactory, authority_files: tuple[Path, Path]) -> Iterator[Azurite]:
     """An Azurite over TLS that takes tokens of Entra ID for Azure Storage."""
     with azurite_process(tmp_path_factory.mktemp("azurite-oauth"), tls=authority_files) as server:
         yield server

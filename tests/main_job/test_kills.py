@@ -29,9 +29,7 @@ def store(redis: Any, namespace: str) -> Store:
 
 
 @pytest.fixture
-async def night(
-    sandbox: Sandbox, redis_url: str, namespace: str, tmp_path: Path
-) -> tuple[Witness, Path]:
+async def night(sandbox: Sandbox, redis_url: str, namespace: str, tmp_path: Path) -> tuple[Witness, Path]:
     """A sandbox that renders in a tenth of a second, and a configuration for workers."""
     server = await sandbox(queue_s=0, render_s=(0.1, 0.2))
     path = config(
@@ -53,9 +51,7 @@ async def all_archived_once(store: Store, witness: Witness, count: int) -> None:
     assert set(created.values()) == {1}
 
 
-async def test_a_worker_killed_while_its_create_is_out_pays_once(
-    store: Store, night: tuple[Witness, Path]
-) -> None:
+async def test_a_worker_killed_while_its_create_is_out_pays_once(store: Store, night: tuple[Witness, Path]) -> None:
     """The provider took the order and the answer never came: the job is found in its list and adopted."""
     witness, path = night
     await submit(store, [item(f"k{n}") for n in range(4)])
@@ -73,9 +69,7 @@ async def test_a_worker_killed_while_its_create_is_out_pays_once(
     await all_archived_once(store, witness, 4)
 
 
-async def test_a_worker_killed_while_its_jobs_render_loses_nothing(
-    store: Store, night: tuple[Witness, Path]
-) -> None:
+async def test_a_worker_killed_while_its_jobs_render_loses_nothing(store: Store, night: tuple[Witness, Path]) -> None:
     witness, path = night
     await submit(store, [item(f"k{n}") for n in range(6)])
     async with worker(path) as first:

@@ -56,8 +56,6 @@ def served_by(url: str, **more: Any) -> list[dict[str, Any]]:
     ]
 
 
-
-
 async def all_created_once_within_quota(witness: Witness, count: int = 60) -> list[dict[str, Any]]:
     created = await witness.created()
     assert len(created) == count
@@ -132,8 +130,6 @@ async def test_three_workers_render_two_batches_within_quota_and_every_byte_arri
     assert [k for k in lasting if not any(fnmatch(k.removeprefix(prefix), p) for p in Keys.LASTING)] == []
     # Of arq nothing is left but the health keys, which expire by themselves.
     assert [k for k in left if "arq" in k and not k.startswith(f"{prefix}arq:health:")] == []
-
-
 
 
 async def test_one_process_with_the_embedded_redis_and_a_directory_gives_the_same(

@@ -195,7 +195,9 @@ async def test_what_left_ahead_of_its_pace_is_made_up_for_before_the_next_one_do
 
 async def test_deployments_of_one_resource_share_the_scope_of_their_listing() -> None:
     keyed = {"auth": Auth(api_key_env="KEY"), "endpoint": "https://r.openai.azure.com"}
-    assert scope(deployment("a", **keyed)) == scope(deployment("b", **{**keyed, "endpoint": "https://R.openai.azure.com/"}))
+    assert scope(deployment("a", **keyed)) == scope(
+        deployment("b", **{**keyed, "endpoint": "https://R.openai.azure.com/"})
+    )
     assert scope(deployment("a", **keyed)) != scope(deployment("a", **{**keyed, "api": "jobs"}))
 
 

@@ -209,9 +209,7 @@ def hammer(url: str, namespace: str, number: int, admitted: multiprocessing.Queu
     admitted.put(asyncio.run(work()))
 
 
-async def test_many_processes_send_exactly_what_a_budget_pays_for(
-    store: Store, redis_url: str, namespace: str
-) -> None:
+async def test_many_processes_send_exactly_what_a_budget_pays_for(store: Store, redis_url: str, namespace: str) -> None:
     """8 dollars are 20 videos, whatever is given back in between and whoever takes it."""
     await submit(store, [item(f"k{n}") for n in range(60)])
     context = multiprocessing.get_context("spawn")
@@ -274,9 +272,7 @@ async def test_days_and_months_are_those_of_the_place() -> None:
     assert (by_month["name"], by_month["limit"], current(by_month)) == ("month", 2_500_000, "month:2026-11")
 
 
-@given(
-    st.integers(1_700_000_000, 2_200_000_000).map(float), st.sampled_from(["UTC", "America/New_York", LATER])
-)
+@given(st.integers(1_700_000_000, 2_200_000_000).map(float), st.sampled_from(["UTC", "America/New_York", LATER]))
 async def test_every_instant_lies_in_one_day_and_one_month_with_its_local_date(now: float, zone: str) -> None:
     budgets = Budgets(day_usd=Decimal(1), month_usd=Decimal(1), timezone=zone)
     for limit, form in zip(limits(budgets, now), ("day:%Y-%m-%d", "month:%Y-%m"), strict=True):

@@ -57,9 +57,7 @@ async def reusing(store: Store, batch: str) -> None:
     comparison = Comparison(store, batch, writes=True)
     queue = Submission(store, batch, deployments=(deployment(),), progress=lambda _: None)
     row = item("k", prompt="the same")
-    await queue.submit(
-        [row], kinds=(), columns=(), budget_usd=None, template=batch, comparison=comparison, reuse=True
-    )
+    await queue.submit([row], kinds=(), columns=(), budget_usd=None, template=batch, comparison=comparison, reuse=True)
 
 
 async def test_what_waits_is_cancelled_at_once_with_who_when_and_why(store: Store) -> None:
@@ -133,9 +131,7 @@ async def test_a_discarded_video_is_not_archived_and_is_paid_for(store: Store) -
 
 
 @pytest.mark.parametrize(("discard", "becomes"), [(False, State.ARCHIVING), (True, State.CANCELLED)])
-async def test_what_is_being_archived_stays_unless_it_is_discarded(
-    store: Store, discard: bool, becomes: State
-) -> None:
+async def test_what_is_being_archived_stays_unless_it_is_discarded(store: Store, discard: bool, becomes: State) -> None:
     await submit(store, [item("a")])
     claim, version = await rendering(store)
     claimed = await store.apply(claim.ref, version, Decision(Event.SUCCEEDED, {}, money="confirmed"))

@@ -102,9 +102,7 @@ async def test_a_fault_of_ours_is_told_each_time_and_never_as_redis_being_away(
     assert not [line for line in lines if line["event"].startswith("redis.")]
 
 
-async def test_a_redis_that_is_away_or_fails_over_is_told_once(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_redis_that_is_away_or_fails_over_is_told_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dispatcher, "IDLE_S", 0.01)
     lost = WatchError("A ConnectionError occurred while watching one or more keys")  # as a step is put on its queue
     hands = Hands(faults=[ConnectionError("refused"), ReadOnlyError("a replica"), lost])

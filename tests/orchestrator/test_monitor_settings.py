@@ -49,7 +49,7 @@ def test_addresses_and_names_are_taken(tmp_path: Path, host: str) -> None:
 )
 def test_anything_else_is_refused_with_the_mend(tmp_path: Path, written: str, said: str) -> None:
     path = tmp_path / "dailies.yaml"
-    path.write_text(f'monitor: {{{written}}}\n')
+    path.write_text(f"monitor: {{{written}}}\n")
     with pytest.raises(SettingsError) as refused:
         load_settings(path, {})
     (problem,) = refused.value.problems

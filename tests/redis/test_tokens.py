@@ -87,7 +87,7 @@ async def test_a_night_outlives_its_tokens(sandbox: Sandbox, namespace: str, tmp
             ended = await asyncio.gather(*authority.endings, return_exceptions=True)
             assert [each for each in ended if not isinstance(each, asyncio.CancelledError | None)] == []
         assert authority.users >= 3
-        assert authority.unproven == [], [line for line in run.lines if 'renewed' in str(line)]
+        assert authority.unproven == [], [line for line in run.lines if "renewed" in str(line)]
         assert authority.assertions == {"of-the-pod"}
     assert set((await Witness(server.url).created()).values()) == {1}
     assert [line for line in run.lines if "exception" in line] == []

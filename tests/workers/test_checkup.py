@@ -85,7 +85,7 @@ async def test_an_identity_without_the_role_is_given_the_line_for_its_resource()
     assert line == (
         "az role assignment create --assignee-object-id object --assignee-principal-type ServicePrincipal "
         '--role "Cognitive Services OpenAI User" '
-        "--scope \"$(az cognitiveservices account list --query \"[?name=='acme-east'].id | [0]\" --output tsv)\""
+        '--scope "$(az cognitiveservices account list --query "[?name==\'acme-east\'].id | [0]" --output tsv)"'
     )
 
 

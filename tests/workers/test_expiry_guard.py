@@ -57,6 +57,7 @@ async def test_a_worker_that_only_creates_waits_for_one_that_archives(
     east = await at(sandbox)
     await submit(store, [item("a")], deployments=[east])
     async with working(store, east, tmp_path, ["create", "reconcile"]) as creator:
+
         async def asked() -> bool:
             answer = creator.dispatcher.answers.get("east")
             return answer is not None and answer.gate == "archive"

@@ -75,7 +75,9 @@ async def test_a_redirect_is_checked_as_the_url_is(monkeypatch: pytest.MonkeyPat
         assert inner.requests == []
 
 
-@pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://127.0.0.1/a.png", "gopher://x/", "javascript:1", "http://["])
+@pytest.mark.parametrize(
+    "target", ["file:///etc/passwd", "ftp://127.0.0.1/a.png", "gopher://x/", "javascript:1", "http://["]
+)
 async def test_a_redirect_to_what_is_not_http_is_not_followed(target: str) -> None:
     async with WireServer([answer(302, b"", {"Location": target})]) as server:
         with pytest.raises(InputUnusable):
@@ -214,4 +216,3 @@ async def test_a_local_image_that_has_grown_since_it_was_looked_at_is_refused(tm
 def test_a_url_is_shown_without_user_password_and_query() -> None:
     assert fetching.shown("https://u:p@a.example/b.png?sig=1#x") == "https://a.example/b.png?…"
     assert fetching.shown("https://a.example/b.png") == "https://a.example/b.png"
-

@@ -74,9 +74,7 @@ async def test_a_server_that_fails_is_tried_again_later_and_later_with_the_same_
     assert len(server.requests) == 3
 
 
-async def test_a_fault_that_nobody_foresaw_is_one_notice_s_alone(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_fault_that_nobody_foresaw_is_one_notice_s_alone(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that ends well is not ended by it; and it is tried again as any other, until it is too old."""
 
     def broken(_: object) -> dict[str, object]:

@@ -146,6 +146,7 @@ async def test_a_cancelled_create_that_never_arrived_is_called_off(desk: Desk) -
 
 async def test_a_create_that_is_refused_for_its_rate_is_not_sent_again_once_it_is_cancelled(desk: Desk) -> None:
     """Promise 15: a 429 puts it back, and there a person's word waits."""
+
     async def refused(*_: Any, **__: Any) -> Refused:
         done = await ask(desk.store, "a", Action.CANCEL, ANN, Chosen(("a",)))
         assert done is not None

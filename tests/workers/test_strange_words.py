@@ -15,6 +15,7 @@ from workers.video_api import RemoteJob, RemoteStatus
 
 async def look(rounds: Rounds, word: str) -> None:
     """All jobs say this word."""
+
     async def get(remote_id: str) -> RemoteJob:
         return RemoteJob(remote_id, RemoteStatus.RUNNING, word)
 

@@ -260,9 +260,7 @@ async def test_a_worker_runs_only_the_steps_that_it_was_given(store: Store, east
     async def nothing(_: Claim) -> None:
         """Nobody works at this queue here."""
 
-    creates = ArqQueue(
-        store, store.keys.queue("create"), {"create": nothing}, worker="other", slots=4, timeout_s=9
-    )
+    creates = ArqQueue(store, store.keys.queue("create"), {"create": nothing}, worker="other", slots=4, timeout_s=9)
     await creates.put([ready])
     listed, reconciling = east.api.list, asyncio.Event()
 

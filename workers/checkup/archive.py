@@ -83,9 +83,7 @@ async def container(
     return [*found, *await _website(service, address)]
 
 
-async def _rights(
-    blob: BlobClient, place: str, proves: str, address: BlobAddress, who: Claims | None
-) -> list[Finding]:
+async def _rights(blob: BlobClient, place: str, proves: str, address: BlobAddress, who: Claims | None) -> list[Finding]:
     may, found = [], []
     steps: tuple[tuple[str, Callable[[], Awaitable[object]]], ...] = (
         ("write", partial(blob.upload_blob, _QUESTION, length=len(_QUESTION), overwrite=True)),
@@ -161,4 +159,3 @@ def _probe(address: BlobAddress) -> str:
 
 def _name(address: BlobAddress) -> str:
     return address.account.partition("://")[2].partition(".")[0]
-

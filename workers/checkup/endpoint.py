@@ -39,7 +39,9 @@ async def reach(part: str, url: str, clock: Callable[[], float] = time.time) -> 
     if parts.scheme != "https":
         if host in ("localhost", "127.0.0.1", "::1"):
             return fine(part, "reach", f"{host} answers {took}, on this machine")
-        return warning(part, "reach", f"{host} answers {took}, unencrypted: keys can be read on the way", "use https://")
+        return warning(
+            part, "reach", f"{host} answers {took}, unencrypted: keys can be read on the way", "use https://"
+        )
     version, ends_at = _tls(tls)
     says = f"{host} answers {took}, {version}"
     if ends_at is not None:

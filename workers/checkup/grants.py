@@ -41,7 +41,7 @@ def redis_policy(host: str, who: Claims | None) -> str:
     name, object_id = host.partition(".")[0], (who.object_id if who else None) or "OBJECT_ID"
     if host.endswith(".redis.cache.windows.net"):
         return (
-            f'az redis access-policy-assignment create --name {name} --resource-group RESOURCE_GROUP '
+            f"az redis access-policy-assignment create --name {name} --resource-group RESOURCE_GROUP "
             f'--policy-assignment-name dailies --access-policy-name "Data Contributor" --object-id {object_id} '
             f"--object-id-alias dailies"
         )

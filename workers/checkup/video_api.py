@@ -107,9 +107,7 @@ def _denied(deployment: Deployment, error: Denied, proves: str, who: Claims | No
         return failed(part, "access", f"refused by the resource's network rules: {text}", mend)
     if deployment.auth.entra:
         mend = f"give it the role {grants.VIDEO_ROLE}; a new assignment counts after up to five minutes"
-        return failed(
-            part, "access", f"{proves} is refused: {text}", mend, grants.video_role(deployment.endpoint, who)
-        )
+        return failed(part, "access", f"{proves} is refused: {text}", mend, grants.video_role(deployment.endpoint, who))
     if "authenticationtypedisabled" in text.lower().replace(" ", "") or "key based authentication" in text.lower():
         return failed(part, "access", f"the resource takes no keys: {text}", "write auth: {entra: true}")
     line = f"az cognitiveservices account keys list --name {account} --resource-group RESOURCE_GROUP"
@@ -151,9 +149,7 @@ def _ends(deployment: Deployment, models: list[dict[str, Any]] | None, now: floa
     return [warning(part, "model", says, "creates from then on may be refused (410), which costs nothing")]
 
 
-async def _entries(
-    base: str, path: str, params: dict[str, str], credential: Credential
-) -> list[dict[str, Any]] | None:
+async def _entries(base: str, path: str, params: dict[str, str], credential: Credential) -> list[dict[str, Any]] | None:
     """What a list of models or deployments holds; None where there is no such list."""
     wire = Wire(base, credential, create_timeout_s=ASK_S, read_timeout_s=ASK_S)
     try:

@@ -29,7 +29,7 @@ _MENDS: Mapping[str, str] = {
     "AADSTS1002012": "check auth.entra.scope: it must end in /.default",
 }
 _NOBODY = (
-    "on AKS label the pod azure.workload.identity/use: \"true\" and annotate its service account with "
+    'on AKS label the pod azure.workload.identity/use: "true" and annotate its service account with '
     "azure.workload.identity/client-id; on a machine of Azure give it a managed identity; elsewhere run az login, or "
     "set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET"
 )

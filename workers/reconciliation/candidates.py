@@ -16,16 +16,18 @@ MOST = 20
 def shown(jobs: Sequence[RemoteJob]) -> str:
     """As the item's field `candidates` has them, JSON: [{id, created_at (Unix seconds), status, size, seconds}, …]."""
     newest = sorted(jobs, key=lambda job: job.created_at or 0.0, reverse=True)[:MOST]
-    return json.dumps([
-        {
-            "id": job.remote_id,
-            "created_at": None if job.created_at is None else int(job.created_at),
-            "status": job.raw_status,
-            "size": job.size,
-            "seconds": job.seconds,
-        }
-        for job in newest
-    ])
+    return json.dumps(
+        [
+            {
+                "id": job.remote_id,
+                "created_at": None if job.created_at is None else int(job.created_at),
+                "status": job.raw_status,
+                "size": job.size,
+                "seconds": job.seconds,
+            }
+            for job in newest
+        ]
+    )
 
 
 def named(fields: Fields) -> list[dict[str, Any]]:

@@ -111,9 +111,7 @@ def held(finding: Hold) -> Decision:
     """Settled as unknown: no slot, and its money counts as spent until a person or late evidence says. What it may be
     is named: ids and times of the jobs that nobody could tell from it."""
     candidates = shown(finding.candidates) if finding.candidates else ""
-    return Decision(
-        Event.HELD, OUTCOME_UNKNOWN.fields(finding.message) | {"candidates": candidates}, money="unknown"
-    )
+    return Decision(Event.HELD, OUTCOME_UNKNOWN.fields(finding.message) | {"candidates": candidates}, money="unknown")
 
 
 async def _not_listed(

@@ -188,9 +188,7 @@ async def _stop_denied(store: Store, lines: Sequence[Line]) -> float:
     return AGAIN_S if any(line.deployment.auth not in refused for line in lines) else 0.0
 
 
-async def _untold(
-    store: Store, serving: Sequence[Deployment], doubt: Doubt, error: ApiError | ArchiveError
-) -> Looked:
+async def _untold(store: Store, serving: Sequence[Deployment], doubt: Doubt, error: ApiError | ArchiveError) -> Looked:
     """The list, or the archive, could not be read."""
     if not isinstance(error, ApiError) or not await tells_no_list(store, scope(serving[0]), error):
         return Looked(error=str(error), again_in_s=AGAIN_S)

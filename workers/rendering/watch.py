@@ -40,9 +40,7 @@ async def watch(station: Station, claim: Claim) -> None:
         gone = looks >= 3 or now > given_up_at
         log.info("orphan.was_not_found", attempt=name, remote_id=orphan, looks=looks)
         seen: dict[str, object] = {"orphan_missing": looks}
-        await remote_ids.watched(
-            station.store, claim, seen, due_in_s=AGAIN_S, ended="gone" if gone else None
-        )
+        await remote_ids.watched(station.store, claim, seen, due_in_s=AGAIN_S, ended="gone" if gone else None)
     except ApiError as error:
         log.warning("look.was_refused", status=error.status, error=str(error))
         ended = "out_of_sight" if now > given_up_at else None

@@ -23,9 +23,7 @@ from workers.sinks.file_secrets import KeyFromFile, SasFromFile
 from workers.sinks.sink import Sink
 
 
-def open_sink(
-    settings: ArchiveSettings, environ: Mapping[str, str], identities: Identities | None = None
-) -> Sink:
+def open_sink(settings: ArchiveSettings, environ: Mapping[str, str], identities: Identities | None = None) -> Sink:
     """The archive that the settings name, not yet touched: `probe` does. Close it with `aclose` or `async with`.
 
     `identities` are those of this process, whose tokens are shared where the settings say Entra ID. Raises

@@ -116,9 +116,7 @@ def brief(text: str, limit: int = MESSAGE_LIMIT) -> str:
     return clean if len(clean) <= limit else clean[: limit - 1] + "…"
 
 
-async def read_answer(
-    response: httpx.Response, hide: Callable[[str], str], *, limit: int = BODY_LIMIT
-) -> Answer:
+async def read_answer(response: httpx.Response, hide: Callable[[str], str], *, limit: int = BODY_LIMIT) -> Answer:
     """Reads a streamed response to its end; of one that refuses, no more than is worth reading.
 
     Raises OversizedBody past `limit` (bytes), UndecodableBody, and httpx.TransportError when cut off.

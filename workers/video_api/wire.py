@@ -145,9 +145,7 @@ class Wire:
             return Undelivered(self.faults.words(error), departure.left, head=head)
         return Stale(answer) if answer.status == 401 and await self._proof.renewed(request) else answer
 
-    async def ask(
-        self, method: str, path: str, params: Mapping[str, str], *, limit: int = BODY_LIMIT
-    ) -> Answer:
+    async def ask(self, method: str, path: str, params: Mapping[str, str], *, limit: int = BODY_LIMIT) -> Answer:
         """One question, answered whole within `read_timeout_s` and `limit` bytes; any status. Raises ApiError without
         an answer. A 401 is asked again, once, where there is another key or token by now."""
         try:

@@ -176,9 +176,7 @@ def test_a_video_whose_turn_comes_after_its_expiry_is_warned_of() -> None:
 
 
 def test_batches_that_start_together_take_turns() -> None:
-    big, small = plan(
-        [work(10, batch="big"), work(3, batch="small")], deployment(per_minute=2, poll=SHARP)
-    )
+    big, small = plan([work(10, batch="big"), work(3, batch="small")], deployment(per_minute=2, poll=SHARP))
     assert small.creates_end_at == NOW + 153  # 5 × 30.6: every second one
     assert big.creates_end_at == NOW + 367
     assert small.peaks == big.peaks

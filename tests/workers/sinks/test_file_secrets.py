@@ -75,9 +75,10 @@ async def test_a_file_system_that_hangs_stops_no_loop(
     file.write_text("sv=2026-01-01&sig=first")
     auth = ArchiveAuth(sas_file=str(file))
     created = answer(201, b"", {"ETag": '"1"', "Last-Modified": "Thu, 01 Jan 2026 00:00:00 GMT"})
-    async with WireServer([created]) as server, open_sink(
-        ArchiveSettings(url=f"{server.url}/acme/videos", auth=auth), {}
-    ) as sink:
+    async with (
+        WireServer([created]) as server,
+        open_sink(ArchiveSettings(url=f"{server.url}/acme/videos", auth=auth), {}) as sink,
+    ):
         readers.clear()
         await sink.write("a.txt", b"a", "text/plain")
     assert readers

@@ -350,7 +350,9 @@ async def test_no_proxy_is_asked_for_an_inner_address(bench: Any, monkeypatch: p
         api = await bench.client("http://video.example")
         with pytest.raises(BadAnswer, match="no public address"):
             await fetch(api)
-        assert [request.target for request in proxy.requests] == ["http://video.example/openai/v1/videos/video_1/content"]
+        assert [request.target for request in proxy.requests] == [
+            "http://video.example/openai/v1/videos/video_1/content"
+        ]
 
 
 async def test_a_proxy_carries_a_redirect_to_a_name_and_no_key_with_it(
