@@ -20,7 +20,7 @@ from orchestrator.reports.document_names import document_name
 from orchestrator.reports.sheet_data import sheet_data
 
 #: The script's parts, in their order; they share one scope.
-SCRIPTS = ("reading", "words", "elements", "filters", "layout", "card", "viewer", "sheet")
+SCRIPTS = ("reading", "words", "elements", "filters", "layout", "card", "viewer", "slate", "theme", "sheet")
 
 
 async def contact_sheet(

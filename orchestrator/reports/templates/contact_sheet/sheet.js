@@ -1,4 +1,4 @@
-// The sheet itself: draws what is near the window, follows filter, keys and size, and remembers light or dark.
+// The sheet itself: draws what is near the window, and follows filter, keys and size.
 
 const OVERSCAN_PX = 500;
 const data = readData();
@@ -147,43 +147,6 @@ function refilter(change) {
   arrange();
 }
 
-function drawSlate() {
-  const { counts, items } = data;
-  const total = items.length;
-  const failed = ["failed", "expired", "held"].reduce((sum, state) => sum + (counts[state] || 0), 0);
-  const facts = [
-    [counted(counts.archived || 0, "video"), `of ${total.toLocaleString("en")} ready`],
-    [failed ? failed.toLocaleString("en") : "none", failed === 1 ? "needs attention" : "need attention", failed && "attention"],
-    [lasting(data.film_s), "of film"],
-    [money(data.confirmed_usd), data.unknown_usd ? `spent, and ${money(data.unknown_usd)} unclear` : "spent"],
-    [data.elapsed_s === null ? "–" : lasting(data.elapsed_s), data.running ? "so far" : "from first to last"],
-  ];
-  byId("totals").replaceChildren(...facts.map(([number, words, kind]) => make(kind ? `div.${kind}` : "div", {}, make("dt", {}, words), make("dd", {}, number))));
-  byId("written").textContent = instant(data.written);
-  if (!data.running) return;
-  const left = Object.entries(counts).reduce((sum, [state, n]) => sum + (SECTION_OF[state] === "coming" ? n : 0), 0);
-  byId("running").hidden = false;
-  byId("running").append(make("span.dot", { "aria-hidden": "true" }),
-    `${data.paused ? "Paused" : "Still running"}: ${counted(left, "video")} to come. This page was written ${instant(data.written)}, and is renewed about once a minute. `,
-    make("button.link", { type: "button", onclick: () => location.reload() }, "Look again"));
-}
-
-// Light or dark: as the system says, until somebody chooses. A page from a disk may not be able to remember.
-const THEMES = { "": "Light or dark: as the system", light: "Light", dark: "Dark" };
-function drawTheme(theme) {
-  if (theme) document.documentElement.dataset.theme = theme;
-  else delete document.documentElement.dataset.theme;
-  byId("theme").textContent = theme ? THEMES[theme] : "Auto";
-  byId("theme").setAttribute("aria-label", THEMES[theme]);
-}
-function remembered(theme) {
-  try {
-    if (theme === undefined) return localStorage.getItem("dailies-theme") || "";
-    localStorage.setItem("dailies-theme", theme);
-  } catch { /* not here */ }
-  return theme || "";
-}
-
 function pressed(event) {
   if (viewer.dialog.open || event.ctrlKey || event.metaKey || event.altKey) return;
   const writing = event.target.closest("input, select, textarea");
@@ -222,18 +185,13 @@ function firstInView() {
 let asked = 0;
 let typing = 0;
 let width = 0;
-drawSlate();
+drawSlate(data);
 drawTheme(remembered());
 drawFilters(data, refilter);
 showFilter(filter);
 byId("text").addEventListener("input", () => { clearTimeout(typing); typing = setTimeout(refilter, 120, {}); });
 byId("clear").addEventListener("click", () => { refilter({ text: "", state: "", labels: new Map() }); byId("text").focus(); });
-byId("theme").addEventListener("click", () => {
-  const names = Object.keys(THEMES);
-  const next = names[(names.indexOf(document.documentElement.dataset.theme || "") + 1) % names.length];
-  remembered(next);
-  drawTheme(next);
-});
+byId("theme").addEventListener("click", nextTheme);
 addEventListener("scroll", () => { if (!asked) asked = requestAnimationFrame(() => { asked = 0; draw(); }); }, { passive: true });
 addEventListener("keydown", pressed);
 addEventListener("hashchange", () => { filter = Filter.read(location.hash); showFilter(filter); arrange(); lookAtAsked(); });
