@@ -197,7 +197,11 @@ def test_a_listing_that_is_not_proven_whole_proves_nothing(gap: str) -> None:
         how["clock"] = Reading(LATE, None, LATE)
     jobs = {"empty": (), "stale": (listed("video_9", prompt="another"),), "first": (), "timeless": (KNOWN,)}[gap]
     how["owners"] = {"video_9": "b/y#1"}
-    assert isinstance(find(*jobs, **how), Hold)
+    held = find(*jobs, **how)
+    assert isinstance(held, Hold)
+    missing = "the newest job that we know there is missing from the list too"
+    why = {"empty": missing, "stale": missing, "first": "we know of no job there yet", "timeless": "tells no time"}
+    assert why[gap] in held.message
     soon = INTENT + PATIENCE
     how["clock"] = Reading(soon, None if gap == "timeless" else soon, soon)
     finding = find(*jobs, **how)

@@ -190,6 +190,8 @@ def _gap(listing: Listing) -> str | None:
         return "the provider tells no time"
     if not listing.whole:
         return "the list gives its first jobs again instead of the next ones"
+    if listing.newest_known is None:
+        return "we know of no job there yet that it would have to show"
     if listing.newest_known not in {job.remote_id for job in listing.jobs}:
         return "the newest job that we know there is missing from the list too"
     return None
