@@ -99,7 +99,7 @@ class EmbeddedRedis:
         if not self._is_down():
             return False
         with self._turn():
-            if not self._is_down():
+            if self._users is None or not self._is_down():  # left meanwhile, it may have been stopped for good
                 return False
             address = self.url
             self.url = self._start()
@@ -134,7 +134,9 @@ class EmbeddedRedis:
             remember(url)
             self._note(url)
             with self._opened("server.lock") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # No server has it; but whoever sees whether one runs (`_is_down`) holds it for a moment.
+                if not wait_until(lambda: _held(lock), START_S):
+                    raise EmbeddedRedisError(f"another process holds {self.directory}/server.lock: end it")
                 process = spawn(binary, self.directory, url, lock)
             wait_until(lambda: process.poll() is not None or answers(url), START_S)  # noqa: B023
             if process.poll() is None and answers(url):
@@ -172,24 +174,12 @@ class EmbeddedRedis:
 
     def _is_down(self) -> bool:
         with self._opened("server.lock") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return False
-            return True
+            return _held(lock)
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
         with self._opened("turn.lock") as turn:
-
-            def ours() -> bool:
-                try:
-                    fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    return False
-                return True
-
-            if not wait_until(ours, START_S + STOP_S):
+            if not wait_until(lambda: _held(turn), START_S + STOP_S):
                 raise EmbeddedRedisError(f"another command has held {self.directory}/turn.lock for too long: end it")
             yield
 
@@ -200,3 +190,12 @@ class EmbeddedRedis:
             yield lock
         finally:
             os.close(lock)
+
+
+def _held(lock: int) -> bool:
+    """Take a lock, if nobody else has it; whether it is ours now."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 from redis import Redis
 
 from orchestrator.redis.embedded import EmbeddedRedis, EmbeddedRedisError
-from orchestrator.redis.server import answers, server_binaries, wait_until
+from orchestrator.redis.server import answers, choose_url, server_binaries, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 # Enters, says the server's process id, and leaves when its input ends.
@@ -159,6 +160,37 @@ def test_a_server_that_was_killed_is_started_anew_with_its_data(
     with EmbeddedRedis(tmp_path) as embedded, Redis.from_url(embedded.url) as client:
         assert client.get("{dailies}:kept") == b"yes"
         assert server_pid(embedded.url) != pid
+
+
+def test_it_starts_although_another_user_looks_at_that_moment_whether_it_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looking takes the lock that the server will hold, for a moment."""
+    looking: list[int] = []
+
+    def choose(directory: Path) -> str:
+        looking.append(os.open(directory / "server.lock", os.O_RDWR | os.O_CREAT))
+        fcntl.flock(looking[0], fcntl.LOCK_EX)
+        return choose_url(directory)
+
+    def wait(condition: Callable[[], bool], within_s: float) -> bool:
+        while looking:
+            assert not condition()
+            os.close(looking.pop())
+        return wait_until(condition, within_s)
+
+    monkeypatch.setattr("orchestrator.redis.embedded.choose_url", choose)
+    monkeypatch.setattr("orchestrator.redis.embedded.wait_until", wait)
+    with EmbeddedRedis(tmp_path) as embedded:
+        assert answers(embedded.url)
+
+
+def test_who_has_left_starts_no_server_again(tmp_path: Path) -> None:
+    """A guard's look that was under way then finds no server, and nobody would stop another."""
+    with EmbeddedRedis(tmp_path) as embedded:
+        pass
+    assert not embedded.revive()
+    assert not answers(embedded.url)
 
 
 def test_the_server_is_out_of_reach_of_the_terminals_ctrl_c(tmp_path: Path) -> None:
