@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -23,9 +24,12 @@ async def alone(store: Store, batch: str) -> AsyncIterator[Lock | None]:
     To be prolonged (`reacquire`): it lets go by itself a minute after its holder died.
     """
     lock = store.redis.lock(store.keys.submit_lock(batch), timeout=LOCK_S, blocking=False, thread_local=False)
-    if not await lock.acquire():
-        yield None
-        return
+    token = secrets.token_hex(16)
+    if not await lock.acquire(token=token):
+        lock.local.token = token.encode()  # where an answer was lost it was asked again, and found its own lock
+        if not await lock.owned():
+            yield None
+            return
     try:
         yield lock
     finally:

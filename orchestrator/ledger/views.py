@@ -109,7 +109,7 @@ async def items(store: Store, name: str, states: Collection[State] = ()) -> Asyn
             pipe.hgetall(store.keys.attempt(ref, int(f.get("attempt") or 0)))
         made = await pipe.execute()
         for ref, f, spec, attempt in zip(refs, fields, specs, made, strict=True):
-            if f and (not states or State(f["state"]) in states):
+            if f and spec and (not states or State(f["state"]) in states):
                 yield Item.parse(ref, f, spec, decode(attempt))
 
 

@@ -10,7 +10,7 @@ from arq.connections import ArqRedis
 
 from orchestrator.admission.controller import scope
 from orchestrator.batches import batch_lock
-from orchestrator.batches.batch_lock import drop, forget
+from orchestrator.batches.batch_lock import alone, drop, forget
 from orchestrator.items.decision import Decision
 from orchestrator.items.states import Event
 from orchestrator.ledger import remote_ids, views
@@ -39,6 +39,47 @@ async def ended(store: Store, *keys: str) -> None:
 
 async def owners(store: Store, *remote: str) -> dict[str, str]:
     return await remote_ids.owners(store, scope(deployment()), remote)
+
+
+async def test_who_drops_it_and_loses_the_last_answer_hears_that_it_is_gone(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A command whose answer is lost is given once more."""
+    await ended(store, "a")
+    run = store.scripts.run
+
+    async def twice(name: str, *arguments: object) -> Any:
+        await run(name, *arguments)
+        return await run(name, *arguments)
+
+    monkeypatch.setattr(store.scripts, "run", twice)
+    assert await drop(store, "spring") == "gone"
+
+
+async def test_rows_that_are_dropped_while_they_are_read_are_passed_over(store: Store) -> None:
+    """Their page is read in several steps, and their specs may be gone at the second."""
+    await ended(store, "a", "b")
+    await store.redis.hdel(store.keys.specs("spring"), "a")
+    assert [each.ref.item async for each in views.items(store, "spring")] == ["b"]
+
+
+async def test_who_begins_alone_and_loses_the_answer_is_alone_all_the_same(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_ = store.redis.set
+
+    async def twice(*arguments: Any, **options: Any) -> Any:
+        await set_(*arguments, **options)
+        return await set_(*arguments, **options)
+
+    monkeypatch.setattr(store.redis, "set", twice)
+    async with alone(store, "spring") as lock:
+        assert lock is not None
+        await lock.reacquire()
+        async with alone(store, "spring") as another:
+            assert another is None
+        assert await lock.owned()
+    assert not await store.redis.exists(store.keys.submit_lock("spring"))
 
 
 async def test_a_batch_whose_report_is_not_out_is_kept_when_that_is_asked_for(store: Store) -> None:

@@ -1,7 +1,7 @@
 -- Drops a part of a final batch: as many items as asked for, and at last the batch itself.
 --
 -- ARGV  2 batch, 3 how many items at most, 4 '1': not before its report is out
--- Returns {items left, word}: gone once the batch is, else more; or, with nothing dropped, not_final, unreported, or
+-- Returns {items left, word}: gone once the batch is (the last answer may have been lost), else more; or, with nothing dropped, not_final, unreported, or
 -- orphans: remote jobs of its items that no item could take may still have videos.
 --
 -- A create whose outcome nobody knows may have a job all the same: its scope's list is looked through before anything more
@@ -31,6 +31,7 @@ local function orphans_of()
 end
 
 local b = redis.call('HMGET', bkey, 'state', 'reported_at', 'forgetting')
+if not b[1] then return {0, 'gone'} end
 if b[1] ~= 'final' then return {0, 'not_final'} end
 if not b[3] then
   if ARGV[4] == '1' and not b[2] then return {0, 'unreported'} end
