@@ -24,7 +24,8 @@ from workers.sinks import (
     WriteRefused,
     open_sink,
 )
-from workers.sinks.directory import DirectorySink
+from workers.sinks.directory import DirectorySink, _write_whole
+from workers.sinks.part_file import note_of
 
 DOOMED = """
 import asyncio, os, signal, sys
@@ -144,6 +145,26 @@ async def test_a_file_that_somebody_changed_is_not_taken_for_ours(tmp_path: Path
     assert isinstance(taken, NameTaken)
     assert taken.md5 == md5(b"xyz")
     assert not taken.same_bytes
+
+
+async def test_a_document_that_is_replaced_while_it_is_looked_at_is_still_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its length is the earlier one's, and its note the later one's: which would look like a file that was changed."""
+    sink = DirectorySink(tmp_path)
+    await sink.probe()
+    await sink.write("spring/index.html", b"an earlier page", "text/html")
+    later = [b"a later page"]
+
+    def note(path: Path) -> dict[str, object]:
+        while later:
+            assert _write_whole(path, later.pop(), "text/html", replace=True)
+        return note_of(path)
+
+    monkeypatch.setattr("workers.sinks.file_stat.note_of", note)
+    there = await sink.stat("spring/index.html")
+    assert there is not None
+    assert (there.ours, there.bytes, there.md5) == (True, len(b"a later page"), md5(b"a later page"))
 
 
 async def test_metadata_too_long_for_the_file_system_never_stands_in_the_way(tmp_path: Path) -> None:
