@@ -16,7 +16,7 @@ from manifests.checking.image import LARGEST
 from manifests.checking.picture import what_is_wrong
 from workers.reach import Reach
 from workers.rendering.fetching import Fetcher, Unfetchable, shown
-from workers.sinks import Sink
+from workers.sinks import Sink, WriteRefused
 from workers.video_api import Image
 
 
@@ -39,8 +39,18 @@ async def store_images(
             data = await _bytes_of(reference, fetcher)
             _, content_type = _kind(data, shown(reference))
             hashes[reference] = hashlib.sha256(data).hexdigest()
-            await sink.write(_name(batch, hashes[reference]), data, content_type)
+            await _store(sink, _name(batch, hashes[reference]), data, content_type)
     return hashes
+
+
+async def _store(sink: Sink, name: str, data: bytes, content_type: str) -> None:
+    """One that stands there already is as good: an archive may keep what it has, or an answer was lost."""
+    try:
+        await sink.write(name, data, content_type, replace=False)
+    except WriteRefused:
+        there = await sink.stat(name)
+        if there is None or there.md5 != hashlib.md5(data, usedforsecurity=False).digest():
+            await sink.write(name, data, content_type)
 
 
 async def image_hashes(references: Iterable[str], *, allow: Sequence[str] = ()) -> dict[str, str]:

@@ -7,6 +7,7 @@ Azurite has no policies: the gate before it refuses to change what is there, wit
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from tests.servers import Container
 from tests.workers.sinks.conftest import blob_sink_of
 from tests.workers.sinks.gate import Gate, Refusal, Request, Rule
 from tests.workers.sinks.streams import MIB, stream
+from workers.rendering.inputs import store_images
 from workers.sinks import Immutable, NameTaken, Saved, Sink
 
 VIDEO: dict[str, Any] = {"content_type": "video/mp4", "metadata": {"remote_id": "video_1"}, "claim": "c"}
@@ -74,6 +76,14 @@ async def test_a_page_that_cannot_be_rewritten_gets_the_next_free_name(kept: Sin
         assert isinstance(saved, Saved)
         assert (saved.name, await kept.read(f"spring/{name}")) == (f"spring/{name}", b"%d" % number)
         assert saved.url.endswith(f"/{name}")
+
+
+async def test_an_input_image_is_there_for_whoever_submits_again(kept: Sink, tmp_path: Path) -> None:
+    image = tmp_path / "boat.png"
+    image.write_bytes(b"\x89PNG\r\n\x1a\n, and a boat")
+    first = await store_images([str(image)], kept, "spring")
+    assert await store_images([str(image)], kept, "spring") == first
+    assert await kept.read(f"spring/inputs/{first[str(image)]}") == image.read_bytes()
 
 
 async def test_without_a_probe_the_first_refusal_tells_and_the_next_try_succeeds(kept: Sink) -> None:
