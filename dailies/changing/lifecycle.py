@@ -14,6 +14,7 @@ from orchestrator.batches.lifecycle import Action, Chosen, Done, Word, ask
 from orchestrator.items.states import BatchState, State
 from orchestrator.ledger import views
 from orchestrator.ledger.records import Batch
+from orchestrator.ledger.replacements import replacements
 from orchestrator.ledger.requests import pause_of
 from orchestrator.reasons.stoppage import stoppage
 from orchestrator.settings import Settings
@@ -49,7 +50,10 @@ async def carry_out(settings: Settings, name: str, asked: Asked) -> tuple[dict[s
         if asked.chosen and not done.swept.chosen:
             raise UsageError(f"nothing was chosen: {_unchosen(name, asked.chosen)}")
         stopped = await stoppage(session.store, batch, settings.deployments, budgets=settings.budgets)
-        document = batch_document(batch, stopped, archive_url(settings)) | {"asked": _document(asked, done, word)}
+        replaced = await replacements(session.store, name)
+        document = batch_document(batch, replaced, stopped, archive_url(settings)) | {
+            "asked": _document(asked, done, word)
+        }
         return document, sentence(batch, asked, done)
 
 

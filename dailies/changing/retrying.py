@@ -17,6 +17,7 @@ from orchestrator.items.failures import TABLE
 from orchestrator.items.states import State
 from orchestrator.ledger import views
 from orchestrator.ledger.records import Batch
+from orchestrator.ledger.replacements import replacements
 from orchestrator.ledger.requests import pause_of
 from orchestrator.reasons.stoppage import stoppage
 from orchestrator.settings import Settings
@@ -59,7 +60,7 @@ async def carry_out(settings: Settings, name: str, wish: Wish, *, yes: bool) -> 
         if done is None or batch is None:
             raise UsageError(f"the batch {name} was forgotten meanwhile")
         stopped = await stoppage(store, batch, settings.deployments, budgets=settings.budgets)
-        document = batch_document(batch, stopped, archive_url(settings)) | {
+        document = batch_document(batch, await replacements(store, name), stopped, archive_url(settings)) | {
             "retried": {number: getattr(done, number) for number in _NUMBERS}
             | {"cost_usd": usd(done.cost), "again_usd": usd(done.again_cost), "unmatched": unmatched}
         }

@@ -10,6 +10,7 @@ from dailies.session import archive_url, open_store
 from dailies.terminal.exits import UsageError
 from orchestrator.batches.live_changes import BadChange, change
 from orchestrator.ledger import views
+from orchestrator.ledger.replacements import replacements
 from orchestrator.reasons.stoppage import stoppage
 from orchestrator.settings import Settings
 
@@ -37,4 +38,5 @@ async def set_batch(
         if batch is None:
             raise UsageError(f"there is no batch {name}: dailies status lists them")
         stopped = await stoppage(session.store, batch, settings.deployments, budgets=settings.budgets)
-        return batch_document(batch, stopped, archive_url(settings))
+        replaced = await replacements(session.store, name)
+        return batch_document(batch, replaced, stopped, archive_url(settings))

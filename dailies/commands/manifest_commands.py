@@ -50,8 +50,7 @@ def run(
             need_deployments(settings)
             outcome, archive = await running.run(settings, found, choices, Console(stderr=True))
         documents = [
-            batch_document(b, outcome.stoppages.get(b.name), archive, superseded=outcome.superseded[b.name])
-            for b in outcome.batches
+            batch_document(b, outcome.replaced[b.name], outcome.stoppages.get(b.name), archive) for b in outcome.batches
         ]
         if as_json:
             print_batches(documents)

@@ -15,6 +15,7 @@ from dailies.session import open_archive
 from dailies.terminal.asking import confirm
 from manifests import Manifest
 from orchestrator.ledger import views
+from orchestrator.ledger.replacements import replacements
 from orchestrator.settings import Settings
 
 
@@ -31,7 +32,8 @@ async def submit(
             batch = await views.batch(session.store, done.batch)
             if batch is None:
                 continue
-            document = batch_document(batch, None, session.archive().url)
+            replaced = await replacements(session.store, batch.name)
+            document = batch_document(batch, replaced, None, session.archive().url)
             changes = {"new": done.new, "changed": done.changed, "unchanged": done.unchanged + done.updated}
             documents.append(document | changes)
     return documents

@@ -9,7 +9,9 @@ from manifests.window import Window
 from orchestrator.clock import rfc3339, unix
 from orchestrator.items.states import MOVING, BatchState, State
 from orchestrator.ledger.records import Attempt, Batch, Item
+from orchestrator.ledger.replacements import SUPERSEDED, Replacements
 from orchestrator.ledger.requests import Request, cancel_of, pause_of
+from orchestrator.ledger.views import was_sent
 from orchestrator.reasons.stoppage import Stoppage
 from orchestrator.reports.document_names import document_name
 from orchestrator.reports.results import row
@@ -18,11 +20,12 @@ from workers.reconciliation.candidates import named
 
 
 def batch_document(
-    batch: Batch, stoppage: Stoppage | None, archive: str | None, *, superseded: int = 0
+    batch: Batch, replaced: Replacements, stoppage: Stoppage | None, archive: str | None
 ) -> dict[str, Any]:
     """A batch as `run --json` and `status BATCH --json` print it. Instants are Unix seconds. `superseded`: how many of
-    its items came to nothing and are not wanted any more, since their rows were mended."""
+    its items came to nothing and are not wanted any more, since their rows were mended; they count as nothing else."""
     final = batch.state is BatchState.FINAL
+    items = replaced.counts(batch)
     started = batch.started_at or batch.created_at
     done = batch.total - batch.moving(*MOVING)
     created = batch.total - batch.moving(State.WAITING, State.ADMITTED)
@@ -34,8 +37,8 @@ def batch_document(
         "stopped": None
         if stoppage is None
         else {"reason": stoppage.reason, "since": int(stoppage.since), "resume": stoppage.resume},
-        "items": {"total": batch.total, **{str(state): batch.counts[state] for state in State}},
-        "superseded": superseded,
+        "items": items,
+        "superseded": items.get(SUPERSEDED, 0),
         "cost_usd": {
             "estimated": usd(batch.estimated),
             "confirmed": usd(batch.confirmed),
@@ -86,13 +89,14 @@ def item_row(item: Item) -> dict[str, Any]:
     return {name: whole[name] for name in names} | {"asked": asked_of(item)}
 
 
-def item_document(item: Item, attempts: list[Attempt]) -> dict[str, Any]:
+def item_document(item: Item, attempts: list[Attempt], replaced_by: str | None = None) -> dict[str, Any]:
     """One item's life, as `show --json` prints it."""
     spec = item.spec
     return {
         "batch": item.ref.batch,
         "key": item.ref.item,
         "state": str(item.state),
+        "replaced_by": replaced_by,
         "reason": item.reason,
         # What an archiving failed of before it succeeded is no word about the video that stands there.
         "message": None if item.state is State.ARCHIVED else item.message,
@@ -153,6 +157,7 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
     return {
         "number": attempt.number,
         "deployment": attempt.deployment,
+        "sent": was_sent(fields),
         "remote_id": attempt.remote_id,
         "adopted": attempt.adopted,
         "adopted_by": fields.get("adopted_by") or None,

@@ -17,12 +17,12 @@ from dailies.terminal.exits import UsageError, counted
 from dailies.terminal.printing import tell
 from manifests import Item, Manifest, Problem
 from orchestrator.admission.attendance import Unmanned, unmanned
-from orchestrator.batches.mending import superseded
 from orchestrator.clock import rfc3339
 from orchestrator.items.states import State
 from orchestrator.ledger import views
 from orchestrator.ledger.keys import Ref
 from orchestrator.ledger.records import Batch
+from orchestrator.ledger.replacements import replacements
 from orchestrator.ledger.store import Store
 from orchestrator.logs.harmless import harmless
 from orchestrator.reasons.stoppage import stoppage
@@ -68,8 +68,8 @@ async def status(settings: Settings, name: str, *, items: bool, state: State | N
         documents = []
         for batch in found:
             stopped = await stoppage(session.store, batch, settings.deployments, budgets=settings.budgets)
-            mended = await superseded(session.store, batch) if name else 0
-            documents.append(batch_document(batch, stopped, archive_url(settings), superseded=mended))
+            replaced = await replacements(session.store, batch.name)
+            documents.append(batch_document(batch, replaced, stopped, archive_url(settings)))
         idle = [{"step": each.step, "since": int(each.since)} for each in await unmanned(session.store)]
         missing: dict[str, Any] = {"steps_without_worker": idle} if idle else {}
         if until := await views.archive_refuses_until(session.store, time.time()):
@@ -79,7 +79,8 @@ async def status(settings: Settings, name: str, *, items: bool, state: State | N
         documents[0] |= missing
         if items:
             states = {state} if state else set()
-            documents[0]["rows"] = [item_row(i) async for i in views.items(session.store, name, states)]
+            rows = [item_row(i) async for i in views.items(session.store, name, states)]
+            documents[0]["rows"] = [row for row in rows if not states or row["state"] in states]
         return documents[0]
 
 
@@ -90,7 +91,8 @@ async def show(settings: Settings, name: str, key: str) -> dict[str, Any]:
         item = await session.store.load(Ref(name, key))
         if item is None:
             raise UsageError(f"the batch {name} has no item {key}: dailies status {name} --items lists them")
-        return item_document(item, await views.attempts(session.store, item))
+        replaced = await replacements(session.store, name)
+        return item_document(item, await views.attempts(session.store, item), replaced.by.get(key))
 
 
 def summary(document: dict[str, Any]) -> str:
@@ -114,7 +116,7 @@ def summary(document: dict[str, Any]) -> str:
     if document["stopped"]:
         lines.append(f"  stopped: {document['stopped']['reason']} – {document['stopped']['resume']}")
     if mended := document["superseded"]:
-        lines.append(f"  of these {counted(mended, 'item')} came to nothing and the mended row took the place")
+        lines.append(f"  superseded: {counted(mended, 'item')} came to nothing, and the mended row took the place")
     if items["total"] - items["archived"] - mended and document["final"]:
         lines.append(f"  not archived: dailies status {document['batch']} --items says why")
     if items["archived"] and document["final"] and document["contact_sheet"]:
@@ -172,7 +174,8 @@ def print_status(document: dict[str, Any]) -> None:
 
 def print_item(document: dict[str, Any]) -> None:
     """One item's life for people."""
-    tell(f"{document['batch']}/{document['key']}: {document['state']}")
+    instead = f"; its row was mended, and {by} took the place" if (by := document["replaced_by"]) else ""
+    tell(f"{document['batch']}/{document['key']}: {document['state']}{instead}")
     for name in ("reason", "message", "warning"):
         if document[name]:
             tell(f"  {name}: {document[name]}")
@@ -187,9 +190,10 @@ def print_item(document: dict[str, Any]) -> None:
         if value not in (None, {}):
             tell(f"  {name}: {_plain(name, value)}")
     for attempt in document["attempts"]:
-        tell(f"  attempt {attempt['number']} at {attempt['deployment']}")
+        unsent = "" if attempt["sent"] else ", not sent"
+        tell(f"  attempt {attempt['number']} at {attempt['deployment']}{unsent}")
         for name, value in attempt.items():
-            if value is not None and name not in ("number", "deployment"):
+            if value is not None and name not in ("number", "deployment", "sent"):
                 tell(f"    {name}: {_plain(name, value)}")
     for name, value in (document["archived"] or {}).items():
         if value:

@@ -19,7 +19,8 @@ _SHEETS = {"csv": results.as_csv, "jsonl": results.as_jsonl}
 
 
 async def print_results(settings: Settings, name: str, form: str, states: Sequence[State]) -> int:
-    """Results on stdout, as they are read; of items in these states, or all."""
+    """Results on stdout, as they are read; of items in these states, or all. What was superseded is in no state that
+    one can ask for: nothing is to be done about it."""
     if form not in _SHEETS:
         raise UsageError(f"there is no format {form}: csv or jsonl (yaml is one of --as manifest)")
     async with open_store(settings) as session:
@@ -27,7 +28,10 @@ async def print_results(settings: Settings, name: str, form: str, states: Sequen
         if batch is None:
             raise no_such(name)
         shown = _shown()
-        async for piece in _SHEETS[form](views.items(session.store, name, set(states)), batch.columns):
+        found = (
+            item async for item in views.items(session.store, name, set(states)) if not (states and item.replaced_by)
+        )
+        async for piece in _SHEETS[form](found, batch.columns):
             sys.stdout.write(shown(piece))
     return Exit.DONE
 

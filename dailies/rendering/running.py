@@ -23,11 +23,11 @@ from dailies.terminal.asking import confirm
 from dailies.terminal.exits import Exit, Unusable, say
 from dailies.terminal.panel import Panel
 from manifests import Manifest
-from orchestrator.batches.mending import superseded
 from orchestrator.clock import local, rfc3339
 from orchestrator.items.states import State
 from orchestrator.ledger import views
 from orchestrator.ledger.records import Batch
+from orchestrator.ledger.replacements import SUPERSEDED, Replacements, replacements
 from orchestrator.logs.redaction import redact
 from orchestrator.reasons.stoppage import Stoppage, stoppage
 from orchestrator.settings import Settings
@@ -48,11 +48,11 @@ FORGOTTEN = (
 
 @dataclass(slots=True)
 class Outcome:
-    """How a run ended. `interrupted` is the signal that ended it, if one did; `superseded`: how many items of a batch
-    came to nothing whose rows were mended since."""
+    """How a run ended. `interrupted` is the signal that ended it, if one did; `replaced`: what of a batch came to
+    nothing whose row was mended since."""
 
     batches: list[Batch] = field(default_factory=list)
-    superseded: dict[str, int] = field(default_factory=dict)
+    replaced: dict[str, Replacements] = field(default_factory=dict)
     stoppages: dict[str, Stoppage] = field(default_factory=dict)
     interrupted: signal.Signals | None = None
 
@@ -63,7 +63,8 @@ class Outcome:
             return Exit.INTERRUPTED if self.interrupted is signal.SIGINT else Exit.TERMINATED
         if any(s.reason in NO_DEPLOYMENT for s in self.stoppages.values()):
             return Exit.UNUSABLE
-        complete = all(b.counts[State.ARCHIVED] + self.superseded.get(b.name, 0) == b.total for b in self.batches)
+        counts = [self.replaced[b.name].counts(b) for b in self.batches]
+        complete = all(n[State.ARCHIVED] + n.get(SUPERSEDED, 0) == n["total"] for n in counts)
         return Exit.DONE if complete and not self.stoppages else Exit.INCOMPLETE
 
 
@@ -110,7 +111,7 @@ async def run(
         outcome.batches = [b for n in names if (b := await views.batch(session.store, n))]
         if len(outcome.batches) < len(names):
             raise Unusable(FORGOTTEN)
-        outcome.superseded = {b.name: await superseded(session.store, b) for b in outcome.batches}
+        outcome.replaced = {b.name: await replacements(session.store, b.name) for b in outcome.batches}
         if outcome.interrupted:
             await _say_what_is_at_risk(session)
         return outcome, session.archive().url

@@ -12,13 +12,9 @@ from manifests.window import Window
 from orchestrator.items.failures import TABLE
 from orchestrator.items.states import State
 from orchestrator.ledger import views
-from orchestrator.ledger.keys import Ref
 from orchestrator.ledger.records import Batch, Item
 from orchestrator.ledger.store import Store
 from orchestrator.video_models.prices import MICRO
-
-#: Over without a video. What is held may still cost, and waits for a person, whatever became of its row since.
-_UNMADE = (State.FAILED, State.EXPIRED, State.CANCELLED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +55,6 @@ async def mended(store: Store, batch: Batch, states: Collection[State]) -> Mende
         Decimal(budget) / MICRO if budget else None,
         Window.parse(window) if window else None,
     )
-
-
-async def superseded(store: Store, batch: Batch) -> int:
-    """How many items came to nothing and are not wanted any more: their rows were mended, and `KEY~2` is."""
-    if not batch.moving(*_UNMADE) or batch.total <= int(batch.fields.get("keys") or 0):
-        return 0
-    unmade = [item async for item in views.items(store, batch.name, set(_UNMADE))]
-    pipe = store.redis.pipeline(transaction=False)
-    for item in unmade:
-        pipe.hget(store.keys.item(Ref(batch.name, item.spec.key)), "latest")
-    wanted = await pipe.execute()
-    return sum(latest is not None and latest.decode() != i.ref.item for i, latest in zip(unmade, wanted, strict=True))
 
 
 def _source(item: Item) -> str:

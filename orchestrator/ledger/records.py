@@ -90,7 +90,8 @@ class Attempt:
 @dataclass(frozen=True, slots=True)
 class Item:
     """One item as it stands. `version` fences decisions; `attempt`, number `attempts`, is the one that counts: None and
-    0 before the first admission."""
+    0 before the first admission. Where `views.items` reads it, `calls` says how many creates were sent for it, and
+    `replaced_by` which item is wanted in its place."""
 
     ref: Ref
     state: State
@@ -102,6 +103,8 @@ class Item:
     message: str | None
     deployment: str | None
     fields: Fields
+    calls: int | None = None
+    replaced_by: str | None = None
 
     @classmethod
     def parse(cls, ref: Ref, fields: Fields, spec: bytes, attempt: Fields) -> Item:
@@ -122,7 +125,8 @@ class Item:
 
     @property
     def made(self) -> int:
-        """How many attempts there were: more than `attempts` says when late evidence brought an earlier one back."""
+        """The highest number of its attempts: more than `attempts` says when late evidence brought an earlier one back,
+        and more than its `calls` where some were handed back unsent."""
         return _int(self.fields, "made")
 
     @property

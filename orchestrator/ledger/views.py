@@ -5,17 +5,21 @@ Items come in pages, so that a batch of any size costs the same memory.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection
+import dataclasses
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 
 from orchestrator.items.states import State
 from orchestrator.ledger.keys import Ref
 from orchestrator.ledger.periods import limits
 from orchestrator.ledger.records import Attempt, Batch, Fields, Item, decode, instant
+from orchestrator.ledger.replacements import replacements
 from orchestrator.ledger.store import Store
 from orchestrator.settings import Budgets
 
 PAGE = 500
+#: What tells whether an attempt's create was sent.
+_SENT = ["intent_at", "remote_id", "orphan_id", "outcome", "status"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,7 @@ async def batches(store: Store) -> list[Batch]:
 
 async def items(store: Store, name: str, states: Collection[State] = ()) -> AsyncIterator[Item]:
     """A batch's items in the manifest's order (revisions behind their first), of these states or of all."""
+    replaced = (await replacements(store, name)).by
     start = 0
     while ids := await store.redis.zrange(store.keys.order(name), start, start + PAGE - 1):
         start += PAGE
@@ -108,9 +113,40 @@ async def items(store: Store, name: str, states: Collection[State] = ()) -> Asyn
         for ref, f in zip(refs, fields, strict=True):
             pipe.hgetall(store.keys.attempt(ref, int(f.get("attempt") or 0)))
         made = await pipe.execute()
-        for ref, f, spec, attempt in zip(refs, fields, specs, made, strict=True):
-            if f and spec and (not states or State(f["state"]) in states):
-                yield Item.parse(ref, f, spec, decode(attempt))
+        found = [
+            Item.parse(ref, f, spec, decode(attempt))
+            for ref, f, spec, attempt in zip(refs, fields, specs, made, strict=True)
+            if f and spec and (not states or State(f["state"]) in states)
+        ]
+        for item, sent in zip(found, await calls(store, found), strict=True):
+            yield dataclasses.replace(item, calls=sent, replaced_by=replaced.get(item.ref.item))
+
+
+async def calls(store: Store, items: Sequence[Item]) -> list[int]:
+    """How many creates were sent for each of these items. One whose answer nobody knows counts; an admission that was
+    handed back before anything left counts for nothing, though it has a number."""
+    found = [int(item.attempt is not None and was_sent(item.attempt.fields)) for item in items]
+    others = [(n, each) for n, item in enumerate(items) for each in range(1, item.made + 1) if each != item.attempts]
+    if not others:
+        return found
+    pipe = store.redis.pipeline(transaction=False)
+    for n, number in others:
+        pipe.hmget(store.keys.attempt(items[n].ref, number), _SENT)
+    for (n, _), told in zip(others, await pipe.execute(), strict=True):
+        found[n] += was_sent(
+            {name: value.decode() for name, value in zip(_SENT, told, strict=True) if value is not None}
+        )
+    return found
+
+
+def was_sent(attempt: Fields) -> bool:
+    """Whether an attempt is a create call: a remote job is known of it, or it may have left."""
+    if attempt.get("remote_id") or attempt.get("orphan_id"):
+        return True
+    outcome = attempt.get("outcome")
+    # An order that no server would take is refused here, and has no status.
+    here = outcome == "not_sent" or (outcome not in (None, "unknown") and attempt.get("status") == "")
+    return "intent_at" in attempt and not here
 
 
 async def attempts(store: Store, item: Item) -> list[Attempt]:

@@ -21,6 +21,7 @@ from orchestrator.items.failures import TABLE
 from orchestrator.items.states import State
 from orchestrator.ledger import views
 from orchestrator.ledger.records import Batch
+from orchestrator.ledger.replacements import replacements
 from orchestrator.ledger.store import Store
 from orchestrator.reasons.stoppage import Stoppage
 from orchestrator.reports.document_names import document_name
@@ -57,7 +58,7 @@ async def batch_facts(store: Store, batch: Batch, archive: str, stopped: Stoppag
     return {
         "batch": batch.name,
         "stopped": stopped and {"reason": stopped.reason, "since": rfc3339(stopped.since), "resume": stopped.resume},
-        "items": {"total": batch.total, **{str(state): batch.counts[state] for state in State}},
+        "items": (await replacements(store, batch.name)).counts(batch),
         "cost_usd": {name: usd(getattr(batch, name)) for name in ("confirmed", "unknown", "estimated")},
         "started_at": rfc3339(batch.started_at or batch.created_at),
         # A batch may end twice within a second, and its notices may come in any order: this tells which is the last.
@@ -123,7 +124,8 @@ async def _failures(store: Store, batch: Batch) -> list[dict[str, Any]]:
     """Why items of it came to nothing, in plain words, the most frequent reason first."""
     if not batch.moving(*_UNMADE):
         return []
-    counts = Counter([(i.reason or str(i.state)) async for i in views.items(store, batch.name, set(_UNMADE))])
+    unmade = [i async for i in views.items(store, batch.name, set(_UNMADE)) if not i.replaced_by]
+    counts = Counter(i.reason or str(i.state) for i in unmade)
     return [
         {
             "reason": reason,

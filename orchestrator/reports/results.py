@@ -14,6 +14,7 @@ from manifests.results_sheet import guarded
 from orchestrator.clock import rfc3339
 from orchestrator.items.states import State
 from orchestrator.ledger.records import Item
+from orchestrator.ledger.replacements import SUPERSEDED
 from orchestrator.video_models.prices import usd
 
 OUTCOME_COLUMNS = (
@@ -34,6 +35,7 @@ OUTCOME_COLUMNS = (
     "estimated_usd",
     "confirmed_usd",
     "unknown_usd",
+    "replaced_by",
 )
 _SPEC_COLUMNS = ("prompt", "model", "size", "seconds", "input_reference", "remix_of")
 
@@ -49,7 +51,7 @@ def _heading(column: str) -> str:
 
 
 def row(item: Item, columns: Sequence[str]) -> dict[str, object]:
-    """One item's row: column → value, None where there is nothing to say."""
+    """One item's row: column → value, None where there is nothing to say. `item` as `views.items` reads it."""
     spec, fields, attempt = item.spec, item.fields, item.attempt
     money = attempt.money if attempt else "none"
     billed = {"confirmed": "yes", "unknown": "unknown", "reserved": "no", "none": "no"}[money]
@@ -66,7 +68,7 @@ def row(item: Item, columns: Sequence[str]) -> dict[str, object]:
     archived = item.state is State.ARCHIVED
     return own | {
         "key": item.ref.item,
-        "state": str(item.state),
+        "state": SUPERSEDED if item.replaced_by else str(item.state),
         "reason": item.reason,
         "billed": billed,
         "cost_usd": usd(attempt.price) if attempt and attempt.price is not None and money != "none" else None,
@@ -76,13 +78,14 @@ def row(item: Item, columns: Sequence[str]) -> dict[str, object]:
         "sha256": fields.get("sha256"),
         "deployment": item.deployment,
         "remote_id": item.remote_id,
-        "attempts": item.made,
+        "attempts": item.calls,
         "created_at": rfc3339(_created_at(item)) or None,
         "archived_at": fields.get("archived_at"),
         # Of all its attempts: the most that they cost, what is known to be paid, and what may be.
         "estimated_usd": None if (most := _estimated(item)) is None else usd(most),
         "confirmed_usd": usd(int(fields.get("confirmed") or 0)),
         "unknown_usd": usd(int(fields.get("unknown") or 0)),
+        "replaced_by": item.replaced_by,
     }
 
 

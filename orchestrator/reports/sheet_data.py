@@ -4,8 +4,8 @@
 orders, labels, reasons) is said once, in tables behind the list, and named by its number there:
 
 k key · p prompt · s state · o order · l label names and values in turn · c cost (dollars) · d duration (s) · b bytes ·
-a archived at · r reason · m the provider's words · x not as ordered · f file, where it is not KEY.mp4 · i picture ·
-z 1 where a text is shortened
+a archived at · r reason · m the provider's words · n key of what took its place, whose state is `superseded` then ·
+x not as ordered · f file, where it is not KEY.mp4 · i picture · z 1 where a text is shortened
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from orchestrator.clock import rfc3339
 from orchestrator.items.failures import TABLE
 from orchestrator.items.states import BatchState, State
 from orchestrator.ledger.records import Batch, Item
+from orchestrator.ledger.replacements import SUPERSEDED
 from orchestrator.video_models.prices import usd
 
 #: Characters of prompts, labels and messages in one page, about, whatever the batch: beyond, each item's are shortened
@@ -70,7 +71,7 @@ class _Rows:
     def row(self, item: Item, room: int) -> dict[str, object]:
         """One item; its texts take so many characters, about."""
         spec, fields, attempt = item.spec, item.fields, item.attempt
-        state, half = str(item.state), room // 2
+        state, half = SUPERSEDED if item.replaced_by else str(item.state), room // 2
         labels, used = self._labelled(item, half)
         message = _clipped(item.message or "", half // 2)
         prompt = _clipped(spec.prompt, room - used - len(message))
@@ -82,6 +83,7 @@ class _Rows:
             "l": labels,
             "r": self._reasons.number(item.reason) if item.reason and item.state is not State.ARCHIVED else None,
             "m": message if item.state is not State.ARCHIVED else None,
+            "n": item.replaced_by,
             "z": 1 if prompt != spec.prompt or len(labels) < 2 * len(spec.labels) else None,
         }
         if attempt and attempt.price is not None and attempt.money != "none":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,27 @@ async def test_what_failed_comes_first_with_its_reason_in_plain_words(visit: Ope
     told = at.page.get_by_role("dialog")
     await expect(told).to_contain_text("What helps: change the prompt or the picture")
     await expect(told).to_contain_text("Your request was blocked.")
+    assert at.complaints == []
+
+
+async def test_a_row_that_was_mended_counts_once_and_leads_to_what_took_its_place(visit: Opens, tmp_path: Path) -> None:
+    """It is no failure any more: nothing is to be done about it."""
+    blocked = item("mug", "A forbidden mug", State.FAILED, reason="moderation_blocked", message="No.")
+    items = [
+        dataclasses.replace(blocked, replaced_by="mug~2"), item("mug~2", "A calm mug", stem="mug"), item("boat"),
+    ]  # fmt: skip
+    path = await lay_out(tmp_path / "spring", items, films=["mug~2", "boat"])
+    at = await visit(path.as_uri(), height=2400)
+    assert await at.page.locator("h2").all_inner_texts() == ["Ready to watch 2"]
+    totals = (await at.page.locator("#totals").inner_text()).split("\n")
+    assert totals[:4] == ["of 2 ready", "2 videos", "need attention", "none"]
+    await expect(card(at, "mug")).to_contain_text("mug~2 took its place")
+    await card(at, "mug").locator(".open").click()
+    told = at.page.get_by_role("dialog")
+    await expect(told).to_contain_text("Its row was mended, and mug~2 took its place.")
+    await expect(told).not_to_contain_text("What helps")
+    await told.get_by_role("button", name="mug~2", exact=True).click()
+    await expect(told.locator("h2")).to_have_text("mug~2")
     assert at.complaints == []
 
 
@@ -276,7 +298,7 @@ async def test_a_running_batch_says_so_and_when_the_page_was_written(visit: Open
 
 async def test_five_thousand_items_cost_no_more_than_what_is_in_view(visit: Opens, tmp_path: Path) -> None:
     items = [item(f"clip-{n:04d}x", f"Clip {n} of a long night", labels={"market": "SE"}) for n in range(5000)]
-    path = await lay_out(tmp_path / "spring", items)
+    path = await lay_out(tmp_path / "spring", items, films=["mug~2", "boat"])
     at = await visit(path.as_uri())
     await until(at, "[...document.querySelectorAll('img.still')].filter(i => i.naturalWidth).length >= 6")
     count = "document.querySelectorAll('*').length"

@@ -286,7 +286,7 @@ def _differences(row: Mapping[str, Any], item: Item) -> Iterator[str]:
         "reason": item.reason or "",
         "remote_id": item.remote_id or "",
         "sha256": item.fields.get("sha256", ""),
-        "attempts": str(item.made),
+        "attempts": str(item.calls),
         "cost_usd": "" if cost is None else str(cost / 1_000_000),
     }
     for column, value in says.items():

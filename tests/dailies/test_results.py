@@ -14,14 +14,13 @@ from pydantic import SecretStr
 from dailies.reading.rows import print_manifest, print_results
 from dailies.terminal.exits import UsageError
 from manifests import load
-from orchestrator.batches.mending import superseded
 from orchestrator.items.decision import Decision
 from orchestrator.items.failures import MODERATION_REFUSED
 from orchestrator.items.states import Event, State
 from orchestrator.ledger.store import Store
 from orchestrator.settings import RedisSettings, Settings
 from tests.dailies.typing_it import Place, dailies
-from tests.ledger import admit, batch_of, deployment, intend, item, submit
+from tests.ledger import admit, deployment, intend, item, submit
 
 ROWS = [
     item("mug", labels={"key": "mug!", "market": "SE"}, priority=2),
@@ -104,6 +103,20 @@ async def test_what_rows_are_made_from_comes_along_and_superseded_contents_do_no
     assert "1 row of 3 stands there only since others are made from it" in said
 
 
+async def test_what_was_superseded_is_none_of_the_failed_rows_and_says_what_took_its_place(
+    settings: Settings, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await submit(store, [item("mug", prompt="a calm mug"), *ROWS[1:]], budget_usd="9.50")
+    capsys.readouterr()
+    await print_results(settings, "spring", "jsonl", [State.FAILED])
+    assert [json.loads(line)["key"] for line in capsys.readouterr().out.splitlines()] == ["lamp", "again"]
+    await print_results(settings, "spring", "jsonl", [])
+    rows = {row["key"]: row for row in map(json.loads, capsys.readouterr().out.splitlines())}
+    told = rows["mug"]
+    assert (told["state"], told["reason"], told["replaced_by"]) == ("superseded", "moderation_refused", "mug~2")
+    assert {key for key, row in rows.items() if row["replaced_by"]} == {"mug"}
+
+
 async def test_nothing_is_left_to_mend_once_each_failed_row_has_other_contents(
     settings: Settings, store: Store
 ) -> None:
@@ -114,26 +127,6 @@ async def test_nothing_is_left_to_mend_once_each_failed_row_has_other_contents(
         await print_manifest(settings, "spring", "yaml", [State.FAILED])
     with pytest.raises(UsageError, match=r"no item of spring is expired"):
         await print_manifest(settings, "spring", "yaml", [State.EXPIRED])
-
-
-async def test_what_came_to_nothing_counts_no_more_once_its_row_was_mended(settings: Settings, store: Store) -> None:
-    assert await superseded(store, await batch_of(store)) == 0
-    mended = item("mug", prompt="a calm mug", labels={"key": "mug!", "market": "SE"}, priority=2)
-    await submit(store, [mended, *ROWS[1:]], budget_usd="9.50")
-    assert await superseded(store, await batch_of(store)) == 1
-    await submit(store, ROWS, budget_usd="9.50")  # it is wanted as it was, and that failed
-    assert await superseded(store, await batch_of(store)) == 0
-
-
-async def test_what_is_held_counts_whatever_became_of_its_row(store: Store) -> None:
-    """It may be made, and paid: a person settles that."""
-    await submit(store, [item("mug")])
-    (claim,) = (await admit(store, deployment())).admitted
-    version = await intend(store, claim)
-    await store.apply(claim.ref, version, Decision(Event.HELD, money="unknown"))
-    await submit(store, [item("mug", prompt="a calm mug")])
-    batch = await batch_of(store)
-    assert (batch.counts[State.HELD], batch.total, await superseded(store, batch)) == (1, 2, 0)
 
 
 @pytest.mark.timeout(120)
@@ -153,8 +146,14 @@ async def test_a_run_of_mended_rows_is_done_when_these_are_archived(place: Place
     code, out, said = await dailies("run", str(tmp_path / "mended.yaml"), *here, "--json")
     document = json.loads(out)
     counts = document["items"]
-    assert (code, counts["archived"], counts["failed"], document["superseded"]) == (0, 2, 1, 1), said
+    assert (code, counts["archived"], counts["failed"], document["superseded"]) == (0, 2, 0, 1), said
+    assert (counts["superseded"], counts["total"]) == (1, 3)
     assert await witness.created() == {"A paper boat": 1, "A forbidden mug": 1, "A calm mug": 1}
     code, out, _ = await dailies("status", "spring", *here)
-    assert "of these 1 item came to nothing and the mended row took the place" in out
+    assert "2 archived, 1 superseded" in out
+    assert "superseded: 1 item came to nothing, and the mended row took the place" in out
     assert "not archived" not in out
+    code, out, _ = await dailies("status", "spring", "--items", "--state", "failed", *here, "--json")
+    assert (code, json.loads(out)["rows"]) == (0, [])
+    code, out, _ = await dailies("show", "spring", "mug", *here)
+    assert out.startswith("spring/mug: failed; its row was mended, and mug~2 took the place\n")

@@ -42,10 +42,11 @@ def test_an_items_life(capsys: pytest.CaptureFixture[str]) -> None:
     document = dict.fromkeys(names, ORDERS) | {
         "paused": None,
         "cancel": None,
+        "replaced_by": ORDERS,
         "candidates": [],
         "cost_usd": {"confirmed": 0.0, "unknown": 0.0},
         "ordered": {"prompt": ORDERS, "labels": {ORDERS: ORDERS}},
-        "attempts": [{"number": 1, "deployment": ORDERS, "remote_id": ORDERS}],
+        "attempts": [{"number": 1, "deployment": ORDERS, "sent": True, "remote_id": ORDERS}],
         "archived": {"url": ORDERS},
         "expires_at": None,
     }
@@ -55,13 +56,15 @@ def test_an_items_life(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_an_items_life_is_told_in_times_and_words(capsys: pytest.CaptureFixture[str]) -> None:
     """Seconds since 1970 and brackets are for scripts: `--json` has them."""
-    document: dict[str, object] = dict.fromkeys(("reason", "message", "warning", "paused", "cancel"), None) | {
+    document: dict[str, object] = dict.fromkeys(
+        ("reason", "message", "warning", "paused", "cancel", "replaced_by"), None
+    ) | {
         "batch": "spring",
         "key": "hero",
         "state": "archived",
         "candidates": [],
         "ordered": {"seconds": 4, "labels": {"market": "SE", "campaign": "spring"}},
-        "attempts": [{"number": 1, "deployment": "east", "accepted_at": 1795272196}],
+        "attempts": [{"number": 1, "deployment": "east", "sent": False, "accepted_at": 1795272196}],
         "archived": {"archived_at": 1795272198, "mismatch": ["no audio", "3.9 s long"], "bytes": 68382},
     }
     print_item(document)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ from orchestrator.ledger.store import Store
 from tests.ledger import deployment
 from tests.workers.creating import desk_at
 from workers.archiving.archive import _decide, archive
+from workers.rendering.create import create
 from workers.rendering.look import decide as look
+from workers.rendering.verdict import not_sent
 from workers.sinks import ArchiveUnavailable
 from workers.sinks.directory import DirectorySink
 from workers.station import Line, Station
@@ -130,6 +133,22 @@ async def test_a_provider_that_cannot_be_asked_is_waited_for_as_long_again(tmp_p
     assert (await late(tmp_path, trouble, 86_300)).event is Event.POSTPONED
     lost = await late(tmp_path, trouble, 86_500, on_expired="rerender")
     assert (lost.event, lost.item["reason"]) == (Event.LOST, "unreached")
+
+
+async def test_a_receipt_counts_the_creates_that_were_sent(store: Store, tmp_path: Path) -> None:
+    """The first time nothing left the machine: that was none."""
+    async with desk_at(store) as desk:
+        desk.station = dataclasses.replace(desk.station, sink=DirectorySink(tmp_path))
+        first = await desk.admitted("a")
+        await store.apply(first.ref, first.version, not_sent("connection refused"))
+        await create(desk.station, await desk.admitted_again("a"))
+        desk.clock.off_s = 600
+        rendering = await desk.item("a")
+        seen = await desk.api.get(rendering.remote_id)
+        await store.apply(rendering.ref, rendering.version, look(seen, rendering, desk.east, NOW))
+        await archive(desk.station, await desk.item("a"))
+        assert (await desk.item("a")).made == 2
+        assert json.loads((tmp_path / "a/a.json").read_text("utf-8"))["attempts"] == 1
 
 
 async def test_an_archive_that_refuses_gives_no_video_up(tmp_path: Path) -> None:

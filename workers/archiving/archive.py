@@ -14,6 +14,7 @@ import structlog
 from orchestrator.items.decision import Decision
 from orchestrator.items.failures import ARCHIVE, EXPIRED, UNREACHED, UNREADABLE
 from orchestrator.items.states import Event, State
+from orchestrator.ledger import views
 from orchestrator.ledger.deletions import CLAIM_S
 from orchestrator.ledger.records import Item, instant
 from workers.archiving.clearing import clear
@@ -103,7 +104,8 @@ async def _receipted(station: Station, item: Item, delivery: Delivery) -> Decisi
     """The video is proven: write its receipt beside it, and only then call it archived."""
     line = station.line(item)
     picture = await poster(station.sink, line.api, item, delivery.name, line.patience)
-    paper = receipt(item, delivery, station.clock(), poster=picture)
+    (attempts,) = await views.calls(station.store, [item])
+    paper = receipt(item, delivery, station.clock(), attempts=attempts, poster=picture)
     fields = await filed(station.sink, item.ref, delivery.name, paper)
     if delivery.mismatch:
         log.warning("video.is_not_as_ordered", mismatch=list(delivery.mismatch))

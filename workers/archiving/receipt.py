@@ -82,8 +82,9 @@ def fields_of(paper: Mapping[str, Any]) -> dict[str, object]:
     }
 
 
-def receipt(item: Item, delivery: Delivery, now: float, *, poster: Poster | None = None) -> Receipt:
-    """The receipt of a video that is proven in the archive. `now` in Unix seconds."""
+def receipt(item: Item, delivery: Delivery, now: float, *, attempts: int = 1, poster: Poster | None = None) -> Receipt:
+    """The receipt of a video that is proven in the archive. `now` in Unix seconds; `attempts`: how many creates were
+    sent for it."""
     spec, attempt, video = item.spec, item.attempt, delivery.video
     if attempt is None:
         raise ValueError(f"{item.ref} was never admitted")
@@ -102,7 +103,7 @@ def receipt(item: Item, delivery: Delivery, now: float, *, poster: Poster | None
         deployment=attempt.deployment,
         remote_id=attempt.remote_id or "",
         adopted=attempt.adopted or "answer",
-        attempts=item.made,
+        attempts=attempts,
         request_ids=[i for i in (attempt.fields.get("request_id"),) if i],
         created_at=rfc3339(float(created) if created else None),
         completed_at=rfc3339(int(completed) / 1000 if completed else None),

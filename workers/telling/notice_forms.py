@@ -89,7 +89,8 @@ def story(notice: Notice) -> Story:
 
 def _of_batch(facts: Facts, *, ended: bool) -> Story:
     items, cost, name = facts["items"], facts["cost_usd"], facts["batch"]
-    archived, total = items["archived"], items["total"]
+    # A row that was mended counts once.
+    archived, total = items["archived"], items["total"] - items.get("superseded", 0)
     whole = archived == total
     done = f"{archived:,} of {total:,} videos archived"
     told = [("Archived", f"{archived:,} of {total:,}")]

@@ -109,6 +109,7 @@ function pointing(frame, open, item, look) {
 // In place of a picture: what went wrong, in plain words; or how far it is.
 function missing(item) {
   const state = STATE_WORDS[item.state] || item.state;
+  if (item.replacedBy) return make("span.missing", {}, make("span.word", {}, state), make("span.why", { dir: "auto" }, `${item.replacedBy} took its place`));
   const why = item.meaning || (item.section === "attention" ? item.message : "");
   return make("span.missing", {}, make("span.word", {}, state), make("span.why", { dir: "auto" }, why));
 }

@@ -2,7 +2,7 @@
 
 const CHOICES = [
   ["", "All"], ["attention", "Needs attention"], ["ready", "Ready"], ["coming", "Still to come"],
-  ["mismatch", "Not as ordered"], ["cancelled", "Cancelled"],
+  ["mismatch", "Not as ordered"], ["cancelled", "Cancelled"], ["replaced", "Made anew"],
 ];
 // Labels with a list of their own to choose from, and the longest such list: the text finds all others.
 const LISTS_MOST = 5;

@@ -51,7 +51,7 @@ class Layout {
         if (this.columns === 1) frame = item.video ? this.frame : this.short;
         const x = column * (this.cell + this.gap);
         // What stands beside a take that failed needs nobody.
-        if (section !== "attention" || item.section === section) this.headings[this.headings.length - 1].n += 1;
+        if (item.section === section || (section !== "attention" && item.section !== "replaced")) this.headings[this.headings.length - 1].n += 1;
         this.cells.push({ item, top, x, column, frame, width: this.cell, height: frame + this.caption, place: this.cells.length });
         this.of.set(item, this.cells[this.cells.length - 1]);
         const band = this.bands[this.bands.length - 1];

@@ -5,9 +5,10 @@ const SECTION_OF = {
   archived: "ready",
   waiting: "coming", admitted: "coming", creating: "coming", rendering: "coming", archiving: "coming",
   cancelled: "cancelled",
+  superseded: "replaced",
 };
 // The order in which sections stand, and what a group is that has items of several: the first of them.
-const SECTIONS = ["attention", "ready", "coming", "cancelled"];
+const SECTIONS = ["attention", "ready", "coming", "cancelled", "replaced"];
 
 // `KEY~2` is another content of KEY.
 function revisionOf(key) {
@@ -27,7 +28,7 @@ function readItem(row, tables, place) {
   return {
     key: row.k, stem, revision, take: 1, place, prompt: row.p || "", state, section: SECTION_OF[state] || "coming",
     model, size, seconds, ratio: width / height || 16 / 9, labels, cost: row.c, duration: row.d, bytes: row.b,
-    archivedAt: row.a, reason, meaning, mend, message: row.m || "", mismatch: row.x || "", shortened: Boolean(row.z),
+    archivedAt: row.a, replacedBy: row.n, reason, meaning, mend, message: row.m || "", mismatch: row.x || "", shortened: Boolean(row.z),
     video: ready ? beside(row.f || `${row.k}.mp4`) : null,
     poster: ready && row.i ? beside(row.i) : null,
     receipt: ready ? beside((row.f && !row.f.startsWith("../") ? row.f : `${row.k}.mp4`).replace(/\.mp4$/, ".json")) : null,

@@ -2,7 +2,7 @@
 
 function drawSlate(data) {
   const { counts, items } = data;
-  const total = items.length;
+  const total = items.length - (counts.superseded || 0); // a row that was mended counts once
   const failed = ["failed", "expired", "held"].reduce((sum, state) => sum + (counts[state] || 0), 0);
   const facts = [
     [counted(counts.archived || 0, "video"), `of ${total.toLocaleString("en")} ready`],

@@ -81,6 +81,7 @@ class Viewer {
       make("h2", { id: "viewer-title", dir: "auto" }, item.key),
       this.siblings(item),
       item.mismatch && make("p.notice", {}, make("strong", {}, "Not as ordered: "), item.mismatch),
+      this.instead(item),
       this.failure(item),
       // Above the prompt, which may be as long as it likes.
       make("div.acts", {},
@@ -100,11 +101,19 @@ class Viewer {
     return make("div.chips", { role: "group", "aria-label": "Takes and revisions" }, ...others);
   }
 
+  // Its row was mended: what is wanted since.
+  instead(item) {
+    if (!item.replacedBy) return null;
+    const other = item.group.items.find((each) => each.key === item.replacedBy);
+    const name = other ? make("button.link", { type: "button", onclick: () => this.show(other) }, other.key) : item.replacedBy;
+    return make("p.notice", { dir: "auto" }, "Its row was mended, and ", name, " took its place.");
+  }
+
   failure(item) {
     if (item.video || !(item.meaning || item.message)) return null;
     return make("div.notice", {},
       item.meaning && make("p", {}, capital(item.meaning), "."),
-      item.mend && make("p", {}, make("strong", {}, "What helps: "), ...spans(item.mend), "."),
+      item.mend && !item.replacedBy && make("p", {}, make("strong", {}, "What helps: "), ...spans(item.mend), "."),
       item.message && item.message !== item.meaning && make("p.note", { dir: "auto" }, `In the provider’s or the program’s own words: ${item.message}`));
   }
 

@@ -3,10 +3,11 @@
 const STATE_WORDS = {
   waiting: "Waiting", admitted: "Being ordered", creating: "Being ordered", rendering: "Rendering",
   archiving: "Coming home", archived: "Ready", failed: "Failed", cancelled: "Cancelled", expired: "Lost",
-  held: "Unclear",
+  held: "Unclear", superseded: "Made anew",
 };
 const SECTION_WORDS = {
   attention: "Needs attention", ready: "Ready to watch", coming: "Still to come", cancelled: "Cancelled",
+  replaced: "Made anew",
 };
 
 const counted = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
