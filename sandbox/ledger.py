@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from sandbox.config import Api
 from sandbox.job import Job, Phase
@@ -10,21 +10,23 @@ from sandbox.journal import Journal
 
 
 class Ledger:
-    """Jobs in memory, and in the journal if there is one. Deleted and expired ones stay, for the counters."""
+    """Jobs in memory, and in the journal if there is one, which other sandboxes may share. Deleted and expired ones
+    stay, for the counters."""
 
     def __init__(self, journal: Journal | None = None) -> None:
         self._journal = journal
         self._by_id: dict[str, Job] = {}
         self._by_content: dict[str, Job] = {}
         self._rows: dict[Api, list[Job]] = {"videos": [], "jobs": []}
-        for job in journal.jobs() if journal else ():
-            self._index(job)
+        self._catch_up()
 
     def __iter__(self) -> Iterator[Job]:
         """All jobs of both APIs, in the order of acceptance."""
+        self._catch_up()
         return iter(self._by_id.values())
 
     def next_seq(self, api: Api) -> int:
+        self._catch_up()
         return len(self._rows[api])
 
     def add(self, job: Job) -> None:
@@ -39,15 +41,15 @@ class Ledger:
 
     def job(self, api: Api, job_id: str, now: float) -> Job | None:
         """None where no such job was ever accepted by this API, or where it is gone by `now`."""
-        return self._alive(self._by_id.get(job_id), api, now)
+        return self._alive(self._known(self._by_id, job_id), api, now)
 
     def by_content(self, api: Api, content_id: str, now: float) -> Job | None:
         """The job that one of its content ids belongs to."""
-        return self._alive(self._by_content.get(content_id), api, now)
+        return self._alive(self._known(self._by_content, content_id), api, now)
 
     def knows(self, api: Api, job_id: str) -> bool:
         """Whether the id may serve as a place in the list, be its job gone or not."""
-        found = self._by_id.get(job_id)
+        found = self._known(self._by_id, job_id)
         return found is not None and found.api == api
 
     def page(
@@ -66,6 +68,7 @@ class Ledger:
         `after` takes those that follow that job, `before` those that come just ahead of it; with neither the
         page starts where the list starts.
         """
+        self._catch_up()
         rows = self._rows[api]
         forwards = newest_first == (before is not None)
         anchor = before or after
@@ -92,6 +95,17 @@ class Ledger:
 
     def _alive(self, job: Job | None, api: Api, now: float) -> Job | None:
         return job if job and job.api == api and job.phase(now) is not Phase.GONE else None
+
+    def _known(self, jobs: Mapping[str, Job], name: str) -> Job | None:
+        if name not in jobs:
+            self._catch_up()
+        return jobs.get(name)
+
+    def _catch_up(self) -> None:
+        """Take up what other sandboxes with this journal have accepted."""
+        for job in self._journal.jobs(self._by_id) if self._journal else ():
+            job.seq = len(self._rows[job.api])
+            self._index(job)
 
     def _index(self, job: Job) -> None:
         self._by_id[job.id] = job
