@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from orchestrator.admission.timings import (
@@ -21,9 +23,18 @@ from orchestrator.items.states import Event
 from orchestrator.ledger.records import Claim
 from orchestrator.ledger.store import Store
 from tests.ledger import ALLOWANCE_S, accept, admit, deployment, intend, item, submit
+from tests.orchestrator.virtual_clock import on_virtual_time, start_ms, tell
 
 CREATED = 1_790_000_000
 KIND = ("sora-2", "1280x720", 4)
+
+
+@pytest.fixture
+async def store(redis: Any, namespace: str) -> Store:
+    """Its clock stands: nothing takes longer than is said."""
+    made = on_virtual_time(redis, namespace)
+    await tell(made, start_ms())
+    return made
 
 
 async def learned(store: Store, size: str = "1280x720", seconds: int = 4) -> Timing:
@@ -66,7 +77,7 @@ async def test_what_was_seen_often_enough_is_believed(store: Store) -> None:
     await rendered(store, 60.0, 70.0, 80.0)
     found = await learned(store)
     assert (found.render_s, found.learned) == (pytest.approx(70.0), True)
-    assert found.create_s == pytest.approx(1.5, abs=0.5)
+    assert found.create_s == pytest.approx(1.5)
 
 
 async def test_each_size_and_length_has_a_time_of_its_own(store: Store) -> None:
@@ -148,7 +159,7 @@ async def test_archiving_is_measured_from_its_last_claim_to_its_proof(store: Sto
     for claim in claims:
         await set_back(store, claim, "archiving_since", 9000, of_item=True)
         assert await store.apply(claim.ref, claim.version, Decision(Event.ARCHIVED))
-    assert (await learned(store)).archive_s == pytest.approx(9, abs=0.5)
+    assert (await learned(store)).archive_s == pytest.approx(9)
 
 
 async def test_an_answer_that_is_told_twice_is_learned_once(store: Store) -> None:

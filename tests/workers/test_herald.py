@@ -83,9 +83,9 @@ async def test_a_fault_that_nobody_foresaw_is_one_notice_s_alone(store: Store, m
     monkeypatch.setitem(FORMS, "generic", broken)
     await note(store)
     sender = herald(store, "http://127.0.0.1:9/")
-    assert await sender.flush(within_s=0.5) == 1
+    assert await sender.flush(within_s=AGAIN.first_s - 0.1) == 1
     await after(store, GIVE_UP_S + 60)
-    assert await sender.flush(within_s=5) == 0
+    assert await sender.flush(within_s=60) == 0
 
 
 async def test_what_the_other_side_asks_for_is_kept_to_within_an_hour(store: Store) -> None:
@@ -150,9 +150,9 @@ async def test_the_end_of_a_run_waits_for_what_is_soon_done_and_for_nothing_else
     await note(store)
     async with WireServer([answer(500)]) as server:
         sender = herald(store, server.url)
-        assert await sender.flush(within_s=0.5) == 1  # the next try is seconds away: nobody waits for it
+        # The next try is further away than that: nobody waits for it.
+        assert await sender.flush(within_s=AGAIN.first_s - 0.1) == 1
         assert len(server.requests) == 1
-    assert AGAIN.first_s > 0.5
     await note(store, "2")
     async with WireServer([hang]) as server:
         assert await herald(store, server.url).flush(within_s=0.2) == 2
