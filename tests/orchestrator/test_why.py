@@ -30,7 +30,7 @@ EAST, WEST = deployment("east"), deployment("west")
 
 @pytest.fixture
 def now() -> int:
-    """The ledger's clock (Unix seconds). It stands, so that an instant is told exactly, however slow this machine is."""
+    """The ledger's clock (Unix seconds): it stands, so that instants are told exactly on a slow machine too."""
     return start_ms() // 1000
 
 
