@@ -49,6 +49,7 @@ def _samples(found: Mapping[str, Any]) -> Iterator[Sample]:
         "ledger_up": 1,
         "held_items": items.get(State.HELD, 0),
         "admissible_items": found["admissible"],
+        "admissible_creates": found["admissible"] - found["backlog"],
         "archive_backlog_items": found["backlog"],
         "archive_refusing": int(found["refusing"]),
         "recovering": found["recovering"],

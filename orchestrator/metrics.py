@@ -27,6 +27,7 @@ GAUGES: dict[str, tuple[tuple[str, ...], str]] = {
     "dailies_batches_stopped": (("reason",), "Batches that only a person can move on."),
     "dailies_held_items": ((), "Items of which nobody can tell whether they were made and paid."),
     "dailies_admissible_items": ((), "Creates that quotas, windows and money allow now, and videos to archive."),
+    "dailies_admissible_creates": ((), "Creates that quotas, windows and money allow now."),
     "dailies_archive_backlog_items": ((), "Finished videos that are not archived yet."),
     "dailies_archive_oldest_seconds": ((), "For how long the oldest of them has been finished."),
     "dailies_expiry_least_seconds": ((), "Until the provider deletes the next of them; absent where there is none."),

@@ -84,7 +84,7 @@ def test_kubernetes_scales_by_what_could_be_done_now() -> None:
     assert "replicas" not in worker(documents)["spec"]
     assert spec["scaleTargetRef"]["name"] == worker(documents)["metadata"]["name"]
     (metric,) = spec["metrics"]
-    assert metric["external"]["metric"]["name"] == "dailies_admissible_items"
+    assert metric["external"]["metric"]["name"] == "dailies_admissible_creates"
     assert metric["external"]["metric"]["selector"]["matchLabels"] == {"namespace": "films", "job": "night"}
     assert (spec["minReplicas"], spec["maxReplicas"]) == (1, 2)
 
@@ -99,12 +99,15 @@ def test_keda_asks_prometheus_for_the_same() -> None:
     assert (spec["minReplicaCount"], spec["maxReplicaCount"], spec["fallback"]["replicas"]) == (2, 6, 2)
 
 
-def test_keda_starts_no_creating_worker_for_videos_that_others_archive() -> None:
-    spec = one(render(values_of("scaled", {"archiveWorker": {"enabled": True}})), "ScaledObject")["spec"]
-    series = '{namespace="films",job="night"}'
-    (trigger,) = spec["triggers"]
-    asked = f"max(dailies_admissible_items{series}) - max(dailies_archive_backlog_items{series})"
-    assert trigger["metadata"]["query"] == asked
+@pytest.mark.parametrize("apart", [True, False])
+def test_videos_that_others_archive_start_no_creating_worker(apart: bool) -> None:
+    """Whoever scales asks for what the workers can do that he starts."""
+    work = "dailies_admissible_creates" if apart else "dailies_admissible_items"
+    archive = {"archiveWorker": {"enabled": apart}}
+    (trigger,) = one(render(values_of("scaled", archive)), "ScaledObject")["spec"]["triggers"]
+    assert trigger["metadata"]["query"] == f'max({work}{{namespace="films",job="night"}})'
+    (metric,) = one(render(values_of("apart", archive)), "HorizontalPodAutoscaler")["spec"]["metrics"]
+    assert metric["external"]["metric"]["name"] == work
 
 
 @pytest.mark.parametrize("name", VALUES)
