@@ -111,7 +111,7 @@ async def two_users(folder: Path) -> AsyncIterator[tuple[Locked, Turned, Any]]:
     users = [f"user {name} on >of-{name} ~* &* +@all" for name in ("one", "two")]
     with locked_redis(folder, *users) as redis:
         credentials = Turned()
-        client = connect(redis.url, access=Access(credentials, ca_file=redis.chain), tries=1)
+        client = connect(redis.url, access=Access(credentials, ca_file=redis.chain), tries=1, answer_s=60)
         yield redis, credentials, client
         await client.aclose()
 
@@ -126,7 +126,7 @@ async def test_idle_connections_are_proven_at_once_and_lent_ones_when_they_come_
     async with two_users(tmp_path) as (redis, credentials, client):
         await asyncio.gather(*(client.ping() for _ in range(3)))
         idle = len(proven_as(redis))
-        blocked = asyncio.create_task(client.blpop("nothing", timeout=0.7))
+        blocked = asyncio.create_task(client.blpop("late", timeout=0))
 
         async def waits() -> bool:
             return any(each["cmd"] == "blpop" for each in redis.clients())
@@ -135,7 +135,8 @@ async def test_idle_connections_are_proven_at_once_and_lent_ones_when_they_come_
         credentials.turn("two")
         await client.connection_pool.prove()
         assert proven_as(redis) == ["one", *["two"] * (idle - 1)]
-        assert await blocked is None
+        redis.ask("RPUSH", "late", "word")
+        assert await blocked == (b"late", b"word")
         assert proven_as(redis) == ["two"] * idle
 
 

@@ -48,7 +48,9 @@ async def test_a_caller_that_gives_up_on_silence_ends_it(caller: Any) -> None:
     await caller.fault(on="create", do="hang_after")
     with pytest.raises(httpx.ReadTimeout):
         await caller.http.post(
-            VIDEOS, json={"model": "tiny", "prompt": "a", "size": "64x64", "seconds": "1"}, timeout=0.1
+            VIDEOS,
+            json={"model": "tiny", "prompt": "a", "size": "64x64", "seconds": "1"},
+            timeout=httpx.Timeout(30, read=1),
         )
     assert len(await caller.seen()) == 1
 
