@@ -235,6 +235,9 @@ async def main() -> None:
                     row += [f"{speed:.2f}", f"{flat:.2f}", "pass" if good else "FALLS SHORT"]
                 rows.append(tuple(row))
             table(rows)
+            hundred = dict([next(iter(askers.items()))])
+            few = [(most, (await speeds(redis, hundred, most, "return 0"))["100 items"][0]) for most in (2, 4, 8)]
+            print("  100 items, asked for " + ", ".join(f"{most}: {speed:.2f}" for most, speed in few))
             print("microseconds inside of Redis")
             costs = await inside(redis, Store(redis, "world0"), next(iter(askers.values())))
             table([(what, f"{cost:.0f}") for what, cost in costs])

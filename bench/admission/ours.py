@@ -43,7 +43,13 @@ def deployments(plan: dict[str, Any]) -> list[Deployment]:
     """As configured: any of them may take any item."""
     found = []
     for told in plan["deployments"]:
-        quota = Quota(per_minute=told["per_minute"], burst=1, concurrent=told["concurrent"])
+        reserved = told["reserve_per_minute"]
+        quota = Quota(
+            per_minute=told["per_minute"] and told["per_minute"] + reserved,
+            burst=1,
+            concurrent=told["concurrent"],
+            reserve={"per_minute": reserved},
+        )
         found.append(
             Deployment(
                 name=told["name"],

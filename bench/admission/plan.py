@@ -16,10 +16,11 @@ def make_plan(scenario: Scenario, count: int, url: str, redis: str, folder: Path
     deployments = []
     for quota in scenario.configured():
         at_once = DOCUMENTED_AT_ONCE if quota.concurrent == "auto" else quota.concurrent
-        if quota.per_minute:
-            busy = round(quota.per_minute / 60 * mean_s)
+        per_minute = quota.per_minute and quota.per_minute - quota.reserve_per_minute
+        if per_minute:
+            busy = round(per_minute / 60 * mean_s)
             at_once = min(at_once or busy, busy)
-        deployments.append({**vars(quota), "at_once": at_once})
+        deployments.append({**vars(quota), "per_minute": per_minute, "at_once": at_once})
     return {
         "scale": SCALE,
         "look_s": LOOK_S,
