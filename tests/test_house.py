@@ -42,7 +42,6 @@ def locked(name: str) -> dict[str, set[str]]:
     return pins
 
 
-@pytest.mark.timeout(300)
 def test_types_hold() -> None:
     """mypy --strict over every package."""
     run("mypy")

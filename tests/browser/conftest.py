@@ -56,7 +56,7 @@ async def visit(chromium: Browser) -> AsyncIterator[Callable[..., Any]]:
             context = await chromium.new_context(viewport=size, has_touch=touch, is_mobile=touch, **more)
             stack.push_async_callback(context.close)
             page = await context.new_page()
-            page.set_default_timeout(20_000)
+            page.set_default_timeout(60_000)
             found = Visit(page)
             await page.goto(url)
             return found

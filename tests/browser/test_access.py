@@ -12,7 +12,7 @@ from orchestrator.items.states import State
 from tests.browser.showing import item, lay_out
 from tests.browser.test_contact_sheet import Opens
 
-pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.timeout(90)]
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 # Every text that is seen, with its contrast to what lies behind it (WCAG 2.2, 1.4.3): large text needs 3, other 4.5.
 # Texts over pictures have a plate of their own colour; what is disabled is exempt.

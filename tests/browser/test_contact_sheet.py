@@ -17,12 +17,12 @@ from tests.browser.conftest import Visit
 from tests.browser.showing import film, item, lay_out, page
 from tests.orchestrator.test_contact_sheet import HOSTILE
 
-pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.timeout(90)]
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 Opens = Callable[..., Awaitable[Visit]]
 
 #: The longest that any wait may take (seconds); nothing asserts on it.
-PATIENCE_S = 30
+PATIENCE_S = 100
 #: Elements of the whole page, and pictures fetched before anybody scrolls, however long the batch is.
 MOST_ELEMENTS, MOST_PICTURES = 1500, 24
 

@@ -13,7 +13,7 @@ from orchestrator.items.states import State
 from tests.browser.conftest import Visit
 from tests.browser.showing import item, lay_out
 
-pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.timeout(90)]
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 Opens = Callable[..., Awaitable[Visit]]
 LONG = "A wide shot of a harbour at blue hour, slow dolly-in. " * 60

@@ -22,7 +22,7 @@ from tests.servers import Container
 from workers.sinks import open_sink
 from workers.sinks.directory import DirectorySink
 
-pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.timeout(90)]
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 
 async def asked(screening: Screening, path: str, method: str = "GET", **headers: str) -> httpx.Response:

@@ -48,7 +48,7 @@ _TIMES: dict[str, Any] = {
 CLAIM_S = 2.0
 #: Bytes that are added to each large video: it is more than a block (`workers.sinks.blob`).
 LARGE = 5 << 20
-START_S = 60.0
+START_S = 150.0
 
 
 class RedisUnit:

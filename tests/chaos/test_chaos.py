@@ -11,8 +11,6 @@ from tests.chaos.driver import run
 from tests.chaos.mischief import plan
 from tests.servers import Container
 
-pytestmark = pytest.mark.timeout(300)
-
 #: One that is always played, in which Redis is rolled back and emptied; and one that never was: a failure prints it.
 SEEDS = (20, random.randrange(1_000_000))
 

@@ -23,7 +23,7 @@ from tests.chaos.mischief import EMPTY_LIST
 from tests.chaos.stage import START_S, Program, Stage, until
 from tests.ledger import deployment, item, submit
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.asyncio
 
 #: Of one item: the shortest in which reconcile can prove anything.
 TIMES = {"create_timeout_s": 1.5, "settle_s": 0.2}

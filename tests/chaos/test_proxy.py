@@ -10,7 +10,7 @@ import pytest
 
 from tests.chaos.proxy import Proxy
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(30)]
+pytestmark = pytest.mark.asyncio
 
 Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 

@@ -12,7 +12,7 @@ import pytest
 from tests.dailies.typing_it import Place, dailies
 from tests.main_job.night import running
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.asyncio
 
 SHEET = "SKU,Shot text,Market,Ready\nmug,A mug turning,SE,TRUE\nlamp,A red lamp,NO,FALSE\nboat,A boat,SE,true\n"
 

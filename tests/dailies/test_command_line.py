@@ -21,7 +21,7 @@ from sandbox.config import SandboxDeployment
 from tests.dailies.typing_it import dailies, here
 from tests.main_job.night import Witness, config, deployment, environment, running
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.asyncio
 
 Sandbox = Callable[..., Awaitable[Any]]
 ITEMS = "\n".join(["key,prompt,market", "boat,A paper boat,SE", "lamp,A red lamp,NO", ""])

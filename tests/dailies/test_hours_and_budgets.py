@@ -15,7 +15,7 @@ import yaml
 from tests.dailies.typing_it import dailies
 from tests.main_job.night import Process, Witness, running, until
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.asyncio
 
 Place = tuple[Witness, Path]
 

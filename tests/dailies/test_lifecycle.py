@@ -144,7 +144,6 @@ async def test_a_whole_batch_is_cancelled_only_when_the_person_agrees(
     assert (await looking.status(settings, "spring", items=False, state=None))["items"]["waiting"] == 2
 
 
-@pytest.mark.timeout(120)
 async def test_a_run_of_a_paused_batch_ends_and_says_how_to_go_on(place: Place, tmp_path: Path) -> None:
     _, path = place
     rows = tmp_path / "spring.csv"

@@ -6,7 +6,6 @@ import signal
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 from tests.dailies.typing_it import Place, dailies
@@ -34,7 +33,6 @@ def prepared(path: Path, manifest: dict[str, Any], **hooks: str) -> tuple[str, .
     return ("run", str(rows), "--config", str(path), "--yes")
 
 
-@pytest.mark.timeout(120)
 async def test_a_run_tells_its_end_before_it_ends(place: Place) -> None:
     _, path = place
     command = prepared(path, MANIFEST, ops="generic", team="slack")
@@ -49,7 +47,6 @@ async def test_a_run_tells_its_end_before_it_ends(place: Place) -> None:
     assert message["text"] == "spring is done: 2 of 2 videos archived"
 
 
-@pytest.mark.timeout(120)
 async def test_a_run_that_stops_says_what_it_needs(place: Place) -> None:
     _, path = place
     command = prepared(path, MANIFEST | {"budget_usd": 0.5}, ops="generic")
@@ -61,7 +58,6 @@ async def test_a_run_that_stops_says_what_it_needs(place: Place) -> None:
     assert told["data"]["items"] | {"archived": 1, "waiting": 1} == told["data"]["items"]
 
 
-@pytest.mark.timeout(120)
 async def test_a_worker_that_does_not_archive_tells_too(place: Place) -> None:
     _, path = place
     command = prepared(path, MANIFEST | {"budget_usd": 0.1}, ops="generic")

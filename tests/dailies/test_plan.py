@@ -18,7 +18,7 @@ from dailies.terminal.exits import UsageError
 from tests.dailies.typing_it import Place, dailies, here
 from tests.main_job.night import deployment
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.asyncio
 
 
 def sheet(folder: Path, rows: int) -> Path:

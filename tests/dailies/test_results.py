@@ -129,7 +129,6 @@ async def test_nothing_is_left_to_mend_once_each_failed_row_has_other_contents(
         await print_manifest(settings, "spring", "yaml", [State.EXPIRED])
 
 
-@pytest.mark.timeout(120)
 async def test_a_run_of_mended_rows_is_done_when_these_are_archived(place: Place, tmp_path: Path) -> None:
     """`results --as manifest`, a better prompt, `run`: the row that failed is not wanted any more, and nothing is paid
     twice."""

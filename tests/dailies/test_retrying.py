@@ -123,7 +123,6 @@ async def test_a_retried_batch_that_is_paused_says_so(settings: Settings, store:
     assert (await told(settings, "mug")).endswith("spring is paused, by ann@studio (lunch): dailies resume spring")
 
 
-@pytest.mark.timeout(120)
 async def test_a_failed_row_is_made_again_and_the_report_is_written_anew(place: Place, tmp_path: Path) -> None:
     witness, path = place
     rows = tmp_path / "spring.csv"

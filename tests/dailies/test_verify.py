@@ -7,8 +7,6 @@ import re
 import shlex
 from pathlib import Path
 
-import pytest
-
 from tests.dailies.typing_it import Place, dailies
 from tests.main_job.night import config
 
@@ -29,7 +27,6 @@ def without_redis(tmp_path: Path) -> Path:
     return config(path, redis_url="redis://127.0.0.1:1/0", namespace="cli", archive=archive, deployments=[])
 
 
-@pytest.mark.timeout(120)
 async def test_a_night_is_verified_when_the_ledger_is_gone(place: Place, tmp_path: Path) -> None:
     _, settings = place
     (tmp_path / "spring.yaml").write_text(MANIFEST)
@@ -73,7 +70,6 @@ async def test_a_night_is_verified_when_the_ledger_is_gone(place: Place, tmp_pat
     assert "there is no batch autumn in file://" in said
 
 
-@pytest.mark.timeout(120)
 async def test_a_video_that_is_lost_for_good_is_made_anew_as_the_page_says(place: Place, tmp_path: Path) -> None:
     _, settings = place
     manifest = tmp_path / "spring.yaml"

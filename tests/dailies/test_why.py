@@ -79,7 +79,6 @@ async def test_a_key_or_batch_that_is_not_there_is_told_with_the_nearest(setting
         await why(settings, "autumn", "hero")
 
 
-@pytest.mark.timeout(120)
 async def test_the_command_says_it(place: Place, tmp_path: Path) -> None:
     config = str(place[1])
     path = tmp_path / "spring.csv"
@@ -93,7 +92,6 @@ async def test_the_command_says_it(place: Place, tmp_path: Path) -> None:
     assert (code, "--why needs a batch" in said) == (2, True)
 
 
-@pytest.mark.timeout(120)
 async def test_a_deployment_that_a_manifest_names_must_be_configured_but_for_a_rehearsal(
     place: Place, tmp_path: Path
 ) -> None:

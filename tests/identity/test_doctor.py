@@ -6,14 +6,10 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.identity.authority import CLIENT, OBJECT, TENANT
 from tests.identity.conftest import Cloud, Ended
 from tests.main_job.night import Witness
 from tests.servers import Azurite, free_port, redis_process
-
-pytestmark = pytest.mark.timeout(60)
 
 Clouds = Callable[..., Awaitable[Cloud]]
 

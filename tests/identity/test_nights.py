@@ -14,8 +14,6 @@ from tests.identity.door import AUDIENCE
 from tests.main_job.night import Witness
 from tests.servers import Azurite
 
-pytestmark = pytest.mark.timeout(90)
-
 Clouds = Callable[..., Awaitable[Cloud]]
 STORAGE = "https://storage.azure.com"
 

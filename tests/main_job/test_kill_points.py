@@ -29,7 +29,7 @@ from tests.main_job.night import PATIENCE_S, Witness, config, deployment, until
 from tests.servers import Container
 from workers.sinks import Sink, open_sink
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.asyncio
 
 Sandbox = Callable[..., Awaitable[Any]]
 #: Processes that are forked from one that has read the program already.

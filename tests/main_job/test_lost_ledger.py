@@ -18,7 +18,7 @@ from tests.ledger import batch_of, item, submit
 from tests.main_job.night import Witness, config, deployment, running, until, worker
 from tests.servers import free_port, redis_process
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(150)]
+pytestmark = pytest.mark.asyncio
 
 Sandbox = Callable[..., Awaitable[Any]]
 Night = tuple[Store, Witness, Path]

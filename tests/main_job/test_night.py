@@ -24,7 +24,7 @@ from tests.ledger import batch_of
 from tests.main_job.night import Witness, any_saw, config, deployment, running
 from tests.servers import AZURITE_API_VERSION, Container
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.asyncio
 
 Sandbox = Callable[..., Awaitable[Any]]
 

@@ -16,7 +16,7 @@ from tests.ledger import batch_of, item, submit
 from tests.main_job.night import any_saw, config, deployment, until, worker
 from tests.servers import prometheus_process
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.asyncio
 
 Sandbox = Callable[..., Awaitable[Any]]
 

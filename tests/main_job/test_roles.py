@@ -17,7 +17,7 @@ from tests.ledger import batch_of, item, submit
 from tests.main_job.night import Witness, config, deployment, running, worker
 from tests.servers import free_port, redis_process
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.asyncio
 
 Sandbox = Callable[..., Awaitable[Any]]
 

@@ -18,7 +18,7 @@ from tests.ledger import batch_of, item, submit
 from tests.main_job.night import Witness, any_saw, config, deployment, running, until, worker
 from tests.servers import ROOT
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.asyncio
 
 Sandbox = Callable[..., Awaitable[Any]]
 #: The newest commit whose workers say nothing of their steps, and whose archive's queue knows no contact sheets.

@@ -55,7 +55,6 @@ async def checked(store: Store, provider: Provider) -> Snapshot:
     return found
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("seed", [1])
 async def test_eight_processes_never_exceed_a_limit_and_lose_nothing(tmp_path: Path, seed: int) -> None:
     dice = random.Random(seed)

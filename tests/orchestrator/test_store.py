@@ -304,7 +304,7 @@ async def test_an_intent_that_no_replica_confirms_is_not_sent(
         with redis_process(tmp_path / "replica", None, "--replicaof", "127.0.0.1", port) as replica:
             redis = connect(main.url)
             store = Store(redis, namespace)
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(100):
                 while (await redis.info("replication")).get("slave0", {}).get("state") != "online":
                     await asyncio.sleep(0.02)
             first, second = await admitted(store, "a", "b")

@@ -22,7 +22,7 @@ from tests.dailies.typing_it import dailies
 from tests.main_job.night import Witness, config, deployment, running
 from tests.redis.locked import Locked, documented_acl, locked_redis, locked_sentinel
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.asyncio
 
 Sandbox = Callable[..., Awaitable[Any]]
 PASSWORD = "of-the-night"

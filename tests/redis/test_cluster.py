@@ -10,7 +10,7 @@ import pytest
 from tests.redis.houses import Cluster
 from tests.redis.nights import RedisStage, played
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.asyncio
 
 
 async def test_one_cluster_enabled_server_that_owns_all_slots_is_enough(tmp_path: Path) -> None:

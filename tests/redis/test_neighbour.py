@@ -14,7 +14,7 @@ from tests.redis.neighbour import JOBS
 from tests.redis.test_access import ROWS, Sandbox, configured
 from tests.servers import redis_process
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.asyncio
 
 
 async def test_both_programs_do_all_their_work_once(sandbox: Sandbox, namespace: str, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from tests.chaos.stage import until
 from tests.redis.houses import Guarded, ask, port_of
 from tests.redis.nights import RedisStage, played
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.asyncio
 
 
 async def test_a_primary_that_is_killed_in_mid_night_costs_nothing(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from tests.redis.test_access import ROWS, Sandbox, configured
 from workers.identity.entra import Identity
 from workers.identity.redis_token import RedisToken
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.asyncio
 
 AUDIENCE = "https://redis.azure.com"
 

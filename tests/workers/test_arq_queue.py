@@ -22,7 +22,7 @@ from workers.arq_queue import ArqQueue, Elsewhere
 from workers.cancelling import end
 from workers.slots import SLOTLESS, give_back_slot
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.asyncio
 
 
 class Work:

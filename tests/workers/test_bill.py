@@ -24,7 +24,7 @@ from workers.station import Line
 from workers.video_api import connect
 from workers.worker import Worker
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.asyncio
 
 FAULTS: list[dict[str, Any]] = [
     {"on": "create", "do": "fail", "code": "internal_error"},

@@ -9,7 +9,7 @@ import pytest
 
 from workers.cancelling import end
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(30)]
+pytestmark = pytest.mark.asyncio
 
 
 async def deaf(times: int) -> None:

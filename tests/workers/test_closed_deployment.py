@@ -23,7 +23,7 @@ from workers.station import Line, Station
 from workers.video_api import connect
 from workers.worker import Worker
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.asyncio
 
 Sandbox = Callable[..., Awaitable[Any]]
 

@@ -24,7 +24,7 @@ from workers.station import Line
 from workers.video_api import connect
 from workers.worker import STEPS, Worker
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(90)]
+pytestmark = pytest.mark.asyncio
 
 Sandbox = Callable[..., Awaitable[Any]]
 

@@ -104,7 +104,7 @@ async def test_a_worker_that_dies_while_it_sends_loses_nothing(store: Store) -> 
     await note(store)
     async with WireServer([hang, answer(200)]) as server:
         dying = asyncio.create_task(herald(store, server.url).send())
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(100):
             while not server.requests:
                 await asyncio.sleep(0.01)
         dying.cancel()

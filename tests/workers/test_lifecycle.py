@@ -25,7 +25,7 @@ from workers.station import Line
 from workers.video_api import RefusalKind, Refused, connect
 from workers.worker import Worker
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(90)]
+pytestmark = pytest.mark.asyncio
 
 Sandbox = Callable[..., Awaitable[Any]]
 ANN = Word("ann@studio", "no")

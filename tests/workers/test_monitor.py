@@ -224,7 +224,7 @@ async def ended(reader: asyncio.StreamReader) -> bool:
 async def test_a_connection_that_asks_nothing_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also one that never ends its question, be it the first or the next."""
     monkeypatch.setattr(connections, "IDLE_S", 0.1)
-    async with Monitor(HERE, Health()) as monitor, asyncio.timeout(30):
+    async with Monitor(HERE, Health()) as monitor, asyncio.timeout(100):
         whole = b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n"
         for words in (b"", whole[:9], whole, whole + whole[:9]):
             reader, writer = await asyncio.open_connection("127.0.0.1", int(monitor.url.rpartition(":")[2]))

@@ -24,7 +24,7 @@ from workers.sinks.directory import DirectorySink
 from workers.video_api import Unreachable
 from workers.worker import Worker
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.asyncio
 
 CLAIM_S = 30.0
 NO_SUCH = {"error": {"message": "The API deployment for this resource does not exist.", "code": "DeploymentNotFound"}}

@@ -11,7 +11,7 @@ from redis.exceptions import ConnectionError  # noqa: A004
 from tests.main_job.night import until
 from workers.renewal import ClaimLost, kept
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(30)]
+pytestmark = pytest.mark.asyncio
 
 CLAIM_S = 0.03
 

@@ -27,8 +27,6 @@ from workers.sinks import Sink
 from workers.station import Line, Station
 from workers.video_api import Denied, RemoteJob, RemoteStatus, VideoApi
 
-pytestmark = pytest.mark.timeout(60)
-
 POLL = Poll(first_s=20, every_s=60, min_s=2)
 
 
@@ -157,7 +155,7 @@ async def test_looks_at_one_deployment_are_few_at_once(store: Store) -> None:
     await accept(store, claim, "task_1", due_in_s=0)
     rounds.providers["west"].answers["task_1"] = RemoteStatus.SUCCEEDED
     rounds.poller.take_on(await rounds.claim())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(100):
         while await state(store, "w", "other") is not State.ARCHIVING:
             await asyncio.sleep(0.01)
     assert rounds.providers["east"].most_at_once == 8
@@ -186,7 +184,7 @@ async def test_a_look_that_was_overtaken_writes_nothing(store: Store) -> None:
     claims = await rounds.claim()
     rounds.providers["east"].open.clear()
     rounds.poller.take_on(claims)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(100):
         while rounds.providers["east"].at_once < 2:
             await asyncio.sleep(0.01)
     overtaken = store.keys.item(claims[0].ref)
@@ -257,7 +255,7 @@ async def test_while_redis_is_away_looks_are_lost_and_come_due_by_themselves(
         with structlog.testing.capture_logs() as lines, monkeypatch.context() as patched:
             patched.setattr(looks, place, away)
             rounds.poller.take_on(claims)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(100):
                 while not any(line["event"] == "looks.were_lost" for line in lines):
                     await asyncio.sleep(0.01)
         assert {line["log_level"] for line in lines} == {"warning"}
@@ -299,7 +297,7 @@ async def test_a_poller_that_stops_hands_back_what_it_did_not_look_at(store: Sto
     await rounds.render(20, east)
     rounds.providers["east"].open.clear()
     rounds.poller.take_on(await rounds.claim())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(100):
         while rounds.providers["east"].at_once < 8:
             await asyncio.sleep(0.01)
     draining = asyncio.create_task(rounds.poller.drain())
@@ -321,7 +319,7 @@ async def test_a_poller_says_what_room_each_deployment_has(store: Store) -> None
     )
     assert len(claims) == free["polls east"] == 128
     rounds.poller.take_on(claims)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(100):
         while rounds.poller.free["polls east"]:
             await asyncio.sleep(0.01)
     assert rounds.poller.free == {"polls east": 0, "polls west": 128, "polls": 128}

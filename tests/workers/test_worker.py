@@ -32,7 +32,7 @@ from workers.station import Line, Station
 from workers.video_api import VideoApi, connect
 from workers.worker import Worker
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(90)]
+pytestmark = pytest.mark.asyncio
 
 Sandbox = Callable[..., Awaitable[Any]]
 
