@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,13 +28,38 @@ AZURITE = ROOT / ".tools/azurite/node_modules/azurite/dist/src/blob/main.js"
 AZURITE_ACCOUNT = "devstoreaccount1"
 AZURITE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 AZURITE_API_VERSION = "2026-06-06"  # Azurite refuses the newest; clients in tests may ask for this one
+#: Below those that Linux, macOS and Windows lend.
+_ports = iter(random.Random().sample(range(20_000, 32_000), 12_000))
+_lent: list[socket.socket] = []
 
 
 def free_port() -> int:
-    """A port of the loopback that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of the loopback that is free, and that no other test is given while this process lives.
+
+    The system lends none of these to whoever connects or asks for any port: that one could be gone before its server
+    listens, or while a test has it stopped; and who asks such a port again and again at last reaches himself.
+    """
+    for port in _ports:
+        try:
+            _lent.append(_reserved(port))
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        return port
+    raise RuntimeError("no port of the loopback is free")
+
+
+def _reserved(port: int) -> socket.socket:
+    """A name that one process at a time has, and that is free again once it has ended. OSError where it is taken."""
+    name = socket.socket(socket.AF_UNIX)
+    try:
+        if sys.platform == "linux":  # elsewhere none is without a file
+            name.bind(f"\0dailies tests, port {port}")
+    except OSError:
+        name.close()
+        raise
+    return name
 
 
 @contextmanager

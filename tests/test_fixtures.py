@@ -8,7 +8,7 @@ from pathlib import Path
 
 from azure.storage.blob import BlobServiceClient
 
-from tests.servers import AZURITE_API_VERSION, Container
+from tests.servers import AZURITE_API_VERSION, Container, free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 LEAKING = """
@@ -40,3 +40,10 @@ def test_a_container_of_azurite_is_fresh_and_takes_blobs(azurite_container: Cont
         container.upload_blob("spring/hero.mp4", b"bytes")
         assert list(container.list_blob_names()) == ["spring/hero.mp4"]
         assert container.url == azurite_container.url
+
+
+def test_a_free_port_is_lent_to_one_test_and_never_by_the_system() -> None:
+    """Whoever connects to a port that is still to be served, or that a test has stopped, could otherwise be lent it."""
+    ports = [free_port() for _ in range(50)]
+    assert len(set(ports)) == 50
+    assert max(ports) < 32_768, "from there on Linux lends them, unless it is told otherwise"
