@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from contextlib import suppress
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -89,19 +91,30 @@ GIVEN_AGAIN = 3
 _COMMAND = re.compile(r"redis\.p?call\('([A-Z]+)'")
 
 
+@cache
+def _texts() -> Mapping[str, str]:
+    """Each script, behind what it uses."""
+    folder = files("orchestrator.ledger") / "lua"
+
+    def text(name: str) -> str:
+        return (folder / f"{name}.lua").read_text("utf-8")
+
+    shared = f"local LEDGER_VERSION = {VERSION}\n" + lua_constants() + "".join(map(text, _SHARED))
+    return {name: with_parts(shared + "".join(map(text, _MORE.get(name, ()))), text(name)) for name in _NAMES}
+
+
+@cache
+def _commands() -> frozenset[str]:
+    return frozenset(found for each in _texts().values() for found in _COMMAND.findall(each))
+
+
 class Scripts:
     """Runs the ledger's scripts by their hash; a server that has lost them is given them again."""
 
     def __init__(self, redis: Redis, *, meta_key: str, prefix: str) -> None:
-        folder = files("orchestrator.ledger") / "lua"
-
-        def text(name: str) -> str:
-            return (folder / f"{name}.lua").read_text("utf-8")
-
-        shared = f"local LEDGER_VERSION = {VERSION}\n" + lua_constants() + "".join(map(text, _SHARED))
-        texts = {name: with_parts(shared + "".join(map(text, _MORE.get(name, ()))), text(name)) for name in _NAMES}
+        texts = _texts()
         #: What the scripts ask of Redis, in capitals.
-        self.commands = frozenset(found for each in texts.values() for found in _COMMAND.findall(each))
+        self.commands = _commands()
         self._plain = {name: redis.register_script(each) for name, each in texts.items()}
         self._scripts = {
             name: redis.register_script((_REFUSED_WHEN_FULL if name in _NEED_ROOM else _WORKS_WHEN_FULL) + each)
