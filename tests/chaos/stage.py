@@ -363,10 +363,12 @@ class Stage:
 
 
 async def until(met: Callable[[], Awaitable[bool]], within_s: float) -> bool:
-    """Look every 100 ms; whether it was so in time."""
+    """Look every 100 ms; whether it was so in time. A look that loses its cancel (`workers.cancelling`) is the last."""
+    clock = asyncio.get_running_loop().time
+    last = clock() + within_s
     with suppress(TimeoutError):
-        async with asyncio.timeout(within_s):
-            while not await met():
+        async with asyncio.timeout_at(last):
+            while not (found := await met()) and clock() < last:
                 await asyncio.sleep(0.1)
-            return True
+            return found
     return False

@@ -172,9 +172,12 @@ async def any_saw(processes: list[Process], event: str, **fields: Any) -> None:
 
 
 async def until(met: Callable[[], Awaitable[bool]]) -> None:
-    """Look every 20 ms until it is so."""
-    async with asyncio.timeout(PATIENCE_S):
+    """Look every 20 ms until it is so. A look that loses its cancel (`workers.cancelling`) is the last."""
+    clock = asyncio.get_running_loop().time
+    last = clock() + PATIENCE_S
+    async with asyncio.timeout_at(last):
         while not await met():
+            assert clock() < last, "it was never so"
             await asyncio.sleep(0.02)
 
 
