@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -153,6 +154,7 @@ async def foretold(url: str, namespace: str, told: dict[str, Any]) -> None:
             assert await state(store, row.key, batch) is State.WAITING
 
 
+@pytest.mark.timeout(900)  # a failure is told only once the shortest way to it is found
 def test_what_is_said_to_be_next_is_what_admission_takes_next(redis_url: str, namespace: str) -> None:
     """With others of any kind in the way: it is not told a time at which others are taken instead."""
 

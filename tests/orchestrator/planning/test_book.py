@@ -11,6 +11,7 @@ from collections.abc import Coroutine
 from decimal import Decimal
 from typing import Any, TypeVar
 
+import pytest
 from arq.connections import ArqRedis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -238,6 +239,7 @@ class SameAnswers(RuleBasedStateMachine):
         self.book.finish(desk, given, expires_at)
 
 
+@pytest.mark.timeout(900)  # a failure is told only once the shortest way to it is found
 def test_the_scripts_and_the_book_give_the_same_answers(redis_url: str, namespace: str) -> None:
     """Which items, in which order, what stops the next one, and when to ask again."""
     run_state_machine_as_test(
