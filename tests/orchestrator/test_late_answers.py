@@ -137,6 +137,30 @@ async def test_an_orphan_keeps_its_slot_until_its_job_has_ended_and_its_money_is
     assert (orphan.remote_id, orphan.owner, orphan.state) == ("video_1", "spring/a#1", "succeeded")
 
 
+async def test_what_an_orphan_costs_after_the_report_is_reported_too(store: Store) -> None:
+    """Promise 28, for who reads the results: the page and the sheet say what was spent, and nobody writes them again."""
+    (claim,) = await admitted(store, "a")
+    second = await resent(store, claim, await intend(store, claim))
+    _, version = await accept(store, second, "video_2")
+    done = await store.apply(claim.ref, int(version), Decision(Event.SUCCEEDED, money="confirmed"))
+    await store.apply(claim.ref, int(done or 0), Decision(Event.ARCHIVED, {"file": "a.mp4"}))
+    (written,) = await due(store, "report")
+    assert await store.end_report("spring", written.version, keep_s=1000)
+    ended = await batch_of(store)
+    assert (ended.state, ended.confirmed, await due(store, "report")) == (BatchState.FINAL, 400_000, [])
+    assert await accept(store, claim, "video_1") == ("orphan", 0)
+    found = await batch_of(store)
+    assert (found.state, found.unknown, found.reported_at) == (BatchState.FINAL, 400_000, None)
+    assert found.final_at == ended.final_at, "it is not told once more that the batch ended"
+    (again,) = await due(store, "report")
+    assert not await store.end_report("spring", written.version, keep_s=1000)
+    (look,) = await due(store, "watch")
+    await remote_ids.watched(store, look, {}, due_in_s=0, ended="succeeded", money="confirmed")
+    assert not await store.end_report("spring", again.version, keep_s=1000), "it was begun before the price was known"
+    assert [claim.step for claim in await due(store, "report")] == ["report"]
+    assert (await batch_of(store)).confirmed == 800_000
+
+
 async def test_an_item_in_doubt_takes_its_own_orphan_with_the_attempt_that_made_it(store: Store) -> None:
     """Promise 4, and 28: the second create may have made another, which counts as unknown for good."""
     (claim,) = await admitted(store, "a")

@@ -180,6 +180,14 @@ local function reopen_batch(batch)
   redis.call('ZREM', P .. 'reports', batch)
 end
 
+-- A report that was written, or is being written, may have read what was before: it ends nothing, and another follows.
+local function report_anew(batch, now)
+  local key = batch_key(batch)
+  redis.call('HDEL', key, 'reported_at')
+  if redis.call('HEXISTS', key, 'report_v') == 1 then redis.call('HINCRBY', key, 'report_v', 1) end
+  redis.call('ZADD', P .. 'reports', now, batch)
+end
+
 local function end_batch_when_settled(batch, now)
   local key = batch_key(batch)
   if redis.call('HGET', key, 'state') == 'loading' then return end
@@ -187,10 +195,7 @@ local function end_batch_when_settled(batch, now)
     if tonumber(redis.call('HGET', key, 'n:' .. state) or 0) > 0 then return end
   end
   redis.call('HSET', key, 'state', 'final', 'final_at', now)
-  redis.call('HDEL', key, 'reported_at')
-  -- A report that is being written may have read what was before: it ends nothing, and another follows.
-  if redis.call('HEXISTS', key, 'report_v') == 1 then redis.call('HINCRBY', key, 'report_v', 1) end
-  redis.call('ZADD', P .. 'reports', now, batch)
+  report_anew(batch, now)
   if redis.call('HEXISTS', key, 'sheet_began') == 0 then redis.call('ZREM', P .. 'sheets', batch) end
 end
 

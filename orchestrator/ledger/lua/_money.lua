@@ -49,6 +49,9 @@ local function settle(batch, id, n, bucket)
     if PAID[was] then redis.call('HINCRBY', own, was, 0 - price) end
     if PAID[bucket] then redis.call('HINCRBY', own, bucket, price) end
     book_spend(batch, id, key, was, bucket, price)
+    -- A job that is found after its batch has ended: what the results say it cost is not what it cost any more.
+    local b = redis.call('HMGET', batch_key(batch), 'state', 'forgetting')
+    if b[1] == 'final' and not b[2] then report_anew(batch, now_ms()) end
   end
   for name in string.gmatch(a[3] or '', '%S+') do
     local account = budget_key(name)
