@@ -138,7 +138,7 @@ async def test_an_orphan_keeps_its_slot_until_its_job_has_ended_and_its_money_is
 
 
 async def test_what_an_orphan_costs_after_the_report_is_reported_too(store: Store) -> None:
-    """Promise 28, for who reads the results: the page and the sheet say what was spent, and nobody writes them again."""
+    """Promise 28, for who reads the results: they say what was spent, and nobody would write them again."""
     (claim,) = await admitted(store, "a")
     second = await resent(store, claim, await intend(store, claim))
     _, version = await accept(store, second, "video_2")
