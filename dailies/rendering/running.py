@@ -29,6 +29,7 @@ from orchestrator.ledger import views
 from orchestrator.ledger.records import Batch
 from orchestrator.ledger.replacements import SUPERSEDED, Replacements, replacements
 from orchestrator.logs.redaction import redact
+from orchestrator.reasons.gate_words import when
 from orchestrator.reasons.stoppage import Stoppage, stoppage
 from orchestrator.settings import Settings
 from sandbox.config import SandboxConfig
@@ -164,7 +165,7 @@ async def _gates(session: Session, worker: Worker) -> str:
                 "cooling": view.cool_reason,
                 "stopped": view.message,
                 "paused": view.paused_reason,
-                "recovering": view.recovery_error,
+                "recovering": view.recovery_error or _look_words(view.next_look_at),
             }[word]
             word = f"{word}, {why}" if why else word
         seconds = answer.ask_again_in_s or 0
@@ -174,6 +175,12 @@ async def _gates(session: Session, worker: Worker) -> str:
             word, again = f"outside the window, until {local(opens_at)}", ""
         words.append(f"{name}: {word}{again}")
     return "; ".join(words)
+
+
+def _look_words(at: float | None) -> str:
+    """When the jobs that are listed there are looked at again."""
+    now = time.time()
+    return f"its jobs are looked at again {when(at, now)}" if at and at > now else "its jobs are looked at first"
 
 
 async def _archive(session: Session) -> str:

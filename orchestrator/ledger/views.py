@@ -30,8 +30,11 @@ class DeploymentView:
                         again, after `probes` times in vain, last with `probe_error`
     probation           one item at a time is tried there, until a create is accepted
     cool_reason         why it rests until `cool_until`; so do others that share its quota
-    recovering          Redis began anew, and the list of jobs there is still to be looked through; `recovery_error`:
-                        why that told nothing, `needs_person`: nor will it, so a person has to resume the deployment
+    recovering          Redis is new or began anew, and the list of jobs there is still to be looked through
+    first_look          nothing was known of that place; `next_look_at`: when it is looked at again, where one look was
+                        too early or told nothing; `recovery_error`: why, `needs_person`: nor will the next one, so a
+                        person has to resume the deployment
+    strays              jobs that the last look through the list found and nobody here knew
     paused              a person paused it, until `paused_until` or (None) until resumed; a pause may have run out
     """
 
@@ -50,8 +53,11 @@ class DeploymentView:
     paused_reason: str | None
     paused_by: str | None
     recovering: bool
+    first_look: bool
+    next_look_at: float | None
     recovery_error: str | None
     needs_person: bool
+    strays: int
 
     @classmethod
     def parse(cls, fields: Fields, quota: Fields, recovery: Fields) -> DeploymentView:
@@ -73,8 +79,11 @@ class DeploymentView:
             fields.get("paused_reason") or None,
             fields.get("paused_by") or None,
             "noticed_at" in recovery,
+            "bare" in recovery,
+            instant(recovery, "next_at"),
             recovery.get("error"),
             "person" in recovery,
+            int(recovery.get("strays") or 0),
         )
 
     def is_paused(self, now: float) -> bool:

@@ -85,14 +85,26 @@ def opening(found: Explanation, door: Door, view: DeploymentView) -> str:
     return f"{door.name} takes nothing now: {_detail(found, door, view)}."
 
 
-def recovering_words(view: DeploymentView) -> str:
-    """Why no create starts where Redis began anew."""
-    text = "Redis began anew, so the jobs that are listed there are looked through before anything is sent again"
-    if view.recovery_error is None:
-        return text
+def recovering_words(view: DeploymentView, now: float) -> str:
+    """Why no create starts where Redis is new or began anew, and when one may (`now`: Unix seconds)."""
     if view.needs_person:
-        return f"{text}, and that cannot be done: {view.recovery_error}"
-    return f"{text}; the last look failed, and it is tried again: {view.recovery_error}"
+        return (
+            f"nothing is sent yet: {view.recovery_error}. On a first run, or if nothing of what waits was ordered "
+            "before, let creates start"
+        )
+    text = "Redis began anew, so the jobs that are listed there are looked through before anything is sent again"
+    if view.first_look:
+        text = "this Redis knows no job there yet, so those that are listed are looked through before any is sent"
+    at = view.next_look_at if view.next_look_at and view.next_look_at > now else None
+    if view.recovery_error is not None:
+        again = f" {when(at, now)}" if at else ""
+        return f"{text}; the last look failed, and it is tried again{again}: {view.recovery_error}"
+    if at:
+        return (
+            f"{text}; one was made of late, and another that was forgotten may not be listed yet: they are looked at "
+            f"again {when(at, now)}, and if nothing more is found then, creates start"
+        )
+    return text
 
 
 def paused_words(fields: Fields) -> str:
@@ -155,7 +167,7 @@ def _detail(found: Explanation, door: Door, view: DeploymentView) -> str:
         again = f"; {asked_again(_when(view.probe_at, found))}" if view.probe_at else ""
         return f"it is stopped: {view.stopped}: {view.message}{again}"
     if door.gate == "recovering":
-        return recovering_words(view)
+        return recovering_words(view, found.now)
     if door.gate == "paused":
         by = f" by {view.paused_by}" if view.paused_by else ""
         why = f" ({view.paused_reason})" if view.paused_reason else ""

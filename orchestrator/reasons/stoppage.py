@@ -138,6 +138,8 @@ async def _barred(
     closed = {d.name: views[d.name] for d in serving}
     since = max((v.paused_at if v.is_paused(now) else v.stopped_at) or moved for v in closed.values())
     why = "; ".join(_why_closed(name, view, now) for name, view in closed.items())
+    if all(view.needs_person for view in closed.values()):
+        return Stoppage("deployments_stopped", f"{why}, then run again", since)
     if all(view.is_paused(now) for view in closed.values()):
         return Stoppage("deployments_paused", why, since)
     return Stoppage("deployments_stopped", f"mend the deployment and run again; {why}", since)
@@ -155,6 +157,6 @@ def _why_closed(name: str, view: DeploymentView, now: float) -> str:
         why = f" ({view.paused_reason})" if view.paused_reason else ""
         return f"{name} is paused{by}{why}: {resume}"
     if not view.stopped:
-        return f"{name}: {recovering_words(view)}: {resume}"
+        return f"{name}: {recovering_words(view, now)}: {resume}"
     again = f"; {asked_again(f'at {local(view.probe_at)}')}" if view.probe_at else ""
     return f"{name}: {view.stopped} ({view.message}){again}, or at once with {resume}"

@@ -4,6 +4,7 @@ before anything is paid again."""
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,10 @@ from orchestrator.ledger.keys import Ref
 from orchestrator.ledger.records import Claim
 from orchestrator.ledger.store import Store
 from orchestrator.ledger.views import deployment as view_of
+from orchestrator.reasons.explanation import explain
+from orchestrator.reasons.gate_words import gate_of, recovering_words, when
+from orchestrator.reasons.stoppage import stoppage
+from orchestrator.settings import NO_BUDGETS
 from tests.ledger import ALLOWANCE_S, batch_of, item, submit
 from tests.workers.creating import Desk, desk_at
 from tests.workers.test_restoration import receipt
@@ -376,9 +381,57 @@ async def test_where_nothing_can_be_listed_it_stays_closed_until_a_person_says(
     assert looked.person is person
     view = await view_of(place.store, "east")
     assert (view.recovering, view.needs_person) == (True, person)
+    told = recovering_words(view, time.time())
+    assert ("let creates start" in told) is person
+    if not person:
+        assert "it is tried again in " in told
     assert (await asker.ask(1, allowance_s=ALLOWANCE_S))["east"].gate == "recovering"
     await place.store.judge("east", {"resume": True})
     assert len((await asker.ask(1, allowance_s=ALLOWANCE_S))["east"].admitted) == 1
+
+
+async def test_a_first_run_at_a_server_without_a_list_is_told_what_that_means_and_what_to_do(place: Place) -> None:
+    await submitted(place, "a")
+    await place.desk.witness.fault(on="list", do="status", status=404, times=None)
+    await place.ask()
+    await place.look()
+    why = await stoppage(place.store, await batch_of(place.store), [place.desk.east])
+    assert why is not None
+    assert (why.reason, why.resume) == (
+        "deployments_stopped",
+        "east: nothing is sent yet: this server does not list its jobs (HTTP 404), so what was ordered there before "
+        "could be paid for again, unseen. On a first run, or if nothing of what waits was ordered before, let creates "
+        "start: dailies deployments resume east, then run again",
+    )
+
+
+async def test_at_an_endpoint_where_somebody_made_a_job_just_before_it_is_told_when_it_is_looked_at_again(
+    place: Place,
+) -> None:
+    """Promise 12: a first run cannot be told from a ledger that was lost, and that wait has an end."""
+    await made_elsewhere(place, "somebody else's")
+    east = place.desk.station.lines["east"]
+    patient = dataclasses.replace(east, deployment=east.deployment.model_copy(update={"settle_s": 300.0}))
+    place.desk.station = dataclasses.replace(place.desk.station, lines={"east": patient})
+    await submitted(place, "a")
+    await place.ask()
+    before = await view_of(place.store, "east")
+    assert (before.first_look, before.next_look_at) == (True, None)
+    asked_at, wait_s = time.time(), (await place.look()).again_in_s or 0
+    view = await view_of(place.store, "east")
+    assert view.next_look_at is not None
+    assert asked_at < view.next_look_at <= time.time() + wait_s + 1
+    soon = view.next_look_at - 1
+    assert f"again {when(view.next_look_at, soon)}" in recovering_words(view, soon)
+    found = await explain(place.store, Ref("spring", "a"), [place.desk.east], NO_BUDGETS)
+    assert found is not None
+    (door,) = found.doors
+    told = gate_of(dataclasses.replace(found, now=soon), door, view)
+    assert f"they are looked at again in 1 s, at {when(view.next_look_at, soon)[-8:]}" in told.detail
+    await place.later()
+    await place.claims()
+    assert (await view_of(place.store, "east")).next_look_at is None, "somebody looks"
+    assert "again" not in recovering_words(await view_of(place.store, "east"), soon)
 
 
 async def test_resuming_a_deployment_does_not_open_it_while_its_list_can_be_looked_through(place: Place) -> None:

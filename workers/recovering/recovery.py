@@ -192,7 +192,8 @@ async def _untold(store: Store, serving: Sequence[Deployment], doubt: Doubt, err
     """The list, or the archive, could not be read."""
     if not isinstance(error, ApiError) or not await tells_no_list(store, scope(serving[0]), error):
         return Looked(error=str(error), again_in_s=AGAIN_S)
-    text = f"this server does not list its jobs ({error}): whether items that wait were sent before cannot be told"
+    lists_none = f"this server does not list its jobs (HTTP {error.status})"
+    text = f"{lists_none}, so what was ordered there before could be paid for again, unseen"
     if doubt.clean:  # as far as can be told, nothing happened since
         log.warning("recovery.was_given_up", error=text)
         return Looked()

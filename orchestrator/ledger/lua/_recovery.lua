@@ -10,6 +10,7 @@
 --   clean          1: the last life of this ledger ended with nobody at work
 --   number         of the claim of whoever looks
 --   error          why the last look told nothing; `person` 1: only a person can go on
+--   next_at        when it is looked at again, where somebody looked and it was too early to tell, or could not be told (ms)
 --   settled        1: it was looked through under this run_id before; rows came since
 --   strays         jobs listed there that nobody here knows; strays_since: when the oldest was created. What is
 --                  submitted later is compared with them first
@@ -48,7 +49,7 @@ local function notice(scope, now)
       if newest[2] then redis.call('HSET', key, 'since', newest[2]) else redis.call('HSET', key, 'bare', 1) end
     end
     redis.call('HSET', key, 'noticed_run', run_id(), 'noticed_at', now)
-    redis.call('HDEL', key, 'clean', 'settled', 'error', 'person')
+    redis.call('HDEL', key, 'clean', 'settled', 'error', 'person', 'next_at')
     if r[3] and redis.call('HEXISTS', KEYS[1], 'left') == 1 then redis.call('HSET', key, 'clean', 1) end
     redis.call('ZADD', due, now, scope)
     return
@@ -61,7 +62,8 @@ end
 local function trust(scope)
   local key = recovery_key(scope)
   redis.call('HSET', key, 'trusted', run_id())
-  redis.call('HDEL', key, 'noticed_at', 'noticed_run', 'since', 'bare', 'clean', 'settled', 'number', 'error', 'person')
+  redis.call('HDEL', key, 'noticed_at', 'noticed_run', 'since', 'bare', 'clean', 'settled', 'number', 'error', 'person',
+             'next_at')
   redis.call('ZREM', P .. 'recover', scope)
   redis.call('HSET', KEYS[1], 'trusted_run', run_id())
   redis.call('HDEL', KEYS[1], 'left')
@@ -106,6 +108,7 @@ local function claim_recovery(scope, now, allowance)
   local key = recovery_key(scope)
   local number = math.max(now, tonumber(redis.call('HGET', key, 'number') or 0) + 1)
   redis.call('HSET', key, 'number', string.format('%.0f', number))
+  redis.call('HDEL', key, 'next_at')
   redis.call('ZADD', P .. 'recover', string.format('%.0f', now + allowance), scope)
   return number
 end

@@ -12,7 +12,11 @@
 
 local scope, what, number, now = ARGV[2], ARGV[3], tonumber(ARGV[4]), now_ms()
 local key = recovery_key(scope)
-local function due_in(ms) redis.call('ZADD', P .. 'recover', string.format('%.0f', now + tonumber(ms)), scope) end
+local function due_in(ms)
+  local at = string.format('%.0f', now + tonumber(ms))
+  redis.call('ZADD', P .. 'recover', at, scope)
+  return at
+end
 
 if what == 'claim' then
   notice(scope, now)
@@ -28,12 +32,12 @@ if what == 'renew' then
   due_in(ARGV[5])
 elseif what == 'later' then
   redis.call('HDEL', key, 'error', 'person')
-  due_in(ARGV[5])
+  redis.call('HSET', key, 'next_at', due_in(ARGV[5]))
 elseif what == 'failed' then
   local detail = cjson.decode(ARGV[5])
   redis.call('HSET', key, 'error', detail.error)
   if detail.person then redis.call('HSET', key, 'person', 1) else redis.call('HDEL', key, 'person') end
-  due_in(detail.again_ms)
+  redis.call('HSET', key, 'next_at', due_in(detail.again_ms))
 elseif what == 'trust' then
   local detail = cjson.decode(ARGV[5])
   if tonumber(redis.call('HGET', KEYS[1], 'sealed_at') or 0) >= detail.scanned_at then return -1 end
