@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -21,7 +22,7 @@ from orchestrator.settings import Quota
 WORDS = {
     "window": "outside its hours",
     "trying": "one create is tried",
-    "recovering": "Redis began anew",
+    "recovering": "its jobs are looked at first",
     "removed": "not configured",
 }
 
@@ -118,7 +119,12 @@ def notes(its: Standing) -> list[str]:
         if view.probe_error:
             found.append(f"asked {counted(view.probes, 'time')} in vain, last: {view.probe_error}")
     if view.recovering:
-        found.append(recovering_words(view))
+        found.append(recovering_words(view, time.time()))
+    if view.strays and its.deployment is not None and not its.deployment.shared:
+        found.append(
+            f"{counted(view.strays, 'job')} listed there when Redis began anew {'was' if view.strays == 1 else 'were'} "
+            "nobody's here: dailies reconcile --audit. If others create there, write shared: true"
+        )
     if view.stopped or its.paused or view.needs_person:
         found.append(f"dailies deployments resume {its.name} lets creates start there at once")
     if its.cooling:
