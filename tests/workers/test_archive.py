@@ -136,19 +136,21 @@ async def test_a_provider_that_cannot_be_asked_is_waited_for_as_long_again(tmp_p
 
 
 async def test_a_receipt_counts_the_creates_that_were_sent(store: Store, tmp_path: Path) -> None:
-    """The first time nothing left the machine: that was none."""
+    """The first time nothing left the machine: that was none. The second time it was refused."""
     async with desk_at(store) as desk:
         desk.station = dataclasses.replace(desk.station, sink=DirectorySink(tmp_path))
         first = await desk.admitted("a")
         await store.apply(first.ref, first.version, not_sent("connection refused"))
+        await desk.witness.fault(on="create", do="status", status=401)
+        await create(desk.station, await desk.admitted_again("a"))
         await create(desk.station, await desk.admitted_again("a"))
         desk.clock.off_s = 600
         rendering = await desk.item("a")
         seen = await desk.api.get(rendering.remote_id)
         await store.apply(rendering.ref, rendering.version, look(seen, rendering, desk.east, NOW))
         await archive(desk.station, await desk.item("a"))
-        assert (await desk.item("a")).made == 2
-        assert json.loads((tmp_path / "a/a.json").read_text("utf-8"))["attempts"] == 1
+        assert (await desk.item("a")).made == 3
+        assert json.loads((tmp_path / "a/a.json").read_text("utf-8"))["attempts"] == 2
 
 
 async def test_an_archive_that_refuses_gives_no_video_up(tmp_path: Path) -> None:
