@@ -22,6 +22,7 @@ from workers.video_api.departure import Departure, SendByPassedError
 from workers.video_api.download import DOWNLOAD_TIMEOUT_S, VIDEO_LIMIT, Downloads
 from workers.video_api.errors import ApiError
 from workers.video_api.faults import Faults
+from workers.video_api.transport import KEPT_S, download_transport
 
 CONNECT_TIMEOUT_S = 10.0
 #: All of them kept: looks come in rounds, and a new connection costs more than a look.
@@ -79,9 +80,13 @@ class Wire:
         self._proof = Proof(credential)
         tls = httpx.create_ssl_context()
 
-        def client(seconds: float, limits: httpx.Limits) -> httpx.AsyncClient:
+        def client(
+            seconds: float, limits: httpx.Limits, transport: httpx.AsyncBaseTransport | None = None
+        ) -> httpx.AsyncClient:
             timeout = httpx.Timeout(seconds, connect=min(CONNECT_TIMEOUT_S, seconds))
-            made = CountedClient(seen, verify=tls, timeout=timeout, limits=limits, headers=_HEADERS)
+            made = CountedClient(
+                seen, verify=tls, timeout=timeout, limits=limits, headers=_HEADERS, transport=transport
+            )
             made.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=()))  # no server fills our memory with them
             return made
 
@@ -97,7 +102,8 @@ class Wire:
         self.downloads = Downloads(
             client(
                 read_timeout_s,
-                httpx.Limits(max_connections=None, max_keepalive_connections=_DOWNLOADS_KEPT, keepalive_expiry=30),
+                httpx.Limits(max_connections=None, max_keepalive_connections=_DOWNLOADS_KEPT, keepalive_expiry=KEPT_S),
+                download_transport(tls),
             ),
             self._proof,
             self.faults,
