@@ -39,15 +39,15 @@ class Upload:
         self._blocks: list[BlobBlock] = []
         self._under_way: asyncio.Task[None] | None = None
 
-    async def add(self, block: bytes) -> None:
-        """Takes the next block, of BLOCK bytes unless it is the last. Raises ArchiveError, maybe of the one before."""
+    async def add(self, block: memoryview) -> None:
+        """Takes the next block, of BLOCK bytes unless it is the last; its memory is the caller's again then. Raises
+        ArchiveError, maybe of the one before."""
         if not self._blocks and not self._only:
             await in_thread(self._digest.add, block)
-            self._only = block
+            self._only = bytes(block)
             return
         if self._only:
-            first, self._only = self._only, b""
-            await self._send(first, await in_thread(_md5, first))
+            await self._send_only()
         await self._send(block, await in_thread(self._hashed, block))
 
     async def arrived(self) -> Arrived:
@@ -88,8 +88,7 @@ class Upload:
         left behind make an Azurite take the name for taken in the one call, and not in the other.)"""
         if not self._only:
             return False
-        only, self._only = self._only, b""
-        await self._send(only, await in_thread(_md5, only))
+        await self._send_only()
         await self.arrived()
         return True
 
@@ -99,15 +98,20 @@ class Upload:
             self._under_way.cancel()
             await asyncio.gather(self._under_way, return_exceptions=True)
 
-    def _hashed(self, block: bytes) -> bytes:
+    def _hashed(self, block: memoryview) -> bytes:
         self._digest.add(block)
         return _md5(block)
 
-    async def _send(self, block: bytes, md5: bytes) -> None:
+    async def _send_only(self) -> None:
+        only, self._only = self._only, b""
+        await self._send(only, await in_thread(_md5, only))
+
+    async def _send(self, block: bytes | memoryview, md5: bytes) -> None:
+        """Copies the block only once the one before is with the store: the connection may hold that one twice."""
         if self._under_way is not None:
             await self._under_way
         self._blocks.append(BlobBlock(f"{self._id}-{len(self._blocks):06d}"))
-        self._under_way = asyncio.create_task(self._stage(self._blocks[-1].id, block, md5))
+        self._under_way = asyncio.create_task(self._stage(self._blocks[-1].id, bytes(block), md5))
 
     async def _stage(self, block_id: str, block: bytes, md5: bytes) -> None:
         """With its MD5 beside it, a block that was damaged on the way is refused; then it is sent again."""
@@ -122,7 +126,7 @@ class Upload:
                     return
 
 
-def _md5(block: bytes) -> bytes:
+def _md5(block: bytes | memoryview) -> bytes:
     return hashlib.md5(block, usedforsecurity=False).digest()
 
 

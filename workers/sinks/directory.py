@@ -168,7 +168,7 @@ class DirectorySink:
         return ArchiveUnavailable(f"{where}: {said}.", mend)
 
 
-def _write(part: PartFile, digest: Digest, block: bytes) -> None:
+def _write(part: PartFile, digest: Digest, block: memoryview) -> None:
     part.write(block)
     digest.add(block)
 

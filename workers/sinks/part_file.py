@@ -35,7 +35,7 @@ class PartFile:
         _make_folder(self._final.parent)
         self._path, self._fd = self._claimed()
 
-    def write(self, block: bytes) -> None:
+    def write(self, block: bytes | memoryview) -> None:
         view = memoryview(block)
         while view:
             view = view[os.write(self._fd, view) :]

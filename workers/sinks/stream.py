@@ -22,7 +22,7 @@ class Digest:
         self._sha256 = hashlib.sha256()
         self._md5 = hashlib.md5(usedforsecurity=False)
 
-    def add(self, block: bytes) -> None:
+    def add(self, block: bytes | memoryview) -> None:
         self._length += len(block)
         self._sha256.update(block)
         self._md5.update(block)
@@ -31,8 +31,9 @@ class Digest:
         return Arrived(self._length, self._sha256.hexdigest(), self._md5.digest())
 
 
-async def blocks_of(chunks: AsyncIterator[bytes], size: int) -> AsyncGenerator[bytes, None]:
-    """The same bytes in blocks of exactly `size`, the last one shorter. Holds one block and one chunk at a time."""
+async def blocks_of(chunks: AsyncIterator[bytes], size: int) -> AsyncGenerator[memoryview, None]:
+    """The same bytes in blocks of exactly `size`, the last one shorter. Holds one block and one chunk at a time: a
+    block is to be used before the next one is asked for, which comes in its place."""
     buffer, filled = memoryview(bytearray(size)), 0  # one for all blocks: growing it anew would scatter the heap
     async for chunk in chunks:
         left = memoryview(chunk)
@@ -42,9 +43,9 @@ async def blocks_of(chunks: AsyncIterator[bytes], size: int) -> AsyncGenerator[b
             left, filled = left[take:], filled + take
             if filled == size:
                 filled = 0
-                yield bytes(buffer)
+                yield buffer
     if filled:
-        yield bytes(buffer[:filled])
+        yield buffer[:filled]
 
 
 async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

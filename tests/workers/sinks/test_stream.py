@@ -1,13 +1,14 @@
-"""Bytes on their way: what a cancellation must not do."""
+"""Bytes on their way: in one piece of memory, and what a cancellation must not do."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import AsyncIterator
 
 import pytest
 
-from workers.sinks.stream import in_thread
+from workers.sinks.stream import blocks_of, in_thread
 
 
 async def test_a_cancelled_call_ends_only_when_its_thread_has_ended() -> None:
@@ -45,3 +46,18 @@ async def test_a_call_that_fails_after_it_was_cancelled_is_still_a_cancellation(
     release.set()
     with pytest.raises(asyncio.CancelledError):
         await call
+
+
+async def test_a_block_is_the_same_memory_as_the_one_before_and_whole_while_it_is_looked_at() -> None:
+    chunks = [b"abc", b"defgh", b"", b"i"]
+
+    async def arriving() -> AsyncIterator[bytes]:
+        for chunk in chunks:
+            yield chunk
+
+    seen, places = [], set()
+    async for block in blocks_of(arriving(), 4):
+        seen.append(bytes(block))
+        places.add(id(block.obj))
+    assert seen == [b"abcd", b"efgh", b"i"]
+    assert len(places) == 1
