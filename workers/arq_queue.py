@@ -49,6 +49,14 @@ class Elsewhere(Exception):
     """This worker cannot run the step: another one that reads the queue shall take it."""
 
 
+class _Tasks(dict[str, asyncio.Task[Any]]):
+    """What runs, by its job. Where Redis has forgotten that a job runs (a failover), it is picked once more: its claim
+    lets only one of the two decide, but whichever ends first takes away what arq looks for at the other's end."""
+
+    def __delitem__(self, job: str) -> None:
+        self.pop(job, None)
+
+
 class ArqQueue:
     """One arq queue: what this worker puts on it, and the arq worker that runs steps from it.
 
@@ -94,6 +102,7 @@ class ArqQueue:
             log_results=False,
         )
         self._slots.limit(worker)
+        worker.job_tasks = _Tasks()
         return worker
 
     def _function(self, name: str, step: Step) -> Function:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+import arq.constants
 import arq.jobs
 import arq.worker
 import pytest
@@ -91,6 +92,28 @@ async def test_a_step_put_there_twice_runs_once(store: Store) -> None:
     async with running(q):
         await emptied(q)
     assert work.ran == ["a"]
+
+
+async def test_a_step_of_which_redis_has_forgotten_that_it_runs_may_run_twice_at_once_and_nothing_breaks(
+    store: Store,
+) -> None:
+    """As after a failover. Its claim lets only one decide."""
+    work = Work()
+    q = queue(store, work)
+    await q.put([claim()])
+    async with running(q):
+        await work.begun.wait()
+        work.begun.clear()
+        job = store.keys.job("archive", claim().ref, claim().version)
+        await store.redis.delete(arq.constants.in_progress_key_prefix + job)
+        await work.begun.wait()
+        work.let_go.set()
+
+        async def ended() -> bool:
+            return q._arq.jobs_complete + q._arq.jobs_failed == 2
+
+        await until(ended)
+        assert (q._arq.jobs_complete, q._arq.jobs_failed) == (2, 0)
 
 
 async def test_a_step_that_only_waits_gives_its_slot_back_and_goes_on(store: Store) -> None:
