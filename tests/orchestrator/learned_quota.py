@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from math import inf
 
 from orchestrator.admission.controller import ADMIT_MARGIN, SEND_MARGIN, SEND_SLACK_S, interval_s
+from orchestrator.ledger.store import Store
 from orchestrator.planning.bucket import pulled_in, take_token
 from orchestrator.planning.desk import Desk, Gate
 from orchestrator.settings import AUTO_START, Deployment
@@ -15,13 +16,27 @@ from orchestrator.settings import AUTO_START, Deployment
 HOLD, LONGEST_HOLD = 64, 1024
 GUESS_HOLD = 16
 FIRST_WAIT, WAIT_STEP, LONGEST_WAIT = 600_000, 4, 14_400_000
-STEP, LONGEST_STEP_UP = 0.05, 0.5
+LEAST_STEP, STEP, LONGEST_STEP_UP = 0.02, 0.05, 0.5
 CREATES_KEPT = 64
 DOUBT_MS, LONGEST_DOUBT, BELIEVED = 2_000, 30_000, 5
 SETTLE_STEP, LONGEST_SETTLE = 1_000, 10_000
 RATE_COOL_MS, NONE_RUNS_MS, LONGEST_BACKOFF = 10_000, 10_000, 60_000
-AS_CONFIGURED, EXPLAINED = 0.97, 0.4
+LESS, AS_CONFIGURED, EXPLAINED = 0.9, 0.97, 0.4
 TOLD_EVERY_MS, OUTDATED_MS = 60_000, 600_000
+
+#: So much sooner is more tried again: what takes a thousand creates then takes a few.
+SCALE = 32
+FIRST_HOLD, LAST_HOLD = HOLD // SCALE, LONGEST_HOLD // SCALE
+
+
+def to_scale(store: Store) -> None:
+    """More is tried sooner by the scripts too."""
+    told = f"local HOLD, LONGEST_HOLD = {HOLD}, {LONGEST_HOLD}"
+    for name in ("accept", "transition"):  # those that learn
+        text = str(store.scripts._scripts[name].script)
+        assert text.count(told) == 1
+        text = text.replace(told, f"local HOLD, LONGEST_HOLD = {FIRST_HOLD}, {LAST_HOLD}")
+        store.scripts._scripts[name] = store.redis.register_script(text)
 
 
 @dataclass
@@ -59,6 +74,7 @@ class LearnedQuota:
     rate_hold: int | None = None
     rate_step: float | None = None
     rate_doubt: bool = False
+    rate_at: float | None = None
     creates: deque[float] = field(default_factory=lambda: deque(maxlen=CREATES_KEPT))  # the newest first
 
     def configure(self, deployment: Deployment, now: float) -> None:
@@ -81,7 +97,7 @@ class LearnedQuota:
             self.slots_ok = self.proven = self.slots_doubt = 0
             self.growing, self.slots_cap = slots == "auto", slots
         if rate != self.rate_cap:
-            self.per_minute = self.rate_proven = self.rate_hold = self.rate_step = None
+            self.per_minute = self.rate_proven = self.rate_hold = self.rate_step = self.rate_at = None
             self.rate_ok, self.rate_doubt = 0, False
             self.rate_cap = rate
 
@@ -147,34 +163,39 @@ class LearnedQuota:
             self._cool(now + retry_ms)
         return besides
 
-    def too_many_a_minute(self, now: float, retry_ms: float | None) -> None:
+    def too_many_a_minute(self, now: float, retry_ms: float | None, sent_at: float) -> None:
         next_at = now + (RATE_COOL_MS if retry_ms is None else retry_ms)
         was_cooling = self.cool_until > now
         self._cool(next_at)
         paces = [60_000 * n / (next_at - sent_at) for n, sent_at in enumerate(self.creates, 1) if sent_at < next_at]
-        if was_cooling or not paces:
+        known = self.rate_at is not None and sent_at <= self.rate_at <= now
+        if was_cooling or known or not paces:
             return
-        measured, current = max(paces), self.per_minute or float(self.rate_cap or inf)
-        allowed, hold = measured, self.hold
-        if self.rate_proven is not None and self.rate_proven < current:
-            allowed, hold = self.rate_proven, min(2 * (self.rate_hold or self.hold), self.longest_hold)
+        measured, current, proven = max(paces), self.per_minute or float(self.rate_cap or inf), self.rate_proven
+        allowed, hold, step = measured, self.rate_hold or self.hold, STEP
+        if proven is not None and proven < current:
+            allowed, hold = proven, min(max(2 * hold, self.hold), self.longest_hold)
+            step = float(f"{max(LEAST_STEP, min(STEP, (current / proven - 1) / 2)):.4f}")
         else:
-            unexplained = measured >= AS_CONFIGURED * current or measured < EXPLAINED * current
-            if unexplained and not self.rate_doubt:
-                self.rate_doubt, self.rate_ok = True, 0
+            held = proven is not None or self.per_minute is None
+            near, few = measured >= AS_CONFIGURED * current, measured < EXPLAINED * current
+            if (few or (near and held)) and not self.rate_doubt:
+                self.rate_doubt, self.rate_ok, self.rate_at = True, 0, now
                 return
-            if measured >= AS_CONFIGURED * current:
-                allowed = 0.9 * current
-            if measured < EXPLAINED * current:
+            if near or not held:
+                allowed = min(measured, LESS * current)
+            hold = self.hold if held else hold
+            if few:
                 allowed, hold = current / 2, GUESS_HOLD
+            self.rate_proven = None
         if current < inf:
             slower = current / allowed
             self.tat, self.sent_tat = (
                 round(now + (tat - now) * slower, 3) if tat > now else tat for tat in (self.tat, self.sent_tat)
             )
         self.per_minute = float(f"{allowed:.4f}")
-        self.rate_ok, self.rate_hold, self.rate_step = 0, hold, STEP
-        self.rate_proven, self.rate_doubt = None, False
+        self.rate_ok, self.rate_hold, self.rate_step = 0, hold, step
+        self.rate_doubt, self.rate_at = False, now
 
     def accepted(self, sent_at: float, running: int, now: float) -> None:
         """`running`: jobs of all that share the quota, this one too; `used` has creates that are out besides."""
@@ -208,6 +229,10 @@ class LearnedQuota:
         cap, step = float(self.rate_cap or inf), self.rate_step or STEP
         if self.per_minute is None or self.per_minute >= cap:
             return
+        if self.rate_proven is not None and self.rate_proven < self.per_minute:
+            self.rate_hold = min(self.rate_hold or self.hold, self.hold)
+        else:
+            self.rate_hold = self.rate_hold or self.hold
         self.rate_proven, self.rate_step = self.per_minute, min(2 * step, LONGEST_STEP_UP)
         self.per_minute = float(f"{min(self.per_minute * (1 + step), cap):.4f}")
 

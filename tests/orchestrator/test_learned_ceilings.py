@@ -28,21 +28,17 @@ from orchestrator.admission.controller import Admission, pace
 from orchestrator.items.decision import Decision
 from orchestrator.items.states import Event
 from orchestrator.ledger.records import Claim, decode
-from orchestrator.ledger.store import Store
 from orchestrator.planning import Workload
 from orchestrator.planning.book import Admitted, Book
 from orchestrator.redis.connection import connect
 from orchestrator.settings import Deployment
 from tests.ledger import accept, deployment, item, submit
 from tests.orchestrator import learned_quota as rules
-from tests.orchestrator.learned_quota import LearnedQuota, LearningDesk
+from tests.orchestrator.learned_quota import FIRST_HOLD, LAST_HOLD, LearnedQuota, LearningDesk, to_scale
 from tests.orchestrator.virtual_clock import on_virtual_time, start_ms, tell
 
 T = TypeVar("T")
 
-#: So much sooner is more tried again: what takes a thousand creates then takes a few.
-SCALE = 32
-FIRST_HOLD, LAST_HOLD = rules.HOLD // SCALE, rules.LONGEST_HOLD // SCALE
 #: Of a deployment that cannot be reached: the first pause and the longest (milliseconds).
 PAUSES_MS = (1_000, 60_000)
 MODELS = ("sora-2", "sora-2", "sora-2-pro")
@@ -83,16 +79,6 @@ class Open:
     given: Admitted
     intent_at: int = 0
     rendering: bool = False
-
-
-def to_scale(store: Store) -> None:
-    """More is tried sooner."""
-    told = f"local HOLD, LONGEST_HOLD = {rules.HOLD}, {rules.LONGEST_HOLD}"
-    for name in ("accept", "transition"):  # those that learn
-        text = str(store.scripts._scripts[name].script)
-        assert text.count(told) == 1
-        text = text.replace(told, f"local HOLD, LONGEST_HOLD = {FIRST_HOLD}, {LAST_HOLD}")
-        store.scripts._scripts[name] = store.redis.register_script(text)
 
 
 class SameNumbers(RuleBasedStateMachine):
@@ -241,7 +227,7 @@ class SameNumbers(RuleBasedStateMachine):
         self.return_(each, {"refused": kind, "reason": "429", **told})
         quota = each.desk.meter
         if kind == "rate":
-            quota.too_many_a_minute(self.now, retry_ms)
+            quota.too_many_a_minute(self.now, retry_ms, each.intent_at)
             return
         running = self.out(quota, rendering=True)
         besides = quota.too_many_at_once(self.now, self.out(quota, rendering=False), running, retry_ms)
@@ -333,7 +319,7 @@ def numbers(fields: dict[str, str]) -> dict[str, float | None]:
     counted = ("tat", "sent_tat", "cool_until", "slots_ok", "slots_proven", "rate_ok")
     flags = ("slots_growing", "slots_doubt", "rate_doubt")
     slots = ("learned_slots", "slots_base", "slots_hold", "slots_at", "slots_wait")
-    learned = (*slots, "learned_per_minute", "rate_proven", "rate_hold", "rate_step")
+    learned = (*slots, "learned_per_minute", "rate_proven", "rate_hold", "rate_step", "rate_at")
     return {
         **{name: float(fields.get(name, 0)) for name in (*counted, *flags)},
         **{name: float(fields[name]) if name in fields else None for name in learned},
@@ -361,6 +347,7 @@ def expected(quota: LearnedQuota) -> dict[str, float | None]:
         "rate_proven": quota.rate_proven,
         "rate_hold": quota.rate_hold,
         "rate_step": quota.rate_step,
+        "rate_at": quota.rate_at,
     }
 
 

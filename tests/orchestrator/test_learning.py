@@ -7,9 +7,11 @@ from dataclasses import replace
 import pytest
 from arq.connections import ArqRedis
 
+from orchestrator.ledger.records import Claim
 from orchestrator.ledger.store import Store
 from orchestrator.settings import Deployment
 from tests.ledger import accept, admit, deployment, intend, item, keys, submit
+from tests.orchestrator.learned_quota import to_scale
 from tests.orchestrator.strict_provider import Night, Provider, night
 from tests.orchestrator.virtual_clock import on_virtual_time, start_ms, tell
 from workers.rendering.verdict import decide
@@ -35,6 +37,36 @@ async def render(store: Store, east: Deployment, provider: Provider, count: int,
 async def learned(store: Store, name: str = "east") -> dict[str, float]:
     fields = await store.read(store.keys.deployment(name))
     return {what: float(value) for what, value in fields.items() if what.startswith("learned_")}
+
+
+EAST = deployment(per_minute=60)
+
+
+async def wait(store: Store, ms: int) -> None:
+    """Time passes."""
+    seconds, us = (int(part) for part in await store.redis.hmget(store.keys.meta, "test_s", "test_us"))
+    await tell(store, seconds * 1000 + us // 1000 + ms)
+
+
+async def leave(store: Store, gap_ms: int) -> Claim:
+    """One create is on its way, so long after the last."""
+    await wait(store, gap_ms)
+    (claim,) = (await admit(store, EAST, most=1)).admitted
+    return replace(claim, version=await intend(store, claim))
+
+
+async def take(store: Store, count: int, *, gap_ms: int = 5_000) -> None:
+    """So many are accepted, one by one."""
+    for _ in range(count):
+        claim = await leave(store, gap_ms)
+        await accept(store, claim, f"video_{claim.ref.item}_{claim.attempt}")
+
+
+async def refuse(store: Store, claim: Claim | None = None) -> None:
+    """One is too many, and the next may follow in a moment."""
+    claim = claim or await leave(store, 5_000)
+    refused = Refused(RefusalKind.RATE_LIMITED, 429, None, "rate limit", None, 0.1)
+    await store.apply(claim.ref, claim.version, decide(refused, EAST))
 
 
 @pytest.mark.parametrize(
@@ -122,6 +154,51 @@ async def test_a_neighbour_makes_room_for_itself_by_the_refusals_that_it_causes(
     assert seen.span_ms(LEARNING) <= 1.06 * (250 - LEARNING) * 60_000 / 42
 
 
+async def test_a_neighbour_that_comes_again_and_again_is_left_what_it_takes(ledger: Store) -> None:
+    """It is refused with us while we learn, and then has more than it showed: we make room in few steps."""
+    seen = await render(ledger, deployment(per_minute=120), Crowded(120, 1_500, window_ms=10_000), 180)
+    assert seen.refused_after(LEARNING) < 0.02
+    assert seen.span_ms(LEARNING) <= 1.15 * (180 - LEARNING) * 60_000 / 80
+
+
+async def test_what_is_tried_in_vain_is_tried_by_less_and_ever_later_until_something_holds(ledger: Store) -> None:
+    """Here 2 accepted creates stand for 64. A pace that held is not doubted for what was tried above it."""
+    to_scale(ledger)
+    await submit(ledger, [item(f"k{n}") for n in range(130)], deployments=[EAST])
+    await take(ledger, 9, gap_ms=1_100)
+    await refuse(ledger)
+    found = (await learned(ledger))["learned_per_minute"]
+    assert 30 < found < 50
+    for accepted, more in ((2, 1.05), (4, 1.025), (8, 1.02), (16, 1.02)):
+        await take(ledger, accepted - 1)
+        assert await learned(ledger) == {"learned_per_minute": found}
+        await take(ledger, 1)
+        assert (await learned(ledger))["learned_per_minute"] == pytest.approx(found * more, rel=1e-5)
+        await refuse(ledger)
+        assert await learned(ledger) == {"learned_per_minute": found}
+    await take(ledger, 32)
+    assert (await learned(ledger))["learned_per_minute"] == pytest.approx(found * 1.02, rel=1e-5)
+    await take(ledger, 32)
+    held = (await learned(ledger))["learned_per_minute"]
+    assert held == pytest.approx(found * 1.02 * 1.04, rel=1e-5)
+    await take(ledger, 2)
+    assert (await learned(ledger))["learned_per_minute"] > held, "the pauses are short again"
+
+
+async def test_what_was_out_with_the_first_that_was_refused_teaches_nothing_more(ledger: Store) -> None:
+    """The answers of creates that left one after the other come one after the other too."""
+    await submit(ledger, [item(f"k{n}") for n in range(20)], deployments=[EAST])
+    await take(ledger, 9, gap_ms=1_100)
+    first, *others = [await leave(ledger, 1_100) for _ in range(3)]
+    await refuse(ledger, first)
+    found = await learned(ledger)
+    assert found["learned_per_minute"] < 60
+    for claim in others:
+        await wait(ledger, 500)
+        await refuse(ledger, claim)
+        assert await learned(ledger) == found
+
+
 async def test_what_is_reserved_is_never_asked_for(ledger: Store) -> None:
     east = deployment(per_minute=60, concurrent=3, reserve={"per_minute": 18, "concurrent": 1})
     seen = await render(ledger, east, Provider(42, slots=2, window_ms=10_000), 60, render_ms=2_000)
@@ -195,6 +272,21 @@ async def test_two_workers_with_other_numbers_keep_what_was_learned(ledger: Stor
         await admit(ledger, deployment(concurrent=concurrent))
     assert await learned(ledger) == {"learned_slots": 2}
     assert 1 <= await ledger.redis.zcard(ledger.keys.open("east")) <= 2
+
+
+class Crowded(Provider):
+    """Another program creates there every so often (ms), whatever the answer."""
+
+    def __init__(self, per_minute: float, every_ms: int, *, window_ms: int) -> None:
+        super().__init__(per_minute, window_ms=window_ms)
+        self._every_ms, self._next = every_ms, 0
+
+    def create(self, now: int, render_ms: int) -> Refused | None:
+        self._next = self._next or now
+        while self._next <= now:
+            super().create(self._next, 1)
+            self._next += self._every_ms
+        return super().create(now, render_ms)
 
 
 class Neighbour(Provider):

@@ -4,11 +4,12 @@
 local HOLD, LONGEST_HOLD = 64, 1024   -- at most one refusal in so many creates is for trying more
 local GUESS_HOLD = 16                 -- a pace that was halved without knowing better is tried higher sooner
 local FIRST_WAIT, WAIT_STEP, LONGEST_WAIT = 600000, 4, 14400000   -- one slot more is tried after so long, too
-local STEP, LONGEST_STEP_UP = 0.05, 0.5
+local LEAST_STEP, STEP, LONGEST_STEP_UP = 0.02, 0.05, 0.5
 local CREATES_KEPT = 64
 local DOUBT_MS, LONGEST_DOUBT, BELIEVED = 2000, 30000, 5
 local SETTLE_STEP, LONGEST_SETTLE = 1000, 10000
 local RATE_COOL_MS, NONE_RUNS_MS, LONGEST_BACKOFF = 10000, 10000, 60000
+local LESS = 0.9                      -- of a pace that did not hold
 local AS_CONFIGURED = 0.97            -- a measured pace that is so near to the current one says nothing against it
 local EXPLAINED = 0.4                 -- where fewer were sent than that part of the pace, it is not what was too many
 local OUT, RUNNING = {creating = true, rendering = true}, {rendering = true}
@@ -84,41 +85,51 @@ local function slow_down(qkey, slower, now)
   end
 end
 
--- Too many a minute: wait as told, then go on no faster than it was allowed.
-local function heed_rate(qkey, name, verdict, now)
+-- Too many a minute: wait as told, then go on no faster than it was allowed. What was sent before the last lesson teaches
+-- nothing new: it was out with the first.
+local function heed_rate(qkey, name, verdict, now, sent_at)
   local q = redis.call('HMGET', qkey, 'cool_until', 'rate_cap', 'learned_per_minute', 'rate_proven', 'rate_hold', 'rate_doubt',
-                       'cooled_at')
+                       'cooled_at', 'rate_at')
   local next_at = now + (verdict.retry_ms or RATE_COOL_MS)
   local rests = rest_until(qkey, q[1], q[7], now)
   cool(qkey, next_at, verdict.reason, now)
-  if rests then return end    -- it was out with the first
+  local taught_at = tonumber(q[8])
+  if rests or sent_at and taught_at and sent_at <= taught_at and taught_at <= now then return end
   local measured = measured_pace(redis.call('LRANGE', P .. 'creates:' .. name, 0, -1), next_at)
   if not measured then return end
-  local current = tonumber(q[3]) or tonumber(q[2]) or math.huge
-  local allowed, hold, proven = measured, HOLD, tonumber(q[4])
+  local learned, proven, hold = tonumber(q[3]), tonumber(q[4]), tonumber(q[5] or HOLD)
+  local current = learned or tonumber(q[2]) or math.huge
+  local allowed, step = measured, STEP
   if proven and proven < current then
-    allowed, hold = proven, math.min(2 * tonumber(q[5] or HOLD), LONGEST_HOLD)
+    -- What is tried in vain is tried again by less, and ever later: the share of creates that are refused falls with time.
+    allowed, hold = proven, math.min(math.max(2 * hold, HOLD), LONGEST_HOLD)
+    step = math.max(LEAST_STEP, math.min(STEP, (current / proven - 1) / 2))
   else
-    -- Too fast by a little, by chance; or slower than allowed, and yet too many: others ask there too.
-    local unexplained = measured >= AS_CONFIGURED * current or measured < EXPLAINED * current
-    if unexplained and not q[6] then
-      redis.call('HSET', qkey, 'rate_doubt', 1, 'rate_ok', 0)
+    -- Too fast by a little, by chance, where it had held so far; or slower than allowed, and yet too many: others ask there
+    -- too.
+    local held, near, few = proven or not learned, measured >= AS_CONFIGURED * current, measured < EXPLAINED * current
+    if (few or near and held) and not q[6] then
+      redis.call('HSET', qkey, 'rate_doubt', 1, 'rate_ok', 0, 'rate_at', now)
       return
     end
-    if measured >= AS_CONFIGURED * current then allowed = 0.9 * current end
-    if measured < EXPLAINED * current then allowed, hold = current / 2, GUESS_HOLD end
+    -- Others that are refused with us make room for what is measured: what was learned so was too much.
+    if near or not held then allowed = math.min(measured, LESS * current) end
+    if held then hold = HOLD end
+    if few then allowed, hold = current / 2, GUESS_HOLD end
+    proven = nil
   end
   if current < math.huge then slow_down(qkey, current / allowed, now) end
   redis.call('HSET', qkey, 'learned_per_minute', string.format('%.4f', allowed), 'rate_ok', 0, 'rate_hold', hold,
-             'rate_step', STEP)
-  redis.call('HDEL', qkey, 'rate_proven', 'rate_doubt')
+             'rate_step', string.format('%.4f', step), 'rate_at', now)
+  redis.call('HDEL', qkey, 'rate_doubt')
+  if not proven then redis.call('HDEL', qkey, 'rate_proven') end
 end
 
-local function heed(deployment, verdict, now)
+local function heed(deployment, verdict, now, sent_at)
   local name = redis.call('HGET', P .. 'deployment:' .. deployment, 'quota') or ''
   local qkey = quota_key(deployment, name)
   if verdict.refused == 'slots' then return heed_slots(deployment, qkey, sharers(deployment, name), verdict, now) end
-  heed_rate(qkey, name ~= '' and 'quota:' .. name or deployment, verdict, now)
+  heed_rate(qkey, name ~= '' and 'quota:' .. name or deployment, verdict, now, sent_at)
 end
 
 -- After enough accepted creates, a slot is waited for less long.
@@ -140,7 +151,7 @@ local function heed_accepted(deployment, sent_at, now)
   redis.call('LTRIM', creates, 0, CREATES_KEPT - 1)
   local q = redis.call('HMGET', qkey, 'slots_cap', 'learned_slots', 'slots_growing', 'slots_ok', 'slots_hold',
                        'slots_proven', 'rate_cap', 'learned_per_minute', 'rate_ok', 'rate_hold', 'rate_step',
-                       'rate_doubt', 'slots_at', 'slots_wait')
+                       'rate_doubt', 'slots_at', 'slots_wait', 'rate_proven')
   settle_less(dkey)
   if q[1] and q[1] ~= '' then
     local members = sharers(deployment, name)
@@ -164,18 +175,19 @@ local function heed_accepted(deployment, sent_at, now)
   redis.call('HSET', qkey, 'rate_ok', 0)
   local now_allowed, cap = tonumber(q[8]), tonumber(q[7]) or math.huge
   if not now_allowed or now_allowed >= cap then return end
-  local step = tonumber(q[11] or STEP)
-  redis.call('HSET', qkey, 'rate_proven', q[8], 'rate_step', math.min(2 * step, LONGEST_STEP_UP),
+  local step, hold = tonumber(q[11] or STEP), tonumber(q[10] or HOLD)
+  if q[15] and tonumber(q[15]) < now_allowed then hold = math.min(hold, HOLD) end    -- what was tried has held
+  redis.call('HSET', qkey, 'rate_proven', q[8], 'rate_step', math.min(2 * step, LONGEST_STEP_UP), 'rate_hold', hold,
              'learned_per_minute', string.format('%.4f', math.min(now_allowed * (1 + step), cap)))
 end
 
 -- Closes a deployment's admission for a while, or until somebody or a probe opens it again: then in how many ms it is
--- probed, unless it was stopped before. Or heeds the refusal of one create too many.
-local function judge(deployment, verdict, now)
+-- probed, unless it was stopped before. Or heeds the refusal of one create too many, and when that was sent.
+local function judge(deployment, verdict, now, sent_at)
   if not verdict or not deployment then return end
   local dkey = P .. 'deployment:' .. deployment
   if verdict.stop then return trip(dkey, verdict.stop, verdict.message or '', now) end
-  if verdict.refused then return heed(deployment, verdict, now) end
+  if verdict.refused then return heed(deployment, verdict, now, sent_at) end
   if verdict.backoff then return back_off(dkey, verdict.cool_ms, verdict.backoff, verdict.reason, now) end
   if not verdict.cool_ms then return end
   -- A quota that is used up is used up for all who draw on it.

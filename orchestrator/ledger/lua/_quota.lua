@@ -14,6 +14,7 @@
 --   slots_doubt             refusals in a row of what had been allowed before: a slot may be given back late, or
 --                           somebody else have it for a moment. The fifth, after a minute, is believed
 --   rate_doubt              a refusal that the pace does not explain; the second is believed
+--   rate_at                 when a refusal taught something, or was doubted
 --   told_at                 when a worker last told the configured numbers
 -- A deployment's own hash has settle_ms besides: how long after a job's end its slot is still in use there.
 -- The list 'creates:…' has when the newest accepted creates were sent.
@@ -21,7 +22,7 @@
 local AUTO_START = 2
 local LEARNED_SLOTS = {'learned_slots', 'slots_base', 'slots_ok', 'slots_hold', 'slots_at', 'slots_wait', 'slots_growing',
                        'slots_proven', 'slots_doubt'}
-local LEARNED_RATE = {'learned_per_minute', 'rate_proven', 'rate_ok', 'rate_hold', 'rate_step', 'rate_doubt'}
+local LEARNED_RATE = {'learned_per_minute', 'rate_proven', 'rate_ok', 'rate_hold', 'rate_step', 'rate_doubt', 'rate_at'}
 
 local function quota_key(deployment, name)
   return name and name ~= '' and P .. 'quota:' .. name or P .. 'deployment:' .. deployment

@@ -78,7 +78,9 @@ end
 if to == 'archived' and patch.delete_in_ms then
   redis.call('ZADD', P .. 'deletions', string.format('%.0f', now + patch.delete_in_ms), attempt_ref(batch, id, n))
 end
-local probed_in = judge(i[4], patch.deployment, now)
+local refused = patch.deployment and patch.deployment.refused
+local sent_at = refused and tonumber(redis.call('HGET', attempt_key(batch, id, n), 'intent_at'))
+local probed_in = judge(i[4], patch.deployment, now, sent_at)
 if patch.archive_closed_ms then
   redis.call('HSET', KEYS[1], 'archive_closed_until', string.format('%.0f', now + patch.archive_closed_ms))
 end
