@@ -140,10 +140,11 @@ class Admission:
         request = self._request(tuple(d.name for d in self.deployments if among is None or d.name in among))
         gates, admitted = await self._store.scripts.run("admit", most, round(allowance_s * 1000), request)
         claims: dict[str, list[Claim]] = {}
+        told = log.bind() if admitted else log  # each line of an unbound one would be bound anew
         for deployment, *raw in admitted:
             name, claim = deployment.decode(), Claim.parse([b"create", *raw])
             claims.setdefault(name, []).append(claim)
-            log.info(
+            told.info(
                 "item.admitted",
                 batch=claim.ref.batch,
                 key=claim.ref.item,
