@@ -83,7 +83,6 @@ class WireServer:
     scripts: list[Script]
     requests: list[Received] = field(default_factory=list)
     port: int = 0
-    connections: int = 0
 
     @property
     def url(self) -> str:
@@ -103,7 +102,6 @@ class WireServer:
         await self._server.wait_closed()
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
         task = asyncio.ensure_future(self._serve(reader, writer))
         self._open.add(task)
         task.add_done_callback(self._open.discard)

@@ -22,7 +22,6 @@ from workers.video_api.departure import Departure, SendByPassedError
 from workers.video_api.download import DOWNLOAD_TIMEOUT_S, VIDEO_LIMIT, Downloads
 from workers.video_api.errors import ApiError
 from workers.video_api.faults import Faults
-from workers.video_api.transport import KEPT_S, download_transport
 
 CONNECT_TIMEOUT_S = 10.0
 #: All of them kept: looks come in rounds, and a new connection costs more than a look.
@@ -80,13 +79,9 @@ class Wire:
         self._proof = Proof(credential)
         tls = httpx.create_ssl_context()
 
-        def client(
-            seconds: float, limits: httpx.Limits, transport: httpx.AsyncBaseTransport | None = None
-        ) -> httpx.AsyncClient:
+        def client(seconds: float, limits: httpx.Limits) -> httpx.AsyncClient:
             timeout = httpx.Timeout(seconds, connect=min(CONNECT_TIMEOUT_S, seconds))
-            made = CountedClient(
-                seen, verify=tls, timeout=timeout, limits=limits, headers=_HEADERS, transport=transport
-            )
+            made = CountedClient(seen, verify=tls, timeout=timeout, limits=limits, headers=_HEADERS)
             made.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=()))  # no server fills our memory with them
             return made
 
@@ -102,8 +97,7 @@ class Wire:
         self.downloads = Downloads(
             client(
                 read_timeout_s,
-                httpx.Limits(max_connections=None, max_keepalive_connections=_DOWNLOADS_KEPT, keepalive_expiry=KEPT_S),
-                download_transport(tls),
+                httpx.Limits(max_connections=None, max_keepalive_connections=_DOWNLOADS_KEPT, keepalive_expiry=30),
             ),
             self._proof,
             self.faults,
