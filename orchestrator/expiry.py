@@ -1,7 +1,8 @@
 """The expiry guard: how much time is left for videos that are finished and not archived, and who is told of it.
 
-Admission closes by itself while they could not be archived in time (`lua/_expiry.lua`, promise 27); this is what people
-learn of it: once for each threshold of the least time left, and once when no creates start for the archive's sake.
+Admission closes by itself while they could not be archived in time (`lua/shared/expiry.lua`, promise 27); this
+is what people learn of it: once for each threshold of the least time left, and once when no creates start for the
+archive's sake.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ log = structlog.get_logger("orchestrator.expiry")
 
 #: Least times left that are told of, each once (seconds): six hours, one hour, a quarter.
 THRESHOLDS_S = (6 * 3600.0, 3600.0, 900.0)
-#: A worker that was not seen for so long is taken for gone (seconds; `ALIVE_MS` of `lua/_expiry.lua`).
+#: A worker that was not seen for so long is taken for gone (seconds; `ALIVE_MS` of `lua/shared/expiry.lua`).
 SEEN_S = 60.0
 
 

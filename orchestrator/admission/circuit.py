@@ -1,4 +1,4 @@
-"""Opening a stopped deployment again: who probes it, and what came of it. `lua/_circuit.lua` has the rules.
+"""Opening a stopped deployment again: who probes it, and what came of it. `lua/shared/circuit.lua` has the rules.
 
 A deployment stops when a create is refused for its sake: the key, the deployment or its model. It is probed after a
 minute, then after two, up to once an hour, by whichever worker is alive; one at a time.

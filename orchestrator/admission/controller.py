@@ -3,7 +3,7 @@
 A deployment's rate is a token bucket kept a little slower than the provider's own, because what counts is when
 requests arrive there: a create that reaches it 30 ms early after one that was 40 ms late must not be the one too
 many. Creates are paced twice: when they are admitted, and again right before they leave (`lua/intend.lua`). What
-refusals teach of a quota is kept with it (`lua/_quota.lua`).
+refusals teach of a quota is kept with it (`lua/shared/quota.lua`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How long things take: as this installation has seen it, else as it is assumed.
 
 The ledger keeps a decaying mean for each deployment and the last twenty times, made in the scripts that record an
-outcome anyway (`learn` in `lua/_ledger.lua`); they survive restarts, and all workers learn into them.
+outcome anyway (`learn` in `lua/shared/timings.lua`); they survive restarts, and all workers learn into them.
 """
 
 from __future__ import annotations

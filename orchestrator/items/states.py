@@ -123,7 +123,7 @@ OPEN = (S.ADMITTED, S.CREATING, S.RENDERING)
 
 
 def lua_constants() -> str:
-    """The table and its groups as Lua locals, for `lua/_ledger.lua`: the scripts know no states of their own.
+    """The table and its groups as Lua locals, for `lua/shared/ledger.lua`: the scripts know no states of their own.
 
     `ADMITS` is the row of admission by itself: the script that runs most often makes no other move.
     """

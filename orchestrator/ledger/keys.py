@@ -1,7 +1,7 @@
 """The names of the Redis keys, and nothing else; those that only the scripts touch are in `docs/architecture.md`.
 
 All of them start with `{NAMESPACE}:`, a hash tag: on a clustered Redis every key lives in one slot, so a
-script may touch several, and other programs may share the server. `lua/_ledger.lua` builds the same names.
+script may touch several, and other programs may share the server. `lua/shared/ledger.lua` builds the same names.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Keys:
 
     def __init__(self, namespace: str) -> None:
         self.prefix = f"{{{namespace}}}:"
-        self.meta = f"{self.prefix}meta"  # hash: schema, archive's closing time, and what `lua/_recovery.lua` says
+        self.meta = f"{self.prefix}meta"  # hash: schema, archive's closing time, what `lua/shared/recovery.lua` says
         self.batches = f"{self.prefix}batches"  # zset: batch name → created_at, ms
         self.archive_due = f"{self.prefix}archive:due"  # zset: item ref → when its claim or pause ends, ms
         self.deployments = f"{self.prefix}deployments"  # set: every deployment ever admitted to

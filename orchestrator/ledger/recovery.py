@@ -1,6 +1,6 @@
 """After Redis began anew (a restart, a failover, a restored copy, an empty one): what was lost, and since when.
 
-Until the list of a scope was looked through, no create leaves there (`lua/_recovery.lua` has the rules). The look
+Until the list of a scope was looked through, no create leaves there (`lua/shared/recovery.lua` has the rules). The look
 itself is a worker's step.
 """
 

@@ -1,4 +1,4 @@
-"""The ledger's Lua: one step, one file under `lua/`, each loaded behind what it uses of those that begin with `_`."""
+"""The ledger's Lua: one step, one file under `lua/`, each loaded behind what it uses of `lua/shared/`."""
 
 from __future__ import annotations
 
@@ -17,71 +17,11 @@ from orchestrator.items.states import lua_constants
 from orchestrator.ledger.ledger_version import VERSION, TooNew
 from orchestrator.ledger.prelude import with_parts
 
-#: Where what a script uses may be, and where some of them look besides.
-_SHARED = ("_circuit", "_ledger", "_money", "_hours", "_links", "_expiry")
-_QUOTA, _DESK = ("_quota",), ("_quota", "_recovery", "_desk")
-_MORE = {
-    "accept": (*_QUOTA, "_learning"),
-    "admit": (*_DESK, "_lanes"),
-    "announce": ("_notices",),
-    "claim": (*_QUOTA, "_recovery"),
-    "claim_notices": ("_notices",),
-    "explain": (*_DESK, "_lanes", "_ahead"),
-    "forget": ("_recovery",),
-    "intend": _DESK,
-    "judge": (*_QUOTA, "_learning", "_recovery"),
-    "measure": (*_DESK, "_lanes"),
-    "recovery": ("_recovery",),
-    "restore": ("_receipts",),
-    "seal_batch": ("_recovery",),
-    "settle_notice": ("_notices",),
-    "submit": ("_receipts",),
-    "take_receipts": ("_receipts",),
-    "sweep": ("_revival", "_recovery"),
-    "transition": (*_QUOTA, "_learning", "_recovery"),
-}
-_NAMES = (
-    "accept",
-    "admit",
-    "announce",
-    "attendance",
-    "cancel_batch",
-    "choose_items",
-    "claim",
-    "claim_deletions",
-    "claim_notices",
-    "compare",
-    "end_report",
-    "expiry",
-    "explain",
-    "forget",
-    "intend",
-    "judge",
-    "measure",
-    "observe",
-    "open_batch",
-    "pause_batch",
-    "presume",
-    "probe",
-    "recovery",
-    "renew",
-    "restore",
-    "resume_batch",
-    "rights",
-    "seal_batch",
-    "set_batch",
-    "settle_deletion",
-    "settle_notice",
-    "sheet",
-    "shortage",
-    "submit",
-    "sweep",
-    "take_receipts",
-    "transition",
-    "watch",
-)
-
-
+#: What scripts share, in an order in which each stands behind what it uses.
+_SHARED = (
+    "circuit", "ledger", "queues", "timings", "batches", "moves", "remixes", "money", "hours", "links", "expiry",
+    "quota", "recovery", "learning", "desk", "lanes", "ahead", "notices", "receipts", "revival",
+)  # fmt: skip
 #: Scripts that begin something: a full server refuses them. All others record what became of it, or give memory back,
 #: and work there too. Redis knows such a first line since 7.0; before, it refuses the first write that needs room.
 _NEED_ROOM = ("admit", "intend", "open_batch", "restore", "submit")
@@ -96,11 +36,10 @@ def _texts() -> Mapping[str, str]:
     """Each script, behind what it uses."""
     folder = files("orchestrator.ledger") / "lua"
 
-    def text(name: str) -> str:
-        return (folder / f"{name}.lua").read_text("utf-8")
-
-    shared = f"local LEDGER_VERSION = {VERSION}\n" + lua_constants() + "".join(map(text, _SHARED))
-    return {name: with_parts(shared + "".join(map(text, _MORE.get(name, ()))), text(name)) for name in _NAMES}
+    shared = [(folder / "shared" / f"{name}.lua").read_text("utf-8") for name in _SHARED]
+    before = f"local LEDGER_VERSION = {VERSION}\n" + lua_constants() + "".join(shared)
+    scripts = {each.name.removesuffix(".lua"): each.read_text("utf-8") for each in folder.iterdir() if each.is_file()}
+    return {name: with_parts(before, text) for name, text in sorted(scripts.items())}
 
 
 @cache

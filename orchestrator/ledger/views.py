@@ -176,7 +176,7 @@ async def deployment(store: Store, name: str) -> DeploymentView:
 
 
 async def recovery_of(store: Store, deployment: Fields) -> Fields:
-    """What is noted of the scope of a deployment, whose hash this is (`lua/_recovery.lua`)."""
+    """What is noted of the scope of a deployment, whose hash this is (`lua/shared/recovery.lua`)."""
     scope = deployment.get("scope")
     return await store.read(store.keys.recovery(scope)) if scope else {}
 

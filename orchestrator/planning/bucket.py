@@ -1,4 +1,4 @@
-"""The token bucket of one deployment, as one number: what `take_token` in `lua/_ledger.lua` does."""
+"""The token bucket of one deployment, as one number: what `take_token` in `lua/shared/quota.lua` does."""
 
 from __future__ import annotations
 

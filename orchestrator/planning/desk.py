@@ -1,7 +1,8 @@
 """Deployments as admission knows them: what keeps the next create of each back, apart from the items.
 
-The rules are those of `lua/_desk.lua`. The pace at which creates leave (`lua/intend.lua`) is the same bucket with a
-smaller margin: what is admitted at its own pace and sent after it, always as many seconds later, need not wait there.
+The rules are those of `lua/shared/desk.lua`. The pace at which creates leave (`lua/intend.lua`) is the same
+bucket with a smaller margin: what is admitted at its own pace and sent after it, always as many seconds later, need not
+wait there.
 """
 
 from __future__ import annotations

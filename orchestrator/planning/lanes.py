@@ -1,7 +1,7 @@
 """Who is next: the waiting items of a lane by priority and place, and its batches by urgency and turn.
 
 A lane is a model, or `@DEPLOYMENT` for remixes and what is pinned. The rules are those of `index_batch` and `enqueue`
-in `lua/_ledger.lua`.
+in `lua/shared/queues.lua`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Items that are made from others: parked until their source is there, and in a hurry before it is deleted.
 
-The rules are those of `follow` and `hurry` in `lua/_ledger.lua`, and of `hurried` in `lua/_lanes.lua`.
+The rules are those of `lua/shared/remixes.lua`, of `hurry` in `queues.lua`, and of `hurried` in `lanes.lua`.
 """
 
 from __future__ import annotations

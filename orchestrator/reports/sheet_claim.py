@@ -1,11 +1,11 @@
 """The claim on a running batch's contact sheet: one worker at a time writes it, at most once a minute, and only after
-something moved (`lua/sheet.lua`; it becomes due in `lua/_ledger.lua`, and is claimed in `lua/claim.lua`)."""
+something moved (`lua/sheet.lua`; it becomes due in `lua/shared/moves.lua`, and is claimed in `lua/claim.lua`)."""
 
 from __future__ import annotations
 
 from orchestrator.ledger.store import Store
 
-#: The page of a running batch is not written again for so long (seconds); SHEET_MS in `lua/_ledger.lua` says the same.
+#: The page of a running batch is not written again for so long (seconds); SHEET_MS in `lua/shared/moves.lua` is it.
 REST_S = 60.0
 #: Nor for so many times as long as it took: a page of 100,000 items is never more than a twentieth of a slot's work.
 REST_TIMES = 20

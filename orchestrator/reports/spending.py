@@ -1,4 +1,4 @@
-"""What was spent, by day, model, batch and deployment: read from totals that outlive the batches (`lua/_money.lua`).
+"""What was spent, by day, model, batch and deployment: from totals that outlive the batches (`lua/shared/money.lua`).
 
 At any moment the provider's bill for these creates lies between `confirmed`, and `confirmed` and `unknown` together,
 as far as prices are known.
@@ -16,7 +16,7 @@ from orchestrator.ledger.store import Store
 
 #: What spending can be told by, as people name it.
 GROUPS = ("day", "model", "batch", "deployment")
-#: For so many days it is kept (`lua/_money.lua`).
+#: For so many days it is kept (`lua/shared/money.lua`).
 KEPT_DAYS = 800
 _EPOCH = dt.date(1970, 1, 1)
 

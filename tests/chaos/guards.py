@@ -110,7 +110,7 @@ def proof() -> None:
 def unknown_money() -> None:
     """What nobody knows to be billed counts as nothing."""
     edit(
-        "_money",
+        "shared/money",
         "local function settle(batch, id, n, bucket)\n",
         "local function settle(batch, id, n, bucket)\n  if bucket == 'unknown' then bucket = 'none' end\n",
     )
@@ -124,7 +124,7 @@ def leftovers() -> None:
 def reports() -> None:
     """A batch that runs again after its end is not reported anew."""
     edit(
-        "_ledger",
+        "shared/batches",
         "  redis.call('ZADD', P .. 'reports', now, batch)\n",
         "  if redis.call('HSETNX', key, 'told', 1) == 1 then redis.call('ZADD', P .. 'reports', now, batch) end\n",
     )
@@ -151,12 +151,12 @@ def telling_again() -> None:
 
 def fetched() -> None:
     """What was fetched from a deployment is still counted as to be fetched."""
-    edit("_ledger", "    redis.call('SREM', P .. 'fetch:' .. i[2], ref)\n", "")
+    edit("shared/moves", "    redis.call('SREM', P .. 'fetch:' .. i[2], ref)\n", "")
 
 
 def one_account() -> None:
     """An attempt does not remember where its money stands."""
-    edit("_money", "  redis.call('HSET', key, 'money', bucket)\nend", "end")
+    edit("shared/money", "  redis.call('HSET', key, 'money', bucket)\nend", "end")
 
 
 def arq_results() -> None:

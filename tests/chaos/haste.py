@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import importlib
 from collections import defaultdict
+from collections.abc import Iterator
 from importlib.resources import files
-from pathlib import Path
+from importlib.resources.abc import Traversable
 from typing import Any
 
 import orchestrator.items.failures
@@ -63,8 +64,8 @@ def hasten() -> None:
             # In place: it is known by many names by now.
             object.__setattr__(tries, "first_s", min(tries.first_s, TRIES_S[0]))
             object.__setattr__(tries, "longest_s", min(tries.longest_s, TRIES_S[1]))
-    edit("_circuit", "FIRST_PROBE, LONGEST_PROBE = 60000, 3600000", "FIRST_PROBE, LONGEST_PROBE = 500, 4000")
-    edit("_ledger", "local SHEET_MS = 60000", "local SHEET_MS = 1000")
+    edit("shared/circuit", "FIRST_PROBE, LONGEST_PROBE = 60000, 3600000", "FIRST_PROBE, LONGEST_PROBE = 500, 4000")
+    edit("shared/moves", "local SHEET_MS = 60000", "local SHEET_MS = 1000")
     workers.archiving.clearing.clear_again_and_again.__kwdefaults__ = {"every_s": CLEAR_EVERY_S}
     plain = importlib.import_module("dailies.ledger").connect
 
@@ -80,27 +81,35 @@ _EDITS: dict[str, list[tuple[str, str]]] = defaultdict(list)
 
 
 def edit(script: str, old: str, new: str) -> None:
-    """Let this process load a script (without `.lua`) with one passage changed."""
+    """Let this process load a script (its path in `lua/`, without `.lua`) with one passage changed."""
     text = (files("orchestrator.ledger") / "lua" / f"{script}.lua").read_text("utf-8")
     if text.count(old) != 1:
         raise LookupError(f"{script}.lua has {old!r} {text.count(old)} times")
     _EDITS[script].append((old, new))
-    orchestrator.ledger.scripts.files = lambda _: _Folder()  # type: ignore[assignment]
+    orchestrator.ledger.scripts.files = lambda name: _Edited(files(name))  # type: ignore[assignment]
 
 
-class _Folder:
-    """The package `orchestrator`, as its resources are asked for, with the edits in its scripts."""
+class _Edited:
+    """A resource of the package `orchestrator.ledger`, with the edits of the script that it is."""
 
-    def __truediv__(self, name: str) -> Any:
-        return self if name == "lua" else _Script(name)
+    def __init__(self, resource: Traversable, path: str = "") -> None:
+        self._resource, self._path = resource, path
 
+    @property
+    def name(self) -> str:
+        return self._resource.name
 
-class _Script:
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def is_file(self) -> bool:
+        return self._resource.is_file()
+
+    def iterdir(self) -> Iterator[_Edited]:
+        return (self / each.name for each in self._resource.iterdir())
+
+    def __truediv__(self, name: str) -> _Edited:
+        return _Edited(self._resource / name, f"{self._path}/{name}")
 
     def read_text(self, encoding: str) -> str:
-        text = (files("orchestrator.ledger") / "lua" / self._name).read_text(encoding)
-        for old, new in _EDITS[Path(self._name).stem]:
+        text = self._resource.read_text(encoding)
+        for old, new in _EDITS[self._path.removeprefix("/lua/").removesuffix(".lua")]:
             text = text.replace(old, new)
         return text

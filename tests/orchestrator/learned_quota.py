@@ -1,5 +1,5 @@
-"""What refusals teach of a quota, in plain Python: the reference of `lua/_learning.lua`, and of the gates in
-`lua/_desk.lua` and `lua/intend.lua` that go by it. Instants and durations in milliseconds."""
+"""What refusals teach of a quota, in plain Python: the reference of `lua/shared/learning.lua`, and of the gates in
+`lua/shared/desk.lua` and `lua/intend.lua` that go by it. Instants and durations in milliseconds."""
 
 from __future__ import annotations
 

@@ -234,5 +234,5 @@ async def test_that_nobody_archives_is_told_while_somebody_creates(store: Store)
 
 
 def test_the_scripts_reckon_with_as_many_hands_as_a_worker_has() -> None:
-    text = (HOUSE / "orchestrator/ledger/lua/_expiry.lua").read_text(encoding="utf-8")
+    text = (HOUSE / "orchestrator/ledger/lua/shared/expiry.lua").read_text(encoding="utf-8")
     assert f"local HANDS = {ARCHIVE_SLOTS} " in text

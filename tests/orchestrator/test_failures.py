@@ -31,7 +31,7 @@ def test_no_reason_is_made_up_elsewhere() -> None:
     assert not made_up
     written = {
         line.strip()
-        for path in (ROOT / "orchestrator/ledger/lua").glob("*.lua")
+        for path in (ROOT / "orchestrator/ledger/lua").rglob("*.lua")
         for line in path.read_text(encoding="utf-8").splitlines()
         if re.search(r"'HSET'.*'reason', ", line) and "cool_reason" not in line and "paused_reason" not in line
     }

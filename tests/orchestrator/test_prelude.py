@@ -55,8 +55,7 @@ def test_no_script_names_what_it_was_not_given(store: Store) -> None:
     def defined(text: str) -> set[str]:
         return {name for found in defines.finditer(text) for name in next(filter(None, found.groups())).split(", ")}
 
-    folder = files("orchestrator.ledger") / "lua"
-    shared = [path.read_text("utf-8") for path in folder.iterdir() if path.name.startswith("_")]
+    shared = [path.read_text("utf-8") for path in (files("orchestrator.ledger") / "lua" / "shared").iterdir()]
     everything = set().union(*map(defined, shared))
     assert {"move", "now_ms", "open_desk"} < everything
     for name, script in store.scripts._plain.items():

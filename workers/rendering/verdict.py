@@ -27,7 +27,7 @@ _ENDS: Mapping[RefusalKind, Failure] = {
     RefusalKind.SOURCE_MISSING: SOURCE_MISSING,
 }
 _STOPS = (RefusalKind.AUTH, RefusalKind.DEPLOYMENT_MISSING, RefusalKind.MODEL_RETIRED)
-#: One create too many: of which limit (`lua/_quota.lua`).
+#: One create too many: of which limit (`lua/shared/quota.lua`).
 _TOO_MANY = {RefusalKind.RATE_LIMITED: "rate", RefusalKind.TOO_MANY_RUNNING: "slots"}
 
 

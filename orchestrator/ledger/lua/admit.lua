@@ -1,6 +1,6 @@
 -- Decisions, up to so many: each a token of a deployment's bucket, a slot, the batch's money and the next item.
 --
--- ARGV  2 how many at most, 3 when each is due again in ms, 4 {deployments = [facts, …] (`open_desk` in _desk.lua),
+-- ARGV  2 how many at most, 3 when each is due again in ms, 4 {deployments = [facts, …] (`open_desk` in shared/desk.lua),
 --          batches = [names] or false, guarded = true where the worker looks through lists after a loss, budgets = [{name, limit, periods = [[id, from, until], …]}, …]}
 -- Returns {{deployment, gate, ask again in ms or -1}, …}, {{deployment, batch, item, version, attempt}, …}: what was
 -- admitted, in order. gate says what stopped the deployment's next one: none, empty, rate, slot, budget, cooling,

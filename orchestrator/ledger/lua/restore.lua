@@ -1,7 +1,7 @@
 -- Writes rows of a batch that only the archive knows any more: each is archived, as its receipt says.
 --
 -- ARGV  2 batch, 3 … one JSON row each, a key's revisions in their order: {key, fingerprint, spec = "json", model,
---       seconds, place, found = {item = {…}, attempt = {…}}, periods = as `_receipts.lua` has them}
+--       seconds, place, found = {item = {…}, attempt = {…}}, periods = as `shared/receipts.lua` has them}
 -- Returns {how many were added, how many were here}. Rows that are here stay as they are.
 
 local batch = ARGV[2]

@@ -6,7 +6,7 @@
 --       again = 1 where a person pays again for what receipts and lists tell of, or absent,
 --       twin = "BATCH/ITEM" whose video shall be taken, or absent,
 --       found = what its receipt in the archive says, or absent: {item = {…}, attempt = {…}}; periods = as
---       `_receipts.lua` has them}
+--       `shared/receipts.lua` has them}
 -- Returns {new, changed, unchanged, updated}: `changed` rows were replaced while waiting or added as KEY~n,
 -- `updated` ones differ only in labels, priority or pin. nil when the batch was cancelled since it was opened: then
 -- nothing was written.

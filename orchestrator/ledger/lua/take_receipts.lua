@@ -1,7 +1,7 @@
 -- Items of an older ledger whose videos were archived since: their receipts stand in the archive, so that nothing more
 -- is sent, looked at or waited for.
 --
--- ARGV  2 batch, 3 … one JSON row each: {id, fingerprint, found = {item = {…}, attempt = {…}}, periods = as `_receipts.lua`
+-- ARGV  2 batch, 3 … one JSON row each: {id, fingerprint, found = {item = {…}, attempt = {…}}, periods = as `shared/receipts.lua`
 --       has them}
 -- Returns how many are archived by that. One that has another content by now stays as it is; so does one whose remote job
 -- is known by better evidence than the receipt's.

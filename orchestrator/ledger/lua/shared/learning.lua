@@ -1,4 +1,4 @@
--- What a provider's answers to creates teach of a quota, beyond what is configured; loaded behind _quota.lua, which says
+-- What a provider's answers to creates teach of a quota, beyond what is configured; loaded behind shared/quota.lua, which says
 -- what is kept.
 
 local HOLD, LONGEST_HOLD = 64, 1024   -- at most one refusal in so many creates is for trying more

@@ -1,4 +1,4 @@
--- When creates may start: the hours of a window, as they were told; loaded behind _ledger.lua.
+-- When creates may start: the hours of a window, as they were told; loaded behind shared/ledger.lua.
 
 -- The interval, of {{from, until}, …}, that is open or opens next; nil after the last.
 local function interval_of(intervals, now)

@@ -1,4 +1,4 @@
--- Whether what is made can be archived before the provider deletes it; loaded behind _ledger.lua.
+-- Whether what is made can be archived before the provider deletes it; loaded behind shared/ledger.lua.
 --
 -- 'expiries' has every finished video that is still to be fetched, by when it is deleted; 'archivists' every worker that
 -- archives, by when it was last seen (they note themselves as they claim); 'crew' the same of every worker and each step

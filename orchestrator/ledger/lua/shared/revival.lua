@@ -1,4 +1,4 @@
--- Making an item after all that ended without a video, because a person wants it; loaded behind _links.lua.
+-- Making an item after all that ended without a video, because a person wants it; loaded behind shared/links.lua.
 
 local OF_END = {'reason', 'message', 'billed', 'candidates', 'retries', 'rerenders', 'resent', 'reused', 'listed', 'twin',
                 'not_before', 'cancel', 'cancel_at', 'cancel_by', 'cancel_reason'}

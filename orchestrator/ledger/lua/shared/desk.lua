@@ -1,4 +1,4 @@
--- A deployment as admission sees it: what keeps its next create back, apart from the items; loaded behind _quota.lua.
+-- A deployment as admission sees it: what keeps its next create back, apart from the items; loaded behind shared/quota.lua.
 
 -- Whether no create may leave for a deployment right now: until when (NO_TIME: until a person says), and why. `d` is what
 -- is read of it by the names in CLOSING. A time further off than any server's word or any refusal explains comes of a

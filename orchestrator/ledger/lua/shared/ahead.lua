@@ -1,4 +1,4 @@
--- Who goes before an item that waits, where a deployment could take it; loaded behind _lanes.lua, for explain.lua.
+-- Who goes before an item that waits, where a deployment could take it; loaded behind shared/lanes.lua, for explain.lua.
 --
 -- Which item is next is asked of `next_item`, by which admission chooses. How many go before one that is not is an
 -- estimate: as turns would go if nothing changed.

@@ -1,4 +1,4 @@
--- Whether this ledger may have lost what it once knew; loaded behind _ledger.lua and in front of _desk.lua.
+-- Whether this ledger may have lost what it once knew; loaded behind shared/ledger.lua and in front of shared/desk.lua.
 --
 -- A Redis that began anew (a restart, a failover, a restored copy, an empty one) has another run_id. Until the list of a
 -- scope (an endpoint and its api) was looked through under this one, no create leaves there: what was sent and forgotten

@@ -1,4 +1,4 @@
--- Where money stands, and which budgets it is taken from; loaded behind _ledger.lua.
+-- Where money stands, and which budgets it is taken from; loaded behind shared/ledger.lua.
 
 local function budget_key(id) return P .. 'budget:' .. id end
 

@@ -1,4 +1,4 @@
--- What is known of equal content, across batches; loaded behind _ledger.lua, which says what a move of one item means
+-- What is known of equal content, across batches; loaded behind shared/ledger.lua, which says what a move of one item means
 -- for the others.
 
 -- Which items have a content, by a part of its fingerprint: what was ordered under another name is known again. Nearly

@@ -1,4 +1,4 @@
--- Where notices stand; loaded behind _ledger.lua.
+-- Where notices stand; loaded behind shared/ledger.lua.
 --
 -- 'notices' has each by when it is due, 'notice:ID' what it says. 'notices:CHANNEL' has those of one webhook once more,
 -- so that no number of others, which perhaps nobody here sends, stands before them. A release that knows only 'notices'

@@ -1,4 +1,4 @@
--- What a receipt in the archive tells the ledger; loaded behind _money.lua.
+-- What a receipt in the archive tells the ledger; loaded behind shared/money.lua.
 
 local BUDGETS_KEPT_MS = 100 * 86400000    -- as `admit.lua` keeps them
 

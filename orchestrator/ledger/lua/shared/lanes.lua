@@ -1,4 +1,4 @@
--- The next item of the queues, by urgency, turn and place, whose batch may run and can pay; loaded behind _desk.lua.
+-- The next item of the queues, by urgency, turn and place, whose batch may run and can pay; loaded behind shared/desk.lua.
 
 -- A round: the decisions of one instant. Within it no window opens and no budget grows, so what was found once is not
 -- looked at again, and each batch is read once: who takes something out of it notes that there.

@@ -1,4 +1,4 @@
--- How creates at a deployment stop and begin again: the circuit, and a person's pause. Loaded in front of _ledger.lua,
+-- How creates at a deployment stop and begin again: the circuit, and a person's pause. Loaded in front of shared/ledger.lua,
 -- of which it needs nothing. Polls and archiving know nothing of it.
 --
 -- A stopped deployment is probed after a pause. `probes` counts the probes that failed since its last accepted create,

@@ -1,5 +1,5 @@
 -- How much may be asked: of a deployment's own quota, or of one that several share, and what refusals taught of it;
--- loaded behind _ledger.lua.
+-- loaded behind shared/ledger.lua.
 --
 -- A quota's hash is 'quota:NAME' of a shared one, else its deployment's own. It has
 --   tat, sent_tat           the buckets of what is admitted, and of what leaves
