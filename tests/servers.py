@@ -63,7 +63,7 @@ def _reserved(port: int) -> socket.socket:
 
 
 @contextmanager
-def running(command: list[str], log: Path, ready: Callable[[], bool], within_s: float = 30) -> Iterator[int]:
+def running(command: list[str], log: Path, ready: Callable[[], bool], within_s: float = 120) -> Iterator[int]:
     """Run a server until the block ends; its process id. One that does not start is quoted."""
     with log.open("wb") as out:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)

@@ -28,7 +28,7 @@ from tests.servers import Container
 from workers.cancelling import end
 
 #: How long a batch may take to become final once all faults are over (seconds); most of it is waiting for evidence.
-SETTLE_S = 90.0
+SETTLE_S = 150.0
 STOP_S = 40.0
 #: How long workers that only just woke up may take to see that what they had queued is done (seconds).
 QUIET_S = 30.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from pathlib import Path
 
 import pytest
@@ -11,14 +10,14 @@ from tests.chaos.driver import run
 from tests.chaos.mischief import plan
 from tests.servers import Container
 
-#: One that is always played, in which Redis is rolled back and emptied; and one that never was: a failure prints it.
-SEEDS = (20, random.randrange(1_000_000))
+#: In the first, Redis is rolled back and emptied. Nights that never were are for `make chaos` alone.
+SEEDS = (20, 1962)
 
 
-@pytest.mark.parametrize("seed", SEEDS, ids=["fixed", "random"])
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("seed", SEEDS)
 async def test_every_promise_holds_whatever_dies(seed: int, tmp_path: Path) -> None:
     """Repeat it with `make chaos ARGS="--seed N --faults 14 --items 24"`."""
-    print(f"seed {seed}")
     done = await run(tmp_path, seed, faults=14, items=24, tell=print)
     assert done.kept, done.text()
 

@@ -23,7 +23,7 @@ SLOTS = 16384
 PRIMARY = "night"
 #: A replica that comes is fed at once, and one that is gone is noticed soon.
 REPLICATED = ("--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1", "--repl-timeout", "5")
-START_S = 30.0
+START_S = 120.0
 
 
 def port_of(server: RedisServer) -> int:
