@@ -80,6 +80,7 @@ async def test_eight_processes_never_exceed_a_limit_and_lose_nothing(tmp_path: P
     judgement.limits_were_kept(found)
     judgement.closed_was_closed(found, provider)
     assert not [what for what in SEEN if not provider.saw[what]], provider.saw
+    assert provider.saw["began"] >= PROCESSES, "whoever was killed was followed by another"
     full = {quota: limit.slots for quota, limit in LIMITS.items() if limit.slots and limit.told}
     assert {quota: provider.most[quota] for quota in full} == full, "one more would have been too many"
 

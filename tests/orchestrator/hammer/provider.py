@@ -97,7 +97,8 @@ class Provider:
             pass
         finally:
             writer.close()
-            if name not in self.expected_to_die:
+            # One that is killed right after its birth may not have said its name yet; `saw` tells how many have.
+            if name and name not in self.expected_to_die:
                 self.faults.append(f"the process {name} ended by itself")
                 async with self._turned:
                     self._turned.notify_all()
