@@ -20,7 +20,7 @@ from orchestrator.ledger.prelude import with_parts
 #: What scripts share, in an order in which each stands behind what it uses.
 _SHARED = (
     "circuit", "ledger", "queues", "timings", "batches", "moves", "remixes", "money", "hours", "links", "expiry",
-    "quota", "recovery", "learning", "desk", "lanes", "ahead", "notices", "receipts", "revival",
+    "quota", "recovery", "learning", "desk", "turns", "lanes", "ahead", "notices", "receipts", "revival",
 )  # fmt: skip
 #: Scripts that begin something: a full server refuses them. All others record what became of it, or give memory back,
 #: and work there too. Redis knows such a first line since 7.0; before, it refuses the first write that needs room.
@@ -35,7 +35,6 @@ _COMMAND = re.compile(r"redis\.p?call\('([A-Z]+)'")
 def _texts() -> Mapping[str, str]:
     """Each script, behind what it uses."""
     folder = files("orchestrator.ledger") / "lua"
-
     shared = [(folder / "shared" / f"{name}.lua").read_text("utf-8") for name in _SHARED]
     before = f"local LEDGER_VERSION = {VERSION}\n" + lua_constants() + "".join(shared)
     scripts = {each.name.removesuffix(".lua"): each.read_text("utf-8") for each in folder.iterdir() if each.is_file()}

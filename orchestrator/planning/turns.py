@@ -1,4 +1,4 @@
-"""Whose turn it is where several deployments have room: the rules of `lua/admit.lua`."""
+"""Whose turn it is where several deployments have room: the rules of `lua/shared/turns.lua`."""
 
 from __future__ import annotations
 

@@ -53,29 +53,19 @@ end
 
 -- Whose turn it is of the desks that have room, and how many they are; they close as they are found to have none.
 local function next_desk()
-  local front, models, open = {}, {}, 0
+  local able = {}
   for _, desk in ipairs(desks) do
     if not desk.gate then
       local gate, at, tat = gate_of(desk, now)
       if gate then
         close(desk, gate, at)
       else
-        desk.next_tat, open = tat, open + 1
-        local facts = desk.facts
-        local other = front[facts.model]
-        if not other then models[#models + 1] = facts.model end
-        if not other or facts.order < other.facts.order or (facts.order == other.facts.order
-            and pass_of('deployment:' .. facts.name) < pass_of('deployment:' .. other.name)) then
-          front[facts.model] = desk
-        end
+        desk.next_tat = tat
+        able[#able + 1] = desk
       end
     end
   end
-  local model = models[1]
-  for other = 2, #models do
-    if pass_of('model:' .. models[other]) < pass_of('model:' .. model) then model = models[other] end
-  end
-  return front[model], open
+  return whose_turn(able, pass_of), #able
 end
 
 -- Takes a price out of its batch's budget, and out of those of the day and the month: their ids.

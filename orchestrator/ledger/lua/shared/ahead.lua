@@ -141,27 +141,18 @@ local function is_open_at(desk, at)
   return in_hours and not desk.stopped and not desk.tried and not (desk.closed_until and desk.closed_until > at)
 end
 
--- The desk of one quota that takes first, as `next_desk` of admit.lua chooses, and what each of them would take.
+-- The desk of one quota that takes first, and what each of them would take.
 local function first_of(group, round)
-  local front, models, takes = {}, {}, {}
+  local able, takes = {}, {}
   local function pass_of(name) return tonumber(redis.call('HGET', P .. 'turns', name) or 0) end
   for _, desk in ipairs(group) do
-    local found, facts = next_item(desk, round), desk.facts
+    local found = next_item(desk, round)
     if found then
+      able[#able + 1] = desk
       takes[#takes + 1] = {desk = desk, batch = found.batch, id = found.id}
-      local other = front[facts.model]
-      if not other then models[#models + 1] = facts.model end
-      if not other or facts.order < other.facts.order or (facts.order == other.facts.order
-          and pass_of('deployment:' .. facts.name) < pass_of('deployment:' .. other.name)) then
-        front[facts.model] = desk
-      end
     end
   end
-  local model = models[1]
-  for other = 2, #models do
-    if pass_of('model:' .. models[other]) < pass_of('model:' .. model) then model = models[other] end
-  end
-  return front[model], takes
+  return whose_turn(able, pass_of), takes
 end
 
 -- The desk that takes the item next, if one of these does; else the batch of which another is taken before it, if any is.
